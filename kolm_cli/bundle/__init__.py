@@ -1,0 +1,1 @@
+"""The `.kolm` file: writing, signing, reading and verifying it."""

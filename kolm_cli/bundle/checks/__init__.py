@@ -1,0 +1,1 @@
+"""Checks of the verifier, one module each."""

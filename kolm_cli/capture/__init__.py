@@ -1,0 +1,1 @@
+"""Captured pairs: one record, the store, importers, the proxy."""

@@ -1,0 +1,109 @@
+"""The one record that every stage speaks of: a conversation with its images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from kolm_cli.core import digests
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A piece of text in a message."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image in a message, named by the SHA-256 (hex) of its encoded bytes."""
+
+    sha256: str
+
+
+Part = Text | Image
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn: who speaks, and the text and images in their order."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """The message's text without its images."""
+        return "".join(part.text for part in self.parts if isinstance(part, Text))
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Messages in their order; the last is the assistant's, and is what training teaches."""
+
+    messages: tuple[Message, ...]
+
+    @classmethod
+    def of(
+        cls, prompt: str, response: str, images: tuple[str, ...] = (), system: str = ""
+    ) -> Conversation:
+        """A single turn: the images, then the prompt, then the response."""
+        head = (Message("system", (Text(system),)),) if system else ()
+        asked = (*(Image(sha256) for sha256 in images), Text(prompt))
+        return cls((*head, Message("user", asked), Message("assistant", (Text(response),))))
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The digests of all images, in the order in which they are shown."""
+        return tuple(self._images())
+
+    def _images(self) -> Iterator[str]:
+        for message in self.messages:
+            for part in message.parts:
+                if isinstance(part, Image):
+                    yield part.sha256
+
+    @property
+    def response(self) -> str:
+        """The text of the last message."""
+        return self.messages[-1].text
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON: two equal conversations are one pair."""
+        return digests.sha256_json(self.as_json())
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Plain lists and dictionaries; the inverse of `from_json`."""
+        return [
+            {
+                "role": message.role,
+                "content": [
+                    {"type": "text", "text": part.text}
+                    if isinstance(part, Text)
+                    else {"type": "image", "sha256": part.sha256}
+                    for part in message.parts
+                ],
+            }
+            for message in self.messages
+        ]
+
+    @classmethod
+    def from_json(cls, value: list[dict[str, Any]]) -> Conversation:
+        """Rebuild what `as_json` gave."""
+        return cls(
+            tuple(
+                Message(
+                    message["role"],
+                    tuple(
+                        Text(part["text"]) if part["type"] == "text" else Image(part["sha256"])
+                        for part in message["content"]
+                    ),
+                )
+                for message in value
+            )
+        )

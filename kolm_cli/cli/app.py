@@ -1,0 +1,69 @@
+"""The entry point: builds the application and turns errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import typer
+
+from kolm_cli import __version__
+from kolm_cli.cli.catalog import COMMANDS
+from kolm_cli.cli.output import Output
+from kolm_cli.core.errors import ExitCode, KolmError
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kolm {__version__}")
+        raise typer.Exit
+
+
+def build_app() -> typer.Typer:
+    """The whole application with every command of the catalogue."""
+    app = typer.Typer(
+        name="kolm",
+        help="Fine-tune open vision-language models on one GPU, and prove what was done.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="Exit codes: 0 done, 1 unexpected fault, 2 usage, spec or data is wrong, 3 gate not"
+        " met, 4 verification failed, 5 environment lacks something, 130 interrupted.",
+    )
+
+    @app.callback()
+    def root(
+        version: bool = typer.Option(
+            False, "--version", help="Print the version.", callback=_show_version, is_eager=True
+        ),
+    ) -> None:
+        pass
+
+    for module in COMMANDS:
+        importlib.import_module(module).register(app)
+    return app
+
+
+def main() -> None:
+    """Run the command line and exit with a code of `ExitCode`."""
+    output = Output(as_json="--json" in sys.argv[1:])
+    try:
+        build_app()()
+    except KolmError as error:
+        output.error(error)
+        sys.exit(int(error.exit_code))
+    except KeyboardInterrupt:
+        output.note("Interrupted.")
+        sys.exit(int(ExitCode.INTERRUPTED))
+    except Exception as error:
+        # The outermost frame of the program: whatever reaches it is a fault of kolm's.
+        if os.environ.get("KOLM_TRACEBACK"):
+            raise
+        output.fault(error)
+        sys.exit(int(ExitCode.FAULT))
+
+
+if __name__ == "__main__":
+    main()

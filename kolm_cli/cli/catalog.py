@@ -1,0 +1,11 @@
+"""The catalogue of commands, in the order in which `kolm --help` lists them.
+
+To add a command: a module in `commands/` with `register(app)`, and a line here.
+Command modules import only what is quick; slow libraries are loaded when the command runs.
+"""
+
+from __future__ import annotations
+
+COMMANDS: tuple[str, ...] = (
+    "kolm_cli.cli.commands.verify",
+)

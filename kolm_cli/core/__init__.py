@@ -1,0 +1,1 @@
+"""What every stage needs: errors and exit codes, canonical JSON, digests, progress, files."""

@@ -1,0 +1,68 @@
+"""Reading an image from outside: hostile until decoded in full, then plain RGB."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+# A decompression bomb is small on disk and huge in memory; 64 Mpx is 192 MB as RGB.
+MAX_PIXELS = 64 * 1024 * 1024
+MAX_BYTES = 64 * 1024 * 1024
+
+
+class ImageError(ValueError):
+    """The bytes are not an image that kolm reads; the message says why."""
+
+
+def decode_rgb(data: bytes) -> Image.Image:
+    """Decode `data` in full and give it as RGB.
+
+    EXIF orientation is applied, transparency is laid over white, the first frame of an
+    animation is taken, 16-bit grey is scaled to 8 bit.
+
+    Raises:
+        ImageError: not an image, truncated, damaged, or beyond the limits.
+    """
+    if len(data) > MAX_BYTES:
+        raise ImageError(f"{len(data)} bytes, more than the {MAX_BYTES} allowed")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data))
+            if image.width * image.height > MAX_PIXELS:
+                raise ImageError(
+                    f"{image.width} x {image.height} pixels, more than the {MAX_PIXELS} allowed"
+                )
+            image.load()
+            return _as_rgb(ImageOps.exif_transpose(image))
+    except ImageError:
+        raise
+    except UnidentifiedImageError as error:
+        raise ImageError("not an image in a format that Pillow reads") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError("a decompression bomb: far more pixels than its bytes suggest") from error
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, MemoryError) as error:
+        # Pillow's decoders raise all of these on damaged data.
+        raise ImageError(f"damaged or truncated: {error}") from error
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith("I;16") or image.mode == "I":
+        # Pillow clips 16-bit grey to white; scale it instead.
+        image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def encode_png(image: Image.Image) -> bytes:
+    """PNG bytes of `image`, without metadata: the form in which kolm digests a decoded image."""
+    buffer = io.BytesIO()
+    Image.frombytes("RGB", image.size, image.convert("RGB").tobytes()).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,1 @@
+"""Rows that were checked, and frozen so that a run can be repeated."""

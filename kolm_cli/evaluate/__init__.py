@@ -1,0 +1,1 @@
+"""Answering the evaluation pack with a model."""

@@ -1,0 +1,1 @@
+"""What kolm knows about each model family."""

@@ -1,0 +1,1 @@
+"""Metrics, one module each, and the K-score computed from them."""

@@ -1,0 +1,1 @@
+"""The main job: what compile, eval and run do, stage after stage."""

@@ -1,0 +1,1 @@
+"""Where bundles are kept: the local store and OCI registries."""

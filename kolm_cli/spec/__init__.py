@@ -1,0 +1,1 @@
+"""The spec: one YAML file, checked whole before anything runs."""

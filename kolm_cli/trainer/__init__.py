@@ -1,0 +1,1 @@
+"""Training: partition, collation, loss, launch, evidence."""
