@@ -1,7 +1,6 @@
 """Chart questions as a data set: a JSONL file beside its images."""
 
 import json
-import random
 from pathlib import Path
 from typing import Literal
 
@@ -44,7 +43,7 @@ def write_chart_data(
         raise ValueError(
             f"questions_per_image must be 1 to {kinds} for style {style}, got {questions_per_image}"
         )
-    rng = random.Random(seed)
+    rng = charts.random_source(seed)
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
@@ -57,9 +56,7 @@ def write_chart_data(
         for turn in range(first, min(first + questions_per_image, rows)):
             question = asked[turn % kinds]
             lines.append(
-                json.dumps(
-                    {"image": name, "prompt": question.prompt, "response": question.answer}
-                )
+                json.dumps({"image": name, "prompt": question.prompt, "response": question.answer})
             )
     target = folder / "data.jsonl"
     target.write_text("".join(line + "\n" for line in lines), encoding="utf-8")

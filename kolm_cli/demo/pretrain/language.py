@@ -5,8 +5,6 @@ merger to write a labelled cell as something near the embeddings of its label an
 Without the second, answering starts far later.
 """
 
-import random
-
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -44,7 +42,7 @@ def train_language(
     on charts of style A only, so nothing else ever reaches the language tower.
     """
     visual = model.model.visual
-    rng = random.Random(seed)
+    rng = charts.random_source(seed)
     torch.manual_seed(seed)
     packer = Packer(processor)
     symbols = _Symbols(processor.tokenizer)

@@ -41,7 +41,7 @@ def score(
     right: Counter[str] = Counter()
     for at in range(0, len(rows), batch_size):
         batch = rows[at : at + batch_size]
-        images = [Image.open(data.parent / row["image"]) for row in batch]
+        images: list[Image.Image] = [Image.open(data.parent / row["image"]) for row in batch]
         if blank:
             images = [Image.new("RGB", image.size, "white") for image in images]
         answers = answer(model, processor, images, [row["prompt"] for row in batch])

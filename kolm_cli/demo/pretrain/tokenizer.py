@@ -24,11 +24,11 @@ _INNER = """
     name number of on one or out over picture right short shorter shortest show size small smallest
     sum tall taller tallest than that the there these this to top total under value values vertical
     what which wide with
-""".split()
+"""
 _FIRST = """
     Answer Compare Count Describe Does Give How Is List Look Name Read Say Show Tell The What Where
     Which Write assistant system user
-""".split()
+"""
 
 CHAT_TEMPLATE = """\
 {%- for message in messages -%}
@@ -57,7 +57,7 @@ CHAT_TEMPLATE = """\
 
 def build_tokenizer() -> Qwen2Tokenizer:
     """A tokenizer of 256 bytes, the merges that spell the word list, and seven special tokens."""
-    words = [f" {word}" for word in _INNER] + list(_FIRST)
+    words = [f" {word}" for word in _INNER.split()] + _FIRST.split()
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     bpe.decoder = decoders.ByteLevel()

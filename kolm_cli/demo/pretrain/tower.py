@@ -63,7 +63,7 @@ def train_tower(
         The share of labelled cells of 256 new charts whose label and value are both read right.
     """
     visual = model.model.visual
-    rng = random.Random(seed)
+    rng = charts.random_source(seed)
     torch.manual_seed(seed)
     head = _CellHead(4 * visual.config.hidden_size)
     trained = [p for name, p in visual.named_parameters() if not name.startswith("merger.")]
@@ -74,7 +74,7 @@ def train_tower(
         loss = head.loss(encoded, *cell_targets(batch))
         optimiser.step(loss)
         progress("tower", step, steps, loss.item())
-    check = sample_any(random.Random(f"check {seed}"), 256)
+    check = sample_any(charts.random_source(f"check {seed}"), 256)
     with torch.no_grad():
         encoded = vision.encode(visual, vision.pixels(processor, [*map(charts.draw, check)]))
         return head.accuracy(encoded, *cell_targets(check))
@@ -106,4 +106,4 @@ class _CellHead(nn.Module):
         right = (self.label(cells).argmax(-1) == labels + 1) & (
             self.value(cells).argmax(-1) == values + 1
         )
-        return right[labels != NOTHING].float().mean().item()
+        return float(right[labels != NOTHING].float().mean())

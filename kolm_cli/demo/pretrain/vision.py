@@ -39,7 +39,8 @@ def encode(visual: Qwen2_5_VisionTransformerPretrainedModel, patches: Tensor) ->
     for block in visual.blocks:
         hidden = hidden + _attend(block.attn, block.norm1(hidden), cos, sin)
         hidden = hidden + block.mlp(block.norm2(hidden))
-    return hidden.view(count, CELLS, -1)
+    encoded: Tensor = hidden.view(count, CELLS, -1)
+    return encoded
 
 
 def merge(visual: Qwen2_5_VisionTransformerPretrainedModel, encoded: Tensor) -> Tensor:
