@@ -1,0 +1,83 @@
+"""The forms of a spec that digests are taken of, and the one that goes into a bundle."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+from kolm_cli.spec.model import Spec
+
+# What differs between the machines of one run, or says where on this one something is.
+_MACHINE = ("main_process_ip", "main_process_port", "machine_rank")
+_DATA_SETTINGS = ("max_images_per_example", "review", "truncation")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# A hub id or the name of a folder: no root, no drive, no way up, one slash at most.
+_IDENTITY = re.compile(r"[^./\\~][^/\\]*(/[^./\\][^/\\]*)?")
+
+
+def bundle_form(spec: Spec, *, train_digest: str, eval_digest: str, base_identity: str) -> bytes:
+    """The spec as the YAML text that stands in a bundle, the same bytes on every machine.
+
+    Every default is written out, keys are sorted, options without effect are left out. Nothing
+    in it says where this machine keeps its files or how it is called.
+
+    Args:
+        spec: a checked spec.
+        train_digest: hex SHA-256 of the frozen training data.
+        eval_digest: hex SHA-256 of the frozen evaluation pack.
+        base_identity: the base's hub id, or the name of its folder.
+
+    Raises:
+        ValueError: a digest is none, or the identity is a path.
+    """
+    for digest in (train_digest, eval_digest):
+        if not _SHA256.fullmatch(digest):
+            raise ValueError(f"{digest!r} is not a SHA-256 in hex")
+    if not _IDENTITY.fullmatch(base_identity):
+        raise ValueError(f"{base_identity!r} is neither a hub id nor the name of a folder")
+    form = spec.model_dump(mode="json")
+    del form["bundle"]
+    for name in _MACHINE:
+        form["launch"].pop(name, None)
+    form["base"]["model"] = base_identity
+    form["data"]["train"] = f"sha256:{train_digest}"
+    form["data"]["eval"] = f"sha256:{eval_digest}"
+    # PyYAML writes a float as `repr` does, with a point and a signed exponent: nothing is lost.
+    text: str = yaml.safe_dump(
+        form, sort_keys=True, allow_unicode=True, default_flow_style=False, width=2**20
+    )
+    return text.encode("utf-8")
+
+
+def training_form(spec: Spec) -> dict[str, Any]:
+    """What in the spec decides the trained weights, as plain JSON values.
+
+    The data itself and the base's weights are decided elsewhere: add their digests.
+    """
+    form = spec.model_dump(mode="json")
+    return {
+        "name": spec.name,
+        "base": form["base"],
+        "data": {name: form["data"][name] for name in _DATA_SETTINGS},
+        "train": form["train"],
+        "launch": {
+            name: form["launch"][name]
+            for name in ("device", "num_processes", "num_machines", "threads")
+        },
+    }
+
+
+def evaluation_form(spec: Spec) -> dict[str, Any]:
+    """What in the spec decides the predictions, beside what decides the weights.
+
+    The metric, the gate, the price and `include` are in neither form: what they decide is
+    computed again from the stored predictions.
+    """
+    form = spec.model_dump(mode="json")
+    return {
+        "data": {name: form["data"][name] for name in _DATA_SETTINGS},
+        "max_new_tokens": spec.evaluate.max_new_tokens,
+        "batch_size": spec.evaluate.batch_size,
+    }

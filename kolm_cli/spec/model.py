@@ -1,0 +1,180 @@
+"""The spec as a frozen model. Defaults, ranges and rules between fields stand here only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from kolm_cli.spec.section import Conflict, Section, custom_error
+from kolm_cli.spec.train import Count, TrainSection
+
+__all__ = [
+    "BaseSection",
+    "BundleSection",
+    "DataSection",
+    "EvaluateSection",
+    "GateSection",
+    "LaunchSection",
+    "Spec",
+    "TrainSection",
+    "is_name",
+]
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` may name a spec, a capture namespace or a split.
+
+    At most 64 of `a-z 0-9 . _ -`, a letter or digit at both ends, no two dots in a row: safe as
+    a file name everywhere and as a repository name of an OCI registry.
+    """
+    return _NAME.fullmatch(text) is not None and ".." not in text
+
+
+def _name(text: str) -> str:
+    if not is_name(text):
+        raise custom_error(
+            f"{text!r:.70} cannot be a name",
+            "write at most 64 of a-z 0-9 . _ - with a letter or digit at both ends",
+        )
+    return text
+
+
+def _text(text: str) -> str:
+    if not text.strip():
+        raise custom_error("is empty", "write a value")
+    if not text.isprintable():
+        raise custom_error("holds a control character", "write plain text")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Text = Annotated[str, AfterValidator(_text)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class BaseSection(Section):
+    """Which model is adapted: a hub id, or a folder relative to the spec file."""
+
+    model: Text
+    revision: Text = "main"
+    trust_remote_code: bool = False
+
+
+class DataSection(Section):
+    """What it learns from and what it is scored on; the forms are in `sources`."""
+
+    train: Text
+    eval: Text
+    max_images_per_example: Count = 4
+    review: Literal["accepted", "all"] = "all"
+    truncation: Literal["prompt_start", "prompt_end"] = "prompt_start"
+
+
+class LaunchSection(Section):
+    """What `accelerate launch` is told. `num_processes` counts over all machines."""
+
+    device: Literal["cuda", "cpu"] = "cuda"
+    num_processes: Count = 1
+    num_machines: Count = 1
+    machine_rank: Annotated[int, Field(ge=0)] = 0
+    main_process_ip: Text | None = None
+    main_process_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    threads: Count | None = None
+
+    def idle(self) -> Iterator[Conflict]:
+        """A meeting point of processes that have none to meet."""
+        if self.num_machines > 1:
+            return
+        for field in ("main_process_ip", "machine_rank"):
+            yield Conflict(
+                field,
+                "num_machines",
+                "has no effect while launch.num_machines is 1",
+                "remove it, or write the number of machines",
+            )
+        if self.num_processes == 1:
+            yield Conflict(
+                "main_process_port",
+                "num_processes",
+                "has no effect with a single process",
+                "remove it, or write num_processes",
+            )
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """Machines that could not find each other, or would be unevenly loaded."""
+        if self.num_machines == 1:
+            return
+        for field in ("main_process_ip", "main_process_port"):
+            if getattr(self, field) is None:
+                yield Conflict(
+                    field,
+                    "num_machines",
+                    f"is missing: launch.num_machines is {self.num_machines}",
+                    "write the address and the port of the machine with rank 0",
+                )
+        if self.machine_rank >= self.num_machines:
+            yield Conflict(
+                "machine_rank",
+                "num_machines",
+                f"{self.machine_rank} is not the rank of one of {self.num_machines} machines",
+                f"write 0 to {self.num_machines - 1}",
+            )
+        if self.num_processes % self.num_machines:
+            yield Conflict(
+                "num_processes",
+                "num_machines",
+                f"{self.num_processes} processes do not divide over {self.num_machines} machines",
+                "write the total over all machines, a multiple of num_machines",
+            )
+
+
+class GateSection(Section):
+    """What a result must reach to pass; a gate that is not written is not asked."""
+
+    k: Share | None = None
+    accuracy: Share | None = None
+
+
+class EvaluateSection(Section):
+    """How the adapter is scored. `usd_per_hour` is the price of the machine that answers."""
+
+    metric: Text
+    max_new_tokens: Count = 64
+    batch_size: Count = 8
+    usd_per_hour: Annotated[float, Field(gt=0)] | None = None
+    include: Literal["answers", "digests"] = "answers"
+    gate: GateSection = GateSection()
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """A gate on a K-score that would be undefined."""
+        if self.gate.k is not None and self.usd_per_hour is None:
+            yield Conflict(
+                "gate.k",
+                "usd_per_hour",
+                "cannot be judged: without evaluate.usd_per_hour the K-score is undefined",
+                "write usd_per_hour, or gate on accuracy only",
+            )
+
+
+class BundleSection(Section):
+    """Where the bundle is written: `{out}/{name}.kolm`, relative to the working directory."""
+
+    out: Text = "dist/"
+
+
+class Spec(Section):
+    """A whole spec, checked. Read one from a file with `kolm_cli.spec.load.load_spec`."""
+
+    kolm: Literal[1]
+    name: Name
+    base: BaseSection
+    data: DataSection
+    train: TrainSection = TrainSection()
+    launch: LaunchSection = LaunchSection()
+    evaluate: EvaluateSection
+    bundle: BundleSection = BundleSection()

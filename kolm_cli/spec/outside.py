@@ -1,0 +1,117 @@
+"""What a spec names outside of itself: data, the base's folder, the metric."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+from kolm_cli.core.errors import Problem
+from kolm_cli.spec.section import likely
+from kolm_cli.spec.sources import FORMS, CaptureSource, Source, parse_source, resolve
+from kolm_cli.spec.yaml_positions import Document
+
+_HUB_ID = re.compile(r"[A-Za-z0-9_][\w.-]*(/[\w.-]+)?", re.ASCII)
+
+
+class Outside:
+    """Finds what a spec names, and reports what is not there.
+
+    It reads the document, not the checked spec, so that a missing file is reported beside a
+    misspelt key. A value that is not plain text is left to the model, which reports it.
+
+    Attributes:
+        train: where `data.train` is, once `problems` found it.
+        eval: where `data.eval` is, likewise.
+        base: the folder of a local base; None for a hub id.
+    """
+
+    def __init__(self, path: Path, document: Document, metrics: Collection[str] | None) -> None:
+        self.path, self.document, self.metrics = path, document, metrics
+        self.folder = path.absolute().parent
+        self.train: Source | None = None
+        self.eval: Source | None = None
+        self.base: Path | None = None
+
+    def problems(self) -> Iterator[Problem]:
+        """Look for everything; what is missing is a problem with its position."""
+        self.train = yield from self._source("data.train")
+        self.eval = yield from self._source("data.eval")
+        yield from self._review()
+        yield from self._model()
+        yield from self._metric()
+
+    def _text(self, name: str) -> str | None:
+        """The text that stands at a dotted name, or None when something else does."""
+        value: Any = self.document.value
+        for step in name.split("."):
+            value = value.get(step) if isinstance(value, dict) else None
+        return value if isinstance(value, str) and value.strip() and value.isprintable() else None
+
+    def _problem(self, name: str, what: str, fix: str) -> Problem:
+        line, column = self.document.at(tuple(name.split(".")))
+        return Problem(what, f"{self.path}:{line}:{column}: {name}", fix)
+
+    def _source(self, name: str) -> Generator[Problem, None, Source | None]:
+        value = self._text(name)
+        if value is None:
+            return None
+        try:
+            return parse_source(value, self.folder)
+        except FileNotFoundError as error:
+            yield self._problem(name, str(error), f"paths start at {self.folder}")
+        except (ValueError, OSError, RuntimeError) as error:
+            # OSError: a name too long; RuntimeError: a ~user that does not exist.
+            yield self._problem(name, str(error), FORMS)
+        return None
+
+    def _review(self) -> Iterator[Problem]:
+        captured = any(isinstance(source, CaptureSource) for source in (self.train, self.eval))
+        both = self.train is not None and self.eval is not None
+        if self._text("data.review") == "accepted" and both and not captured:
+            yield self._problem(
+                "data.review",
+                "has no effect: only captured pairs are reviewed, and the data is files",
+                "remove it, or write capture:NAME as data.train",
+            )
+
+    def _model(self) -> Iterator[Problem]:
+        value = self._text("base.model")
+        if value is None:
+            return
+        try:
+            folder = self._local(value)
+        except (OSError, RuntimeError) as error:
+            yield self._problem("base.model", str(error), "")
+            return
+        if folder is None:
+            return
+        if not folder.is_dir():
+            yield self._problem(
+                "base.model",
+                f"{value!r} is neither a hub id nor a folder that exists",
+                f"paths start at {self.folder}",
+            )
+            return
+        self.base = folder
+        if self._text("base.revision") is not None:
+            yield self._problem(
+                "base.revision",
+                "has no effect: base.model is a local folder",
+                "remove it; the digests of the weights say which model it was",
+            )
+
+    def _local(self, value: str) -> Path | None:
+        """The folder that `base.model` means, or None when it is a hub id."""
+        folder = resolve(value, self.folder)
+        return None if _HUB_ID.fullmatch(value) and not folder.is_dir() else folder
+
+    def _metric(self) -> Iterator[Problem]:
+        value = self._text("evaluate.metric")
+        if value is None or self.metrics is None or value in self.metrics:
+            return
+        names = sorted(self.metrics)
+        meant = likely(value, names)
+        fix = f"did you mean {meant}?" if meant else f"write one of {', '.join(names)}"
+        yield self._problem("evaluate.metric", f"there is no metric {value!r}", fix)

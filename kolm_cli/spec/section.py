@@ -1,0 +1,143 @@
+"""What all sections of a spec share: closed, frozen, and every error reported at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+ERROR_TYPE = "kolm"
+
+
+class Conflict(NamedTuple):
+    """A rule between fields that a section breaks.
+
+    Attributes:
+        field: the field to point at, dotted when it stands in a section below.
+        because: the field whose value makes it wrong.
+        what: what is wrong, without a full stop.
+        fix: what to write instead.
+    """
+
+    field: str
+    because: str
+    what: str
+    fix: str
+
+
+def custom_error(what: str, fix: str) -> PydanticCustomError:
+    """An error in kolm's own words, for a validator to raise."""
+    # The message is a template to pydantic: the words go in as values, braces and all.
+    template = "{what}; {fix}" if fix else "{what}"
+    return PydanticCustomError(ERROR_TYPE, template, {"what": what, "fix": fix})
+
+
+def likely(name: str, known: list[str]) -> str | None:
+    """The one of `known` that a person who wrote `name` most likely meant."""
+    wanted = name.lower().replace("-", "_")
+    found = difflib.get_close_matches(wanted, known, n=1, cutoff=0.6)
+    # A name cut short or drawn out ("epochs", "lora_rank") is not close letter by letter.
+    parts = (k for k in known if len(wanted) > 2 and (wanted in k or wanted.startswith(k)))
+    return found[0] if found else next(parts, None)
+
+
+class Section(BaseModel):
+    """A mapping of the spec. Unknown names, wrong types and broken rules come as one error."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True
+    )
+
+    def idle(self) -> Iterator[Conflict]:
+        """Fields that have no effect, given the others; writing one of them is an error."""
+        return iter(())
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """Rules between fields that are broken."""
+        return iter(())
+
+    def _broken(self) -> Iterator[Conflict]:
+        for conflict in self.idle():
+            # A null, a false or a 0 asks for nothing, so nothing is ignored.
+            asked = getattr(self, conflict.field) not in (None, False)
+            if conflict.field in self.model_fields_set and asked:
+                yield conflict
+        yield from self.conflicts()
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _all_at_once(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        # A section whose lines are all commented out reads as null: it is an empty section.
+        value = {} if value is None else value
+        details: list[InitErrorDetails] = []
+        checked: Self | None = None
+        try:
+            checked = handler(value)
+        except ValidationError as error:
+            if not isinstance(value, Mapping):
+                raise
+            details = [cls._detail(line) for line in error.errors(include_url=False)]
+            refused = {detail["loc"][0] for detail in details if detail.get("loc")}
+            # A misspelt name was meant to say something that the rules cannot know.
+            unsure = refused | {likely(str(name), list(cls.model_fields)) for name in refused}
+            checked = cls._without(value, refused, handler)
+            broken = [
+                conflict
+                for conflict in (checked._broken() if checked else ())
+                if not {conflict.field.split(".")[0], conflict.because} & unsure
+            ]
+        else:
+            broken = list(checked._broken())
+        details += [
+            InitErrorDetails(
+                type=custom_error(c.what, c.fix), loc=tuple(c.field.split(".")), input=None
+            )
+            for c in broken
+        ]
+        if details or checked is None:
+            raise ValidationError.from_exception_data(cls.__name__, details)
+        return checked
+
+    @classmethod
+    def _without(
+        cls, value: Mapping[Any, Any], refused: set[Any], handler: ModelWrapValidatorHandler[Self]
+    ) -> Self | None:
+        """The section without the refused fields, so that its other rules are checked too."""
+        try:
+            return handler({k: v for k, v in value.items() if k not in refused})
+        except ValidationError:
+            return None  # a required field is among the refused
+
+    @classmethod
+    def _detail(cls, line: Any) -> InitErrorDetails:
+        """One of pydantic's errors again, an unknown name in kolm's own words."""
+        kind: str | PydanticCustomError = line["type"]
+        if kind == "extra_forbidden" and len(line["loc"]) == 1:
+            name, known = str(line["loc"][0]), list(cls.model_fields)
+            meant = likely(name, known)
+            fix = f"did you mean {meant}?" if meant else f"known here: {', '.join(known)}"
+            kind = custom_error(f"there is no option {name!r}", fix)
+        elif kind == ERROR_TYPE:
+            kind = custom_error(line["ctx"]["what"], line["ctx"]["fix"])
+        return InitErrorDetails(
+            type=kind, loc=line["loc"], input=line["input"], ctx=line.get("ctx", {})
+        )
+
+    @model_serializer(mode="wrap")
+    def _effective(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """All fields but the idle ones, so that what is written can be read again."""
+        written: dict[str, Any] = handler(self)
+        for conflict in self.idle():
+            written.pop(conflict.field, None)
+        return written

@@ -1,0 +1,99 @@
+"""The section `train`: how the adapter is trained. `VLMTrainConfig` is this class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from kolm_cli.spec.section import Conflict, Section, custom_error
+
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0)]
+
+
+def _targets(value: Any) -> Any:
+    """Check `lora_targets` by hand: a union's own errors would speak of three types at once."""
+    if value in ("default", "all-linear"):
+        return value
+    names = list(value) if isinstance(value, list | tuple) else []
+    if not names or not all(isinstance(name, str) and name.strip() for name in names):
+        raise custom_error(
+            f"{value!r:.60} is no choice of LoRA targets",
+            "write default, all-linear, or a list of module names such as [q_proj, v_proj]",
+        )
+    if len(set(names)) < len(names):
+        raise custom_error("a module is named twice", "name each target once")
+    return tuple(names)
+
+
+class TrainSection(Section):
+    """How to train: LoRA on the language tower, and what else learns.
+
+    Learning rates are per optimiser step; `*_steps` count optimiser steps; `max_seq_length`
+    counts tokens, image tokens included.
+
+    Raises:
+        pydantic.ValidationError: (a `ValueError`) names every unknown option with the likely
+            one, every value out of range, and every option that could not take effect.
+    """
+
+    lora_r: Count = 16
+    lora_alpha: Count = 32
+    lora_targets: Annotated[
+        Literal["default", "all-linear"] | tuple[str, ...], BeforeValidator(_targets)
+    ] = "default"
+    lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    freeze_vision: bool = True
+    vision_learning_rate: Rate | None = None
+    cache_vision: bool = False
+    projector: Literal["train", "freeze", "freeze_after_warmup"] = "train"
+    projector_learning_rate: Rate = 2.0e-5
+    learning_rate: Rate = 1.0e-4
+    lr_scheduler_type: Literal["linear", "cosine", "constant"] = "linear"
+    warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.03
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    max_grad_norm: Annotated[float, Field(ge=0)] = 1.0
+    max_seq_length: Count = 2048
+    num_train_epochs: Count = 1
+    per_device_train_batch_size: Count = 1
+    gradient_accumulation_steps: Count = 8
+    gradient_checkpointing: bool = False
+    save_steps: Count = 200
+    bf16: bool = True
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+
+    def idle(self) -> Iterator[Conflict]:
+        """A learning rate of a frozen part, and a cache of features that change."""
+        if self.projector == "freeze":
+            yield Conflict(
+                "projector_learning_rate",
+                "projector",
+                "has no effect while train.projector is freeze",
+                "remove it, or write projector: train",
+            )
+        if self.freeze_vision:
+            yield Conflict(
+                "vision_learning_rate",
+                "freeze_vision",
+                "has no effect while train.freeze_vision is true",
+                "remove it, or write freeze_vision: false",
+            )
+        else:
+            yield Conflict(
+                "cache_vision",
+                "freeze_vision",
+                "has no effect while the vision tower is trained: its features change",
+                "remove it, or write freeze_vision: true",
+            )
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """A warm-up that freezes at once."""
+        if self.projector == "freeze_after_warmup" and self.warmup_ratio == 0:
+            yield Conflict(
+                "projector",
+                "warmup_ratio",
+                "freeze_after_warmup with warmup_ratio 0 would never train the projector",
+                "write projector: freeze, or a warmup_ratio above 0",
+            )
