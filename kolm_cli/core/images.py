@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import warnings
+from dataclasses import dataclass
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 # A decompression bomb is small on disk and huge in memory; 64 Mpx is 192 MB as RGB.
 MAX_PIXELS = 64 * 1024 * 1024
@@ -14,6 +15,44 @@ MAX_BYTES = 64 * 1024 * 1024
 
 class ImageError(ValueError):
     """The bytes are not an image that kolm reads; the message says why."""
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What is known of an image's encoded bytes once they were decoded in full.
+
+    Attributes:
+        format: Pillow's name of the encoding (`PNG`, `JPEG`, ...).
+        width: pixels across, after the EXIF orientation was applied.
+        height: pixels down, after the EXIF orientation was applied.
+        orientation: the EXIF orientation that `decode_rgb` undoes, 1 (upright) to 8.
+        frames: images in the file; of several only the first is read.
+    """
+
+    format: str
+    width: int
+    height: int
+    orientation: int
+    frames: int
+
+
+def inspect(data: bytes) -> ImageFacts:
+    """Decode `data` in full, as `decode_rgb` does, and say what was found.
+
+    Raises:
+        ImageError: not an image, truncated, damaged, or beyond the limits.
+    """
+    upright = decode_rgb(data)
+    with Image.open(io.BytesIO(data)) as image:
+        try:
+            value = image.getexif().get(ExifTags.Base.Orientation, 1)
+        except (OSError, SyntaxError, ValueError, EOFError):
+            value = 1
+        orientation = value if isinstance(value, int) and 1 <= value <= 8 else 1
+        frames = getattr(image, "n_frames", 1)
+        return ImageFacts(
+            image.format or "?", upright.width, upright.height, orientation, int(frames)
+        )
 
 
 def decode_rgb(data: bytes) -> Image.Image:

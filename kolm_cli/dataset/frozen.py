@@ -1,0 +1,61 @@
+"""The frozen dataset: rows and images in a run folder, immune to later edits of their sources."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kolm_cli.capture.record import Conversation
+from kolm_cli.core import digests
+from kolm_cli.core.errors import InputError
+from kolm_cli.core.files import atomic_writer, write_atomic
+from kolm_cli.dataset.rows import Row
+
+
+@dataclass(frozen=True)
+class FrozenImage:
+    """An image file in the run folder, named by its digest."""
+
+    path: Path
+
+    def read(self) -> bytes:
+        """The bytes, which must still have the digest that names them."""
+        data = self.path.read_bytes()
+        if digests.sha256_bytes(data) != self.path.name:
+            raise InputError(f"the frozen image {self.path} was changed", hint="compile again")
+        return data
+
+
+def freeze(rows: Iterable[Row], folder: Path, split: str) -> None:
+    """Write `rows` as `{folder}/{split}.jsonl` and their images under `{folder}/images/`."""
+    images = folder / "images"
+    images.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with atomic_writer(folder / f"{split}.jsonl", mode=0o600) as stream:
+        for row in rows:
+            for sha256, source in row.images.items():
+                target = images / sha256
+                if not target.exists():
+                    write_atomic(target, source.read(), mode=0o600, durable=False)
+            record = {
+                "id": row.id,
+                "conversation": row.conversation.as_json(),
+                "answers": list(row.answers),
+            }
+            stream.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+
+
+def thaw(folder: Path, split: str) -> Iterator[Row]:
+    """Read back what `freeze` wrote, in its order."""
+    images = folder / "images"
+    with (folder / f"{split}.jsonl").open(encoding="utf-8") as stream:
+        for line in stream:
+            record = json.loads(line)
+            conversation = Conversation.from_json(record["conversation"])
+            yield Row(
+                id=record["id"],
+                conversation=conversation,
+                images={sha256: FrozenImage(images / sha256) for sha256 in conversation.images},
+                answers=tuple(record["answers"]),
+            )

@@ -1,0 +1,36 @@
+"""The catalogue of families. To add one: a module with `FAMILY`, and a line here."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+
+from kolm_cli.families.base import Family
+
+MODULES: tuple[str, ...] = (
+    "qwen2_5_vl",
+    "text",
+)
+
+
+@cache
+def families() -> tuple[Family, ...]:
+    """Every family of the catalogue, in its order."""
+    return tuple(
+        importlib.import_module(f"kolm_cli.families.{module}").FAMILY for module in MODULES
+    )
+
+
+def by_name(name: str) -> Family | None:
+    """The family of that catalogue name."""
+    return next((family for family in families() if family.name == name), None)
+
+
+def by_model_type(model_type: str) -> Family | None:
+    """The family that claims a config's `model_type`."""
+    return next((f for f in families() if model_type in f.model_types), None)
+
+
+def by_id(model_id: str) -> Family | None:
+    """The family whose id patterns match; the catalogue's order decides between two."""
+    return next((family for family in families() if family.claims_id(model_id)), None)

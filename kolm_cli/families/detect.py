@@ -1,0 +1,72 @@
+"""Which family a base belongs to: the id chooses, the config's `model_type` confirms."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.families import catalog
+from kolm_cli.families.base import Family
+from kolm_cli.families.support import Unsupported
+
+
+def detect(
+    model_id: str,
+    config: Mapping[str, Any],
+    *,
+    local: bool = False,
+    trust_remote_code: bool = False,
+) -> Family:
+    """The family of a base.
+
+    Args:
+        model_id: hub id, or the name of a local folder.
+        config: the parsed `config.json`.
+        local: `model_id` is a folder's name, which may be anything: the config alone decides.
+        trust_remote_code: whether the spec allows code that comes with the checkpoint.
+
+    Raises:
+        InputError: no family claims it, id and config disagree, the family is unsupported, or
+            the checkpoint brings code and the spec does not allow it.
+    """
+    model_type = config.get("model_type")
+    if not isinstance(model_type, str):
+        raise InputError(Problem("config.json has no model_type", where=model_id))
+    if "auto_map" in config and not trust_remote_code:
+        raise InputError(
+            Problem(
+                "the checkpoint brings its own Python code (auto_map in config.json)",
+                where=model_id,
+                fix="use a checkpoint of a native class, or write trust_remote_code: true under"
+                " base: after reading that code",
+            )
+        )
+    chosen = None if local else catalog.by_id(model_id)
+    confirmed = catalog.by_model_type(model_type)
+    if confirmed is None:
+        known = sorted(t for family in catalog.families() for t in family.model_types)
+        near = difflib.get_close_matches(model_type, known, n=1)
+        raise InputError(
+            Problem(
+                f"no family claims model_type {model_type!r}"
+                + (f" (the nearest known is {near[0]!r})" if near else ""),
+                where=model_id,
+                fix="`kolm families` lists what is supported",
+            )
+        )
+    if chosen is not None and chosen is not confirmed:
+        raise InputError(
+            Problem(
+                f"the id says {chosen.name}, but its config says model_type {model_type!r},"
+                f" which is {confirmed.name}",
+                where=model_id,
+                fix="check that the checkpoint is the one you mean, or rename the folder",
+            )
+        )
+    if isinstance(confirmed.support, Unsupported):
+        raise InputError(
+            Problem(f"{confirmed.name} is unsupported: {confirmed.support.reason}", where=model_id)
+        )
+    return confirmed

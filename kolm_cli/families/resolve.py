@@ -1,0 +1,187 @@
+"""Finding a base: a local folder, or a hub id resolved to a commit; without importing torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kolm_cli.core import canonical
+from kolm_cli.core.errors import InputError, LackingError, Problem
+from kolm_cli.core.memo import FileMemo
+from kolm_cli.families.base import Family
+from kolm_cli.families.detect import detect
+
+MAX_CONFIG_BYTES = 4 << 20
+# What decides how a base behaves; documentation beside it does not.
+_RELEVANT = (".safetensors", ".json", ".jinja", ".model", ".txt", ".py", ".gguf")
+_PROCESSOR_FILES = (
+    "processor_config.json",
+    "preprocessor_config.json",
+    "tokenizer_config.json",
+    "tokenizer.json",
+)
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model on this machine.
+
+    Attributes:
+        name: what a bundle calls it: the hub id, or the local folder's name (never its path).
+        source: what `from_pretrained` takes.
+        folder: where its files are.
+        revision: the commit of a hub id; empty for a local folder.
+        config: the parsed `config.json`.
+        family: the family that claims it.
+    """
+
+    name: str
+    source: str
+    folder: Path
+    revision: str
+    config: Mapping[str, Any]
+    family: Family
+    trust_remote_code: bool = False
+
+    def files(self) -> list[Path]:
+        """The files that decide how the base behaves, sorted by name."""
+        return sorted(
+            path
+            for path in self.folder.iterdir()
+            if path.is_file() and path.suffix in _RELEVANT and not path.name.startswith(".")
+        )
+
+    def file_digests(self, memo: FileMemo) -> dict[str, str]:
+        """File name to SHA-256, from the memo where the file is unchanged."""
+        return {path.name: memo.sha256(path) for path in self.files()}
+
+    def weights(self, memo: FileMemo) -> dict[str, str]:
+        """The digests of the weight files alone."""
+        return {
+            path.name: memo.sha256(path)
+            for path in self.files()
+            if path.suffix in (".safetensors", ".gguf")
+        }
+
+    def load_options(self) -> dict[str, Any]:
+        """What every `from_pretrained` of this base is given."""
+        return {"local_files_only": True, "trust_remote_code": self.trust_remote_code}
+
+
+def resolve_base(
+    model: str,
+    revision: str = "main",
+    *,
+    relative_to: Path | None = None,
+    trust_remote_code: bool = False,
+) -> Base:
+    """Find a base and its family.
+
+    Args:
+        model: a hub id, or a folder (absolute, or relative to `relative_to`).
+        revision: a branch, tag or commit of a hub id.
+        relative_to: the folder that relative paths start from; the working directory by default.
+        trust_remote_code: whether code that comes with the checkpoint may run.
+
+    Raises:
+        InputError: the folder is not a checkpoint, or no family takes it.
+        LackingError: the hub id is not on this machine and cannot be fetched.
+    """
+    folder = Path(model).expanduser()
+    if relative_to is not None and not folder.is_absolute():
+        folder = relative_to / folder
+    if folder.is_dir():
+        name, commit, local = folder.resolve().name, "", True
+    elif model.startswith((".", "/", "~")) or model.count("/") > 1:
+        raise InputError(
+            Problem(f"there is no folder {model}", where="base.model", fix="check the path")
+        )
+    else:
+        folder, commit = _from_hub(model, revision)
+        name, local = model, False
+    config = _config(folder, name)
+    family = detect(name, config, local=local, trust_remote_code=trust_remote_code)
+    _check_complete(folder, name, family)
+    return Base(name, str(folder), folder, commit, config, family, trust_remote_code)
+
+
+def _config(folder: Path, name: str) -> Mapping[str, Any]:
+    path = folder / "config.json"
+    if not path.is_file():
+        raise InputError(
+            Problem("it has no config.json", where=f"base.model {name}", fix="give a checkpoint")
+        )
+    try:
+        config = canonical.loads(path.read_bytes(), max_bytes=MAX_CONFIG_BYTES)
+    except canonical.JSONError as error:
+        raise InputError(Problem(f"config.json: {error}", where=f"base.model {name}")) from error
+    if not isinstance(config, dict):
+        raise InputError(Problem("config.json is not an object", where=f"base.model {name}"))
+    return config
+
+
+def _check_complete(folder: Path, name: str, family: Family) -> None:
+    problems = []
+    if not any(folder.glob("*.safetensors")):
+        problems.append(
+            Problem(
+                "it has no .safetensors weights",
+                where=f"base.model {name}",
+                fix="convert the checkpoint; pickled weights are not loaded",
+            )
+        )
+    wanted = _PROCESSOR_FILES[:2] if family.takes.images else _PROCESSOR_FILES[2:]
+    if not any((folder / file).is_file() for file in wanted):
+        problems.append(
+            Problem(
+                f"it has no processor ({' or '.join(wanted)})",
+                where=f"base.model {name}",
+                fix="copy the processor's files from the original checkpoint beside the weights",
+            )
+        )
+    if problems:
+        raise InputError(*problems)
+
+
+def _from_hub(model: str, revision: str) -> tuple[Path, str]:
+    """The snapshot folder of a hub id and its commit, fetched when the network allows it."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    patterns = [f"*{suffix}" for suffix in _RELEVANT]
+    where = f"base.model {model}"
+    try:
+        folder = Path(snapshot_download(model, revision=revision, allow_patterns=patterns))
+    except HFValidationError as error:
+        raise InputError(
+            Problem("neither a folder nor a hub id", where=where, fix="write owner/name")
+        ) from error
+    except RevisionNotFoundError as error:
+        raise InputError(
+            Problem(f"the hub has no revision {revision!r} of it", where=where)
+        ) from error
+    except (
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        HfHubHTTPError,
+        OSError,
+    ) as error:
+        raise LackingError(
+            Problem(
+                f"not on this machine at revision {revision!r}, and the hub could not be asked"
+                f" ({type(error).__name__})",
+                where=where,
+                fix=f"run `hf download {model}` where there is a network, or give a local folder",
+            )
+        ) from error
+    return folder, folder.name
