@@ -53,7 +53,8 @@ class Conversation:
     ) -> Conversation:
         """A single turn: the images, then the prompt, then the response."""
         head = (Message("system", (Text(system),)),) if system else ()
-        asked = (*(Image(sha256) for sha256 in images), Text(prompt))
+        question = (Text(prompt),) if prompt else ()
+        asked: tuple[Part, ...] = (*(Image(sha256) for sha256 in images), *question)
         return cls((*head, Message("user", asked), Message("assistant", (Text(response),))))
 
     @property

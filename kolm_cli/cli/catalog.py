@@ -7,5 +7,6 @@ Command modules import only what is quick; slow libraries are loaded when the co
 from __future__ import annotations
 
 COMMANDS: tuple[str, ...] = (
+    "kolm_cli.cli.commands.capture",
     "kolm_cli.cli.commands.verify",
 )

@@ -1,0 +1,1 @@
+"""Where records stand: one module a kind of file or folder."""

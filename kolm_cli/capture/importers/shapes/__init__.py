@@ -1,0 +1,1 @@
+"""How records spell a conversation: one module a shape."""

@@ -1,0 +1,133 @@
+"""How pairs are read from the database: streamed, in the order of their digests."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kolm_cli.capture.filters import Filter
+from kolm_cli.capture.pairs import REVIEW_STATES, StoredPair, answers_from
+from kolm_cli.capture.record import Conversation
+from kolm_cli.capture.schema import connect
+from kolm_cli.capture.split import Buckets, Split
+from kolm_cli.core.errors import InputError, Problem
+
+_COLUMNS = (
+    "id, digest, answers, source, model, captured, review, reviewer, reviewed, corrected_from, "
+    "conversation, first_image, prompt_hash"
+)
+
+
+def reader(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write."""
+    return connect(path, read_only=True)
+
+
+def namespace_id(connection: sqlite3.Connection, name: str) -> int:
+    """The number of a namespace.
+
+    Raises:
+        InputError: there is none of this name; names those that look alike.
+    """
+    row = connection.execute("SELECT id FROM namespaces WHERE name = ?", (name,)).fetchone()
+    if row is not None:
+        return int(row[0])
+    import difflib
+
+    known = [text for (text,) in connection.execute("SELECT name FROM namespaces ORDER BY name")]
+    close = difflib.get_close_matches(name, known, 1)
+    raise InputError(
+        Problem(
+            f"there is no capture namespace {name!r}",
+            fix=f"did you mean {close[0]!r}?"
+            if close
+            else f"import pairs into it: kolm capture import FILE --to {name}",
+        )
+    )
+
+
+def summaries(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    """Name, pairs, and pairs in each review state, of every namespace that holds one."""
+    return connection.execute(
+        "SELECT name, count(*), sum(review = 0), sum(review = 1), sum(review = 2) "
+        "FROM pairs INDEXED BY pairs_in_brief JOIN namespaces ON namespaces.id = namespace "
+        "GROUP BY namespace ORDER BY name"
+    ).fetchall()
+
+
+def brief(
+    connection: sqlite3.Connection, namespace: int, wanted: Filter, split: Split | None
+) -> Iterator[tuple[int, bytes]]:
+    """Number and digest of each chosen pair, by digest; decodes nothing."""
+    where, values = wanted.where(connection)
+    buckets = Buckets(connection, namespace) if split else None
+    for number, digest, first_image, question in connection.execute(
+        "SELECT pairs.id, digest, first_image, prompt_hash FROM pairs "  # noqa: S608
+        f"WHERE namespace = ? AND {where} ORDER BY digest",
+        (namespace, *values),
+    ):
+        if split is None or (buckets and buckets.of(first_image, question) in split):
+            yield number, digest
+
+
+def pairs(
+    connection: sqlite3.Connection,
+    name: str,
+    namespace: int,
+    wanted: Filter,
+    split: Split | None,
+    *,
+    newest_first: bool = False,
+) -> Iterator[StoredPair]:
+    """The chosen pairs, ordered by digest (or the newest first)."""
+    where, values = wanted.where(connection)
+    buckets = Buckets(connection, namespace) if split else None
+    tags = connection.cursor()
+    order = "captured DESC, pairs.id DESC" if newest_first else "digest"
+    for row in connection.execute(
+        f"SELECT {_COLUMNS} FROM pairs "  # noqa: S608
+        f"WHERE namespace = ? AND {where} ORDER BY {order}",
+        (namespace, *values),
+    ):
+        if split is None or (buckets and buckets.of(row[-2], row[-1]) in split):
+            yield _stored(name, row, _tags(tags, row[0]))
+
+
+def _tags(cursor: sqlite3.Cursor, pair: int) -> tuple[str, ...]:
+    found = cursor.execute("SELECT tag FROM pair_tags WHERE pair = ? ORDER BY tag", (pair,))
+    return tuple(tag for (tag,) in found)
+
+
+def _stored(namespace: str, row: tuple[Any, ...], tags: tuple[str, ...]) -> StoredPair:
+    (number, digest, answers, source, model, captured, review, reviewer, reviewed,
+     corrected_from, conversation, _, _) = row  # fmt: skip
+    return StoredPair(
+        id=number,
+        namespace=namespace,
+        digest=digest.hex(),
+        conversation=Conversation.from_json(json.loads(conversation)),
+        answers=answers_from(answers),
+        source=source,
+        model=model,
+        captured=captured,
+        tags=tags,
+        review=REVIEW_STATES[review],
+        reviewer=reviewer,
+        reviewed=reviewed,
+        corrected_from=corrected_from.hex() if corrected_from else "",
+    )
+
+
+def by_id(connection: sqlite3.Connection, number: int) -> StoredPair | None:
+    """One pair, or None."""
+    row = connection.execute(
+        f"SELECT name, {', '.join('pairs.' + c for c in _COLUMNS.split(', '))} "  # noqa: S608
+        "FROM pairs JOIN namespaces ON namespaces.id = namespace WHERE pairs.id = ?",
+        (number,),
+    ).fetchone()
+    if row is None:
+        return None
+    return _stored(row[0], row[1:], _tags(connection.cursor(), number))
