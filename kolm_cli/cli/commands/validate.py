@@ -1,0 +1,102 @@
+"""`kolm validate`: the whole preflight, without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kolm_cli.cli.output import Output
+
+if TYPE_CHECKING:
+    from kolm_cli.pipeline.inputs import Inputs
+    from kolm_cli.pipeline.preflight import Preflight
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("validate")(validate)
+
+
+def validate(
+    spec: Annotated[Path, typer.Argument(help="The spec file.", show_default=False)],
+    show_mask: Annotated[
+        int, typer.Option("--show-mask", min=0, help="Print N rows with the supervised part marked")
+    ] = 0,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Check a spec, its model, and every row of its data, without training."""
+    from kolm_cli.cli.live import progress_for
+    from kolm_cli.pipeline.inputs import gather
+    from kolm_cli.pipeline.preflight import preflight
+
+    output = Output(as_json=json)
+    with progress_for(output) as progress:
+        progress.stage("read spec")
+        inputs = gather(spec)
+        checked = preflight(inputs, progress)
+    if json:
+        output.json(_report(inputs, checked))
+        return
+    _show(output, _report(inputs, checked))
+    if show_mask:
+        _show_masks(output, inputs, checked, show_mask)
+
+
+def _report(inputs: Inputs, checked: Preflight) -> dict[str, Any]:
+    facts = checked.facts
+    return {
+        "ok": True,
+        "name": inputs.spec.name,
+        "base": {"model": inputs.base.name, "revision": inputs.base.revision},
+        "family": inputs.base.family.name,
+        "train": {
+            "rows": len(facts),
+            "images": len({s for row in checked.train.rows for s in row.conversation.images}),
+            "tokens": {
+                "total": sum(fact.tokens for fact in facts),
+                "longest": max(fact.tokens for fact in facts),
+                "image": sum(fact.image_tokens for fact in facts),
+                "supervised": sum(fact.supervised for fact in facts),
+            },
+            "truncated": [
+                {"id": fact.id, "cut": fact.cut, "image_tokens": fact.image_tokens}
+                for fact in facts
+                if fact.cut
+            ],
+        },
+        "eval": {"rows": len(checked.pack.rows)},
+        "optimizer_steps": checked.optimizer_steps,
+    }
+
+
+def _show(output: Output, report: dict[str, Any]) -> None:
+    train, tokens = report["train"], report["train"]["tokens"]
+    revision = f" at {report['base']['revision'][:12]}" if report["base"]["revision"] else ""
+    output.data(f"{report['name']}: the spec and its data are fine")
+    output.data(f"  base       {report['base']['model']}{revision} ({report['family']})")
+    output.data(
+        f"  train      {train['rows']} rows, {train['images']} images, {tokens['total']} tokens"
+        f" ({tokens['image']} of images, {tokens['supervised']} supervised);"
+        f" the longest row has {tokens['longest']}"
+    )
+    if train["truncated"]:
+        output.data(f"  truncated  {len(train['truncated'])} rows, named above")
+    output.data(f"  eval       {report['eval']['rows']} rows")
+    output.data(f"  steps      {report['optimizer_steps']}")
+
+
+def _show_masks(output: Output, inputs: Inputs, checked: Preflight, count: int) -> None:
+    """Print rows as the model sees them; what carries loss stands between marks."""
+    from kolm_cli.trainer.mask import marked_text
+
+    for row in checked.train.rows[:count]:
+        text = marked_text(
+            inputs.base.family,
+            checked.processor,
+            row,
+            budget=inputs.spec.train.max_seq_length,
+            side=inputs.spec.data.truncation,
+        )
+        output.data(f"\n{row.id}\n{text}")

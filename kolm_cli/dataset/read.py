@@ -1,0 +1,137 @@
+"""Reading the rows that a spec names, from the capture store or from files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kolm_cli.capture.blobs import ImageSource as CaptureImage
+from kolm_cli.capture.importers.read import read_rows
+from kolm_cli.capture.store import Store
+from kolm_cli.core.digests import sha256_bytes
+from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.files import write_atomic
+from kolm_cli.core.home import kolm_home
+from kolm_cli.dataset.rows import ImageSource, Row, rows_digest
+from kolm_cli.spec.sources import CaptureSource, FileSource, Source
+
+_MAX_PROBLEMS = 50
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """An image of the capture store."""
+
+    path: Path
+
+    def read(self) -> bytes:
+        """The encoded bytes."""
+        return self.path.read_bytes()
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All rows of one source, and their digest."""
+
+    rows: list[Row]
+    digest: str
+    origin: dict[str, str]
+
+
+def read_source(source: Source, *, accepted_only: bool = False) -> Rows:
+    """Every row of `source`, in a fixed order.
+
+    Raises:
+        InputError: names every row that cannot be read; a source without rows is one too.
+    """
+    if isinstance(source, CaptureSource):
+        rows = list(_captured(source, accepted_only=accepted_only))
+        origin = {"kind": "capture", "namespace": source.namespace}
+        name = f"capture:{source.namespace}"
+    else:
+        rows, paths = _from_file(source)
+        origin = {"kind": "file", "name": source.path.name}
+        name = source.path.name
+    if not rows:
+        raise InputError(Problem("there are no rows", where=name))
+    digest = rows_digest(rows)
+    if isinstance(source, FileSource):
+        _remember(source.path, paths, digest)
+    return Rows(rows, digest, origin)
+
+
+def _captured(source: CaptureSource, *, accepted_only: bool) -> Iterator[Row]:
+    with Store.open() as store:
+        for pair in store.pairs(source.namespace, accepted_only=accepted_only, split=source.split):
+            images: dict[str, ImageSource] = {
+                sha256: StoredImage(store.image_path(sha256)) for sha256 in pair.conversation.images
+            }
+            name = f"capture:{source.namespace}/{pair.digest[:16]}"
+            yield Row(name, pair.conversation, images, pair.answers)
+
+
+def _from_file(source: FileSource) -> tuple[list[Row], list[Path]]:
+    """The rows, and every file that they were read from."""
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    paths = {source.path}
+    if source.path.is_dir():
+        paths |= set(source.path.rglob("*"))
+    # Preflight decodes the images; here their bytes are only named.
+    for row in read_rows(source.path, check_images=False):
+        if isinstance(row, Problem):
+            problems.append(row)
+            continue
+        images: dict[str, ImageSource] = dict(row.images)
+        paths |= {path for image in row.images.values() if (path := _path_of(image))}
+        rows.append(Row(row.where, row.conversation, images, row.answers))
+    if problems:
+        shown = problems[:_MAX_PROBLEMS]
+        more = len(problems) - len(shown)
+        raise InputError(*shown, hint=f"{more} more problems follow" if more else "")
+    return rows, sorted(paths)
+
+
+def _path_of(image: CaptureImage) -> Path | None:
+    return image.path
+
+
+# -- recognising an unchanged file without reading it --------------------------------------------
+
+
+def source_digest(source: Source, *, accepted_only: bool = False) -> str | None:
+    """The digest of an unchanged source, quickly; None when it has to be read.
+
+    A capture namespace has a digest of its own. A file is recognised by the size and time of
+    itself and of every image that its rows named when they were last read.
+    """
+    if isinstance(source, CaptureSource):
+        with Store.open() as store:
+            return store.namespace_digest(
+                source.namespace, accepted_only=accepted_only, split=source.split
+            )
+    try:
+        memo = json.loads(_memo(source.path).read_bytes())
+        for name, size, changed in memo["files"]:
+            stat = Path(name).stat()
+            if [stat.st_size, stat.st_mtime_ns] != [size, changed]:
+                return None
+    except (OSError, ValueError, KeyError, TypeError):
+        # A lost memo costs a reading, nothing else.
+        return None
+    digest: str = memo["digest"]
+    return digest
+
+
+def _memo(path: Path) -> Path:
+    folder = kolm_home() / "source-digests"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / f"{sha256_bytes(str(path).encode())}.json"
+
+
+def _remember(path: Path, paths: list[Path], digest: str) -> None:
+    files = [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in paths]
+    content = json.dumps({"digest": digest, "files": files}).encode()
+    write_atomic(_memo(path), content, mode=0o600, durable=False)

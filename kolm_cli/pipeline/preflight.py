@@ -1,0 +1,113 @@
+"""The whole preflight: every row of both sets, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kolm_cli.core.errors import InputError, Problem, raise_if_any
+from kolm_cli.core.progress import Progress
+from kolm_cli.dataset.leakage import leaks
+from kolm_cli.dataset.read import Rows, read_source
+from kolm_cli.dataset.rows import Row
+from kolm_cli.pipeline.inputs import Inputs
+
+if TYPE_CHECKING:
+    from kolm_cli.trainer.preflight import RowFacts
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """Rows that passed, and what was counted.
+
+    Attributes:
+        train: the training rows.
+        pack: the evaluation rows.
+        facts: tokens of each training row.
+        optimizer_steps: how many steps the run will take.
+        processor: the base's processor.
+    """
+
+    train: Rows
+    pack: Rows
+    facts: list[RowFacts]
+    optimizer_steps: int
+    processor: Any = field(repr=False)
+
+
+def preflight(inputs: Inputs, progress: Progress) -> Preflight:
+    """Check everything that can be checked without training.
+
+    Raises:
+        InputError: every bad row of both sets, by name.
+        LackingError: the device is not there.
+    """
+    from kolm_cli.trainer.preflight import Limits, check_rows
+    from kolm_cli.trainer.vlm import pick_device, steps_of
+
+    spec, loaded, family = inputs.spec, inputs.loaded, inputs.base.family
+    progress.stage("read data")
+    train = read_source(loaded.train_source, accepted_only=spec.data.review == "accepted")
+    pack = read_source(loaded.eval_source)
+    progress.stage("load processor")
+    processor = load_processor(inputs)
+    limits = Limits(
+        spec.train.max_seq_length, spec.data.max_images_per_example, spec.data.truncation
+    )
+    progress.stage("check training rows", len(train.rows))
+    trained = check_rows(family, processor, train.rows, limits, progress=progress)
+    progress.stage("check evaluation rows", len(pack.rows))
+    asked = check_rows(family, processor, pack.rows, limits, progress=progress, prompts_only=True)
+    problems = [*trained.problems, *asked.problems]
+    problems += leaks(train.rows, pack.rows)
+    problems += _without_answer(pack.rows)
+    problems += _repeated(pack.rows)
+    steps = steps_of(len(train.rows), spec.train, spec.launch.num_processes)
+    if steps < 2:
+        problems.append(
+            Problem(
+                f"{len(train.rows)} rows make {steps} optimizer step, and LoRA's first matrix"
+                " sees its first gradient in the second",
+                where=loaded.position("train"),
+                fix="give more rows or epochs, or lower gradient_accumulation_steps",
+            )
+        )
+    raise_if_any(problems)
+    pick_device(spec.launch.device)
+    return Preflight(train, pack, trained.rows, steps, processor)
+
+
+def load_processor(inputs: Inputs) -> Any:
+    """The base's processor.
+
+    Raises:
+        InputError: it cannot be loaded from the base's folder.
+    """
+    base = inputs.base
+    try:
+        return base.family.load_processor(base.source, **base.load_options())
+    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+        # transformers raises any of these on a folder whose processor files do not fit.
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        raise InputError(
+            Problem(
+                f"its processor cannot be loaded: {reason[:300]}",
+                where=f"base.model {base.name}",
+                fix="copy the processor's files from the original checkpoint beside the weights",
+            )
+        ) from error
+
+
+def _without_answer(pack: list[Row]) -> Iterator[Problem]:
+    for row in pack:
+        if not any(answer.strip() for answer in row.accepted):
+            yield Problem("it has no accepted answer to score against", where=row.id)
+
+
+def _repeated(pack: list[Row]) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for row in pack:
+        if row.id in seen:
+            yield Problem("two evaluation rows have this id", where=row.id)
+        seen.add(row.id)

@@ -1,0 +1,60 @@
+"""From checked rows to answers: freeze the data, order the worker, wait for it."""
+
+from __future__ import annotations
+
+import shutil
+
+from kolm_cli.core.home import private_folder
+from kolm_cli.core.progress import Progress
+from kolm_cli.dataset.frozen import freeze
+from kolm_cli.dataset.orders import Orders, RunFolder, is_sealed
+from kolm_cli.pipeline.inputs import Inputs
+from kolm_cli.pipeline.preflight import Preflight
+
+
+def run_folder(inputs: Inputs) -> RunFolder:
+    """The folder of this training."""
+    return RunFolder(private_folder("runs", inputs.training))
+
+
+def is_done(inputs: Inputs) -> bool:
+    """Whether both the adapter and the answers of this evaluation are there, undamaged."""
+    run = run_folder(inputs)
+    return is_sealed(run.trained) and is_sealed(run.evaluation(inputs.evaluation))
+
+
+def discard(inputs: Inputs) -> None:
+    """Forget an earlier run of the same inputs."""
+    shutil.rmtree(run_folder(inputs).path)
+
+
+def train(inputs: Inputs, checked: Preflight, progress: Progress) -> RunFolder:
+    """Freeze the dataset and have the worker train and answer; resumes what was interrupted."""
+    from kolm_cli.trainer.launch import launch
+
+    run, spec, base = run_folder(inputs), inputs.spec, inputs.base
+    evaluation = run.evaluation(inputs.evaluation)
+    progress.stage("freeze data")
+    for folder in (run.data, evaluation, run.checkpoints):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    freeze(checked.train.rows, run.data, "train")
+    freeze(checked.pack.rows, evaluation, "eval")
+    Orders(
+        model=base.name if base.revision else str(base.folder.resolve()),
+        revision=base.revision,
+        trust_remote_code=base.trust_remote_code,
+        train=_explicit(inputs),
+        device=spec.launch.device,
+        threads=inputs.threads,
+        truncation=spec.data.truncation,
+        evaluation=inputs.evaluation,
+        max_new_tokens=spec.evaluate.max_new_tokens,
+        batch_size=spec.evaluate.batch_size,
+    ).write(run.path)
+    launch(run, spec.launch, inputs.threads, progress)
+    return run
+
+
+def _explicit(inputs: Inputs) -> dict[str, object]:
+    """The section `train` without options that have no effect, which writing out would refuse."""
+    return inputs.spec.train.model_dump(mode="json", exclude_unset=True)
