@@ -73,12 +73,12 @@ def check_namespace(name: str) -> str:
     Raises:
         InputError: it is empty, too long, or holds other than letters, digits, `.`, `_`, `-`.
     """
-    if _NAMESPACE.fullmatch(name):
+    if _NAMESPACE.fullmatch(name) and not name.isdecimal():
         return name
     raise InputError(
         Problem(
             f"{name!r} is not a namespace",
-            fix="use letters, digits, '.', '_' and '-', at most 64, a letter or digit first",
+            fix="use letters, digits, '.', '_' and '-', at most 64, not digits alone",
         )
     )
 

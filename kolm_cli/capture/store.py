@@ -133,6 +133,7 @@ class Store:
         accepted_only: bool = False,
         split: Split | str | None = None,
         matching: Filter | None = None,
+        newest_first: bool = False,
     ) -> Iterator[StoredPair]:
         """The pairs of `namespace`, ordered by digest, as they are at the first `next`.
 
@@ -145,6 +146,7 @@ class Store:
             accepted_only: leave out what no reviewer accepted.
             split: one part of `capture:NS@split`.
             matching: further conditions.
+            newest_first: order by time instead.
 
         Raises:
             InputError: there is no such namespace.
@@ -153,7 +155,9 @@ class Store:
         part = Split.parse(split) if isinstance(split, str) else split
         with self._snapshot() as connection:
             number = reading.namespace_id(connection, namespace)
-            yield from reading.pairs(connection, namespace, number, wanted, part)
+            yield from reading.pairs(
+                connection, namespace, number, wanted, part, newest_first=newest_first
+            )
 
     def count(
         self,
@@ -169,6 +173,19 @@ class Store:
         with self._snapshot() as connection:
             number = reading.namespace_id(connection, namespace)
             return sum(1 for _ in reading.brief(connection, number, wanted, part))
+
+    def pair(self, number: int) -> StoredPair:
+        """One pair by its number.
+
+        Raises:
+            InputError: there is none of this number.
+        """
+        found = reading.by_id(self.connection, number)
+        if found is None:
+            raise InputError(
+                Problem(f"there is no such pair: {number}", fix="kolm capture ls NS lists numbers")
+            )
+        return found
 
     def namespaces(self) -> list[NamespaceSummary]:
         """Every namespace that holds a pair, by name."""
