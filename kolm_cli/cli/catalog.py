@@ -7,6 +7,7 @@ Command modules import only what is quick; slow libraries are loaded when the co
 from __future__ import annotations
 
 COMMANDS: tuple[str, ...] = (
+    "kolm_cli.cli.commands.init",
     "kolm_cli.cli.commands.capture",
     "kolm_cli.cli.commands.verify",
 )
