@@ -1,0 +1,191 @@
+"""Progress as a user sees it: on a terminal, in a log, and with --json."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kolm_cli.cli.live import PLAIN_INTERVAL, PlainDisplay, describe, duration, progress_for
+from kolm_cli.cli.output import Output
+from kolm_cli.core.progress import Progress
+
+WORK = """
+import sys, time
+from kolm_cli.cli.live import progress_for
+from kolm_cli.cli.output import Output
+output = Output(as_json="--json" in sys.argv)
+with progress_for(output, quiet="--quiet" in sys.argv) as progress:
+    progress.stage("checking")
+    progress.note("evals.jsonl:3: [bold]cut to fit")
+    progress.stage("training", total=20)
+    for step in range(1, 21):
+        progress.advance(step, loss=1 / step, tokens_per_second=1234.5, eta_seconds=80)
+        time.sleep(0.03)
+    if "--fail" in sys.argv:
+        raise SystemExit(2)
+output.data("result")
+"""
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*(3[0-9]|9[0-7])[0-9;]*m")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def piped(*arguments: str) -> tuple[str, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", WORK, *arguments], capture_output=True, text=True, check=True
+    )
+    return done.stdout, done.stderr
+
+
+def on_a_terminal(*arguments: str, **environment: str) -> tuple[str, int]:
+    """What a terminal receives on stderr, and the exit code."""
+    ours, theirs = pty.openpty()
+    settings = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
+    settings |= {"TERM": "xterm-256color", "COLUMNS": "120"} | environment
+    with subprocess.Popen(
+        [sys.executable, "-c", WORK, *arguments],
+        stderr=theirs,
+        stdout=subprocess.DEVNULL,
+        env=settings,
+    ) as process:
+        os.close(theirs)
+        received = b""
+        while True:
+            try:
+                data = os.read(ours, 65536)
+            except OSError:  # Linux says EIO when the other end is closed
+                break
+            if not data:
+                break
+            received += data
+        os.close(ours)
+        return received.decode(), process.wait()
+
+
+def test_a_log_gets_few_plain_lines_and_stdout_only_the_result() -> None:
+    out, err = piped()
+    assert out == "result\n"
+    assert err.splitlines() == [
+        "checking ...",
+        "evals.jsonl:3: [bold]cut to fit",
+        "training: 0/20",
+        "training: 20/20, loss 0.0500, 1,234 tokens/s, 1:20 left",
+    ]
+
+
+@pytest.mark.parametrize("option", ["--json", "--quiet"])
+def test_json_and_quiet_show_notes_only(option: str) -> None:
+    out, err = piped(option)
+    assert out == "result\n"
+    assert err == "evals.jsonl:3: [bold]cut to fit\n"
+
+
+def test_a_terminal_gets_a_bar_and_its_cursor_back() -> None:
+    text, code = on_a_terminal()
+    assert code == 0
+    assert "evals.jsonl:3: [bold]cut to fit" in text
+    assert "training" in text
+    assert "20/20" in text
+    assert "loss 0.0500, 1,234 tokens/s" in text
+    assert "1:20 left" in text
+    assert "━" in text
+    assert COLOUR.search(text)
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+
+
+def test_the_cursor_comes_back_when_the_work_fails() -> None:
+    text, code = on_a_terminal("--fail")
+    assert code == 2
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+
+
+def test_no_color_is_honoured() -> None:
+    text, _ = on_a_terminal(NO_COLOR="1")
+    assert "20/20" in text
+    assert not COLOUR.search(text)
+
+
+def test_a_dumb_terminal_gets_lines() -> None:
+    text, _ = on_a_terminal(TERM="dumb")
+    assert "\x1b" not in text
+    assert "training: 20/20" in text
+
+
+def test_quiet_and_json_leave_a_terminal_alone() -> None:
+    for option in ("--quiet", "--json"):
+        text, _ = on_a_terminal(option)
+        assert text.strip() == "evals.jsonl:3: [bold]cut to fit"
+
+
+def test_lines_come_at_most_every_few_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    display = PlainDisplay(Output(), clock=clock)
+    display.stage("training", total=100)
+    for done in range(1, 51):
+        clock.now += 1.0
+        display.advance(done, loss=0.5)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 + 50 // int(PLAIN_INTERVAL)
+    assert lines[1] == "training: 5/100, loss 0.5000, 1:35 left"  # by the pace so far
+    display.advance(100)
+    assert capsys.readouterr().err == "training: 100/100\n"
+
+
+def test_a_stage_of_unknown_length(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    display = PlainDisplay(Output(), clock=clock)
+    display.stage("reading")
+    clock.now += 60
+    display.advance(7)
+    assert capsys.readouterr().err.splitlines() == ["reading ...", "reading: 7"]
+
+
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        ({}, ""),
+        ({"eta_seconds": 3723, "loss": 2}, "loss 2.0000, 1:02:03 left"),
+        ({"accuracy": 0.91, "rows": 3, "lr": 1e-4}, "accuracy 0.9100, rows 3, lr 0.0001"),
+        ({"loss": "unknown", "best_row": "a:1"}, "loss unknown, best row a:1"),
+    ],
+)
+def test_figures(figures: dict[str, float | str], words: str) -> None:
+    assert describe(figures) == words
+
+
+def test_durations() -> None:
+    assert [duration(s) for s in (-1, 0, 59.6, 3599, 3600)] == [
+        "0:00",
+        "0:00",
+        "1:00",
+        "59:59",
+        "1:00:00",
+    ]
+
+
+def test_every_display_is_a_progress() -> None:
+    assert isinstance(progress_for(Output()), Progress)
+    assert isinstance(progress_for(Output(), quiet=True), Progress)
+
+
+def test_rich_is_loaded_only_for_a_terminal() -> None:
+    code = "import sys, kolm_cli.cli.live\nprint([m for m in sys.modules if m == 'rich.progress'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.stdout.strip() == "[]"
