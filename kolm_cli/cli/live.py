@@ -166,7 +166,8 @@ class LiveDisplay(Display):
     def close(self) -> None:
         """End the last stage, and show the cursor again."""
         self._end_stage()
-        self._bars.stop()
+        if self._bars.live.is_started:  # rich ends the line even of bars that never showed
+            self._bars.stop()
 
     def _end_stage(self) -> None:
         if self._task is None:

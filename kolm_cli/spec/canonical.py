@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import yaml
-
 from kolm_cli.spec.model import Spec
+from kolm_cli.spec.yaml_write import dump
 
 # What differs between the machines of one run, or says where on this one something is.
 _MACHINE = ("main_process_ip", "main_process_port", "machine_rank")
@@ -44,11 +43,7 @@ def bundle_form(spec: Spec, *, train_digest: str, eval_digest: str, base_identit
     form["base"]["model"] = base_identity
     form["data"]["train"] = f"sha256:{train_digest}"
     form["data"]["eval"] = f"sha256:{eval_digest}"
-    # PyYAML writes a float as `repr` does, with a point and a signed exponent: nothing is lost.
-    text: str = yaml.safe_dump(
-        form, sort_keys=True, allow_unicode=True, default_flow_style=False, width=2**20
-    )
-    return text.encode("utf-8")
+    return dump(form)
 
 
 def training_form(spec: Spec) -> dict[str, Any]:

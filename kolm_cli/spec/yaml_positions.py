@@ -22,7 +22,9 @@ MAX_NODES = 20_000
 
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null")}
 _MERGE = "tag:yaml.org,2002:merge"
-_EXPONENT = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+\Z")
+# What YAML 1.1 takes for text, and kolm for a number.
+EXPONENT = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+\Z")
+EXPONENT_STARTS = list("-+0123456789")
 
 Path = tuple[str | int, ...]
 # Key to the node of the key and the node of the value.
@@ -88,7 +90,7 @@ class _Loader(yaml.SafeLoader):
 
 
 # A class of our own, so that nobody else's YAML changes.
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+0123456789"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, EXPONENT_STARTS)
 
 
 def parse(data: bytes, name: str) -> Document:

@@ -1,5 +1,6 @@
 """Progress as a user sees it: on a terminal, in a log, and with --json."""
 
+import io
 import os
 import pty
 import re
@@ -9,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from kolm_cli.cli.live import PLAIN_INTERVAL, PlainDisplay, describe, duration, progress_for
+from kolm_cli.cli.live import (
+    PLAIN_INTERVAL,
+    LiveDisplay,
+    PlainDisplay,
+    describe,
+    duration,
+    progress_for,
+)
 from kolm_cli.cli.output import Output
 from kolm_cli.core.progress import Progress
 
@@ -172,6 +180,40 @@ def test_durations() -> None:
         "59:59",
         "1:00:00",
     ]
+
+
+def test_bars_of_stages_that_are_over_say_how_long_they_took() -> None:
+    clock, stream = Clock(), io.StringIO()
+    with LiveDisplay(Output(), clock=clock, stream=stream) as display:
+        display.stage("reading")
+        clock.now += 61
+        display.advance(7, rows=7)
+        display.stage("training", total=4)
+        clock.now += 2
+        display.advance(2, loss=0.25)
+        display.close()  # as an error in the middle would
+    lines = [re.sub(r"[━╸╺ ]+", " ", line).strip() for line in stream.getvalue().splitlines()]
+    assert lines[-2:] == ["reading 7 rows 7, in 1:01", "training 2/4 loss 0.2500, in 0:02"]
+
+
+def test_bars_without_any_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = io.StringIO()
+    with LiveDisplay(Output(), stream=stream) as display:
+        display.note("before")
+    assert stream.getvalue() == ""  # nothing to show, nothing drawn
+    assert capsys.readouterr().err == "before\n"
+    with LiveDisplay(Output(), stream=stream) as display:
+        display.advance(3)
+    assert "working" in stream.getvalue()
+
+
+def test_control_characters_of_a_note_do_not_reach_the_terminal() -> None:
+    stream = io.StringIO()
+    with LiveDisplay(Output(), stream=stream) as display:
+        display.stage("reading")
+        display.note("row \x1b]0;title\x07 [red]x")
+    assert "\x07" not in stream.getvalue()
+    assert "[red]x" in stream.getvalue()
 
 
 def test_every_display_is_a_progress() -> None:

@@ -91,6 +91,12 @@ def test_the_bytes_are_pinned() -> None:
     assert "  gate:\n    accuracy: null\n    k: null\n" in text
 
 
+@pytest.mark.parametrize("revision", ["5417e10", "1234567", "1_000", "on", "2024-01-02", "0x10"])
+def test_a_commit_that_looks_like_a_number_stays_text(revision: str) -> None:
+    spec = spec_of(base={"model": "a/b", "revision": revision})
+    assert form(spec)["base"]["revision"] == revision
+
+
 @given(st.floats(min_value=0, exclude_min=True, allow_infinity=False))
 def test_floats_lose_nothing(rate: float) -> None:
     spec = spec_of(train={"learning_rate": rate})
