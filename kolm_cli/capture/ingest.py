@@ -63,6 +63,7 @@ def import_path(
     images: Path | None = None,
     tags: tuple[str, ...] = (),
     skip_bad: Path | None = None,
+    strip: bool = False,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Import `path` into `namespace`.
@@ -79,6 +80,7 @@ def import_path(
         tags: added to every pair.
         skip_bad: leave out what cannot be read, and list it in this file (JSON lines of
             `where` and `problem`); by default one bad row refuses the whole file.
+        strip: keep of every image the pixels only, upright, as PNG.
         progress: told what happens.
 
     Raises:
@@ -87,7 +89,7 @@ def import_path(
     progress = progress or Silent()
     check_namespace(namespace)
     checker = ImageChecker()
-    reader = RowReader(path, format=format, images=images, checker=checker)
+    reader = RowReader(path, format=format, images=images, checker=checker, strip=strip)
     progress.stage(f"reading {path.name}")
     problems: list[Problem] = []
     first = _Content()

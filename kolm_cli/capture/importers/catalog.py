@@ -13,11 +13,19 @@ from pathlib import Path
 
 from kolm_cli.capture.importers.references import ImageReader
 from kolm_cli.capture.importers.row import RawRow, Shape
-from kolm_cli.capture.importers.shapes import rows
+from kolm_cli.capture.importers.shapes import anthropic, openai, rows, sharegpt, trl
 from kolm_cli.core.errors import InputError, Problem
 
 # In the order in which a record is offered to them: the most particular first.
-SHAPES: tuple[Shape, ...] = (rows.SHAPE,)
+SHAPES: tuple[Shape, ...] = (
+    sharegpt.SHAPE,
+    openai.CHAT,
+    anthropic.SHAPE,
+    trl.MESSAGES,
+    openai.FINETUNE,
+    trl.PROMPT,
+    rows.SHAPE,
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,12 @@ class Container:
 
 CONTAINERS: tuple[Container, ...] = (
     Container("json", "JSON lines, or a JSON array", "jsontext", (".jsonl", ".ndjson", ".json")),
+    Container("csv", "CSV with a header", "csvtext", (".csv",)),
+    Container("parquet", "Parquet with images inside", "parquet", (".parquet",)),
+    Container("webdataset", "WebDataset tar", "webdataset", (".tar", ".tar.gz", ".tgz")),
+    Container("imagefolder", "a folder with metadata.jsonl or metadata.csv", "imagefolder"),
+    Container("sidecar", "a folder of name.png beside name.json", "sidecar"),
+    Container("folder", "a folder of .jsonl or .csv files", "folder"),
 )
 
 
@@ -52,21 +66,42 @@ def container_for(path: Path, format: str | None) -> Container:
     Raises:
         InputError: nothing reads such a path.
     """
+    name = format if any(c.name == format for c in CONTAINERS) else _recognise(path)
     for container in CONTAINERS:
-        if container.name == format:
+        if container.name == name:
             return container
-    suffix = path.suffix.lower()
-    for container in CONTAINERS:
-        if suffix in container.suffixes:
-            return container
-    known = ", ".join(s for c in CONTAINERS for s in c.suffixes)
+    if path.is_dir():
+        what, known = "a folder like this one", "a folder with a metadata.jsonl"
+    else:
+        what = f"a {path.suffix} file" if path.suffix else "a file without a suffix"
+        known = "one of " + " ".join(s for c in CONTAINERS for s in c.suffixes)
     raise InputError(
         Problem(
-            f"kolm does not know what a {suffix or 'file without a suffix'} holds",
+            f"kolm does not know how to read {what}",
             where=str(path),
-            fix=f"use one of {known}, or say --format",
+            fix=f"use {known}, or say --format",
         )
     )
+
+
+def _recognise(path: Path) -> str | None:
+    if not path.is_dir():
+        for container in CONTAINERS:
+            if path.name.lower().endswith(container.suffixes or "\0"):
+                return container.name
+        return None
+    # A folder is what the most telling file in it says.
+    tests = {
+        "imagefolder": ("metadata.jsonl", "metadata.csv", "metadata.parquet"),
+        "webdataset": ("*.tar", "*.tar.gz", "*.tgz"),
+        "parquet": ("*.parquet",),
+    }
+    for name, patterns in tests.items():
+        if any(next(path.rglob(pattern), None) for pattern in patterns):
+            return name
+    if any(next(path.glob(pattern), None) for pattern in ("*.jsonl", "*.ndjson", "*.csv")):
+        return "folder"
+    return "sidecar" if next(path.rglob("*.json"), None) else None
 
 
 def check_format(format: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
 
 from kolm_cli.capture.blobs import ImageChecker
@@ -11,6 +12,9 @@ from kolm_cli.capture.importers.references import ImageReader
 from kolm_cli.capture.importers.row import Fields, ImportedRow, RawRow, Shape, kind_of
 from kolm_cli.capture.pairs import faults
 from kolm_cli.core.errors import InputError, Problem
+
+# Rows by which the shape is recognised.
+_LOOK_AHEAD = 20
 
 
 class RowReader:
@@ -21,6 +25,7 @@ class RowReader:
         format: a name of `catalog.names()`; None recognises it.
         images: the folder that relative image paths start from; by default the file's own.
         checker: decodes every image; None leaves the images unchecked.
+        strip: keep of every image the pixels only, without its metadata.
 
     Attributes:
         format: the format in use, known once the first row was read: `json, rows`.
@@ -37,6 +42,7 @@ class RowReader:
         format: str | None = None,
         images: Path | None = None,
         checker: ImageChecker | None = None,
+        strip: bool = False,
     ) -> None:
         catalog.check_format(format)
         if not path.exists():
@@ -48,7 +54,7 @@ class RowReader:
         self._container = catalog.container_for(path, format)
         self._shape = next((s for s in catalog.SHAPES if s.name == format), None)
         folder = images or (path if path.is_dir() else path.parent)
-        self._images = ImageReader(folder, checker)
+        self._images = ImageReader(folder, checker, strip=strip)
 
     @property
     def format(self) -> str:
@@ -58,21 +64,23 @@ class RowReader:
     def __iter__(self) -> Iterator[ImportedRow | Problem]:
         """Each row in the file's order, or the problems in its place."""
         self.foreign = {}
-        for raw in self._container.read(self.path, self._images, self.path.name):
+        records = self._container.read(self.path, self._images, self.path.name)
+        head = list(islice(records, _LOOK_AHEAD))
+        # One file holds rows of one shape, so that a broken row is not taken for one of
+        # another shape; of those that fit any of the first rows, the most particular.
+        self._shape = self._shape or recognise(head)
+        for raw in chain(head, records):
             if isinstance(raw, Problem):
                 yield raw
             else:
-                yield from self._row(raw)
+                yield from self._row(raw, self._shape)
 
-    def _row(self, raw: RawRow) -> Iterator[ImportedRow | Problem]:
+    def _row(self, raw: RawRow, shape: Shape) -> Iterator[ImportedRow | Problem]:
         if not isinstance(raw.record, dict):
             yield Problem(f"expected an object, found {kind_of(raw.record)}", where=raw.where)
             return
-        # One file holds rows of one shape: the first row decides, so that a broken row is
-        # not taken for one of another shape.
-        self._shape = self._shape or recognise(raw.record)
         fields = Fields(raw)
-        parsed = self._shape.parse(fields)
+        parsed = shape.parse(fields)
         if parsed is not None:
             said = " ".join(problem.what for problem in fields.problems)
             for what in faults(parsed.conversation):
@@ -82,7 +90,7 @@ class RowReader:
         if fields.problems or parsed is None:
             yield from fields.problems
             return
-        for key in raw.record.keys() - self._shape.keys:
+        for key in raw.record.keys() - shape.keys:
             self.foreign[key] = self.foreign.get(key, 0) + 1
         yield ImportedRow(
             raw.where,
@@ -97,9 +105,13 @@ class RowReader:
         )
 
 
-def recognise(record: dict[str, object]) -> Shape:
-    """The shape that claims `record`; kolm's own rows when none does, for its messages."""
-    return next((s for s in catalog.SHAPES if s.claims(record)), catalog.SHAPES[-1])
+def recognise(head: list[RawRow | Problem]) -> Shape:
+    """The first shape that claims one of these; kolm's own rows when none does."""
+    records = [r.record for r in head if isinstance(r, RawRow) and isinstance(r.record, dict)]
+    for shape in catalog.SHAPES:
+        if any(shape.claims(record) for record in records):
+            return shape
+    return catalog.SHAPES[-1]
 
 
 def read_rows(

@@ -7,6 +7,7 @@ import binascii
 import os
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from kolm_cli.capture.blobs import (
     read_image_file,
 )
 from kolm_cli.core import digests
-from kolm_cli.core.images import MAX_BYTES, ImageError, ImageFacts
+from kolm_cli.core.images import MAX_BYTES, ImageError, ImageFacts, decode_rgb, encode_png
 
 _DATA_URI = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),", re.ASCII)
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
@@ -34,22 +35,31 @@ Members = Callable[[str], bytes | None]
 Found = tuple[str, ImageSource, ImageFacts | None]
 
 
+@dataclass(frozen=True)
 class ImageReader:
     """Reads the images that rows of one file refer to.
 
-    Args:
+    Attributes:
         folder: what relative paths start from.
         checker: decodes every image; None leaves them unchecked.
         members: looks names up in the archive that the rows came from, instead of in `folder`.
+        strip: keep the pixels only: every image is written anew as PNG.
+        paths: digests of files that were read before, by path, size, time and inode.
     """
 
-    def __init__(
-        self, folder: Path, checker: ImageChecker | None, members: Members | None = None
-    ) -> None:
-        self.folder = folder
-        self._checker = checker
-        self._members = members
-        self._paths: dict[Path, tuple[tuple[int, int, int], str]] = {}
+    folder: Path
+    checker: ImageChecker | None = None
+    members: Members | None = None
+    strip: bool = False
+    paths: dict[Path, tuple[tuple[int, int, int], str]] = field(default_factory=dict)
+
+    def starting_from(self, folder: Path) -> ImageReader:
+        """The same, for rows of a file in `folder`."""
+        return replace(self, folder=folder)
+
+    def among(self, members: Members) -> ImageReader:
+        """The same, for rows of an archive with these members."""
+        return replace(self, members=members)
 
     def read(self, value: object) -> Found:
         """The image's SHA-256, its source, and what decoding found (when images are checked).
@@ -87,13 +97,13 @@ class ImageReader:
             )
         if not value:
             raise ImageError("the reference is empty")
-        if self._members is not None and len(value) <= _MAX_PATH:
-            data = self._members(value)
+        if self.members is not None and len(value) <= _MAX_PATH:
+            data = self.members(value)
             if data is not None:
                 return self._from_bytes(data)
         if len(value) <= _MAX_PATH and "\0" not in value:
             path = self.folder / value
-            if self._members is None and os.path.lexists(path):
+            if self.members is None and os.path.lexists(path):
                 return self._from_path(path)
         if len(value) >= _MIN_BASE64 and _BASE64.fullmatch(value):
             return self._from_bytes(decode_base64(value))
@@ -105,21 +115,25 @@ class ImageReader:
         except OSError as error:
             raise ImageError(f"cannot read the image file {path}: {error.strerror}") from error
         state = (status.st_size, status.st_mtime_ns, status.st_ino)
-        known = self._paths.get(path)
-        if known is not None and known[0] == state and self._checker is None:
+        known = self.paths.get(path)
+        if known is not None and known[0] == state and self.checker is None and not self.strip:
             return known[1], PathImage(path, known[1]), None
         data = read_image_file(path)
+        if self.strip:
+            return self._from_bytes(data)
         sha256 = digests.sha256_bytes(data)
-        if len(self._paths) < _REMEMBERED_PATHS:
-            self._paths[path] = (state, sha256)
+        if len(self.paths) < _REMEMBERED_PATHS:
+            self.paths[path] = (state, sha256)
         return sha256, PathImage(path, sha256), self._check(sha256, data)
 
     def _from_bytes(self, data: bytes) -> Found:
+        if self.strip:
+            data = encode_png(decode_rgb(data))
         sha256 = digests.sha256_bytes(data)
         return sha256, BytesImage(data), self._check(sha256, data)
 
     def _check(self, sha256: str, data: bytes) -> ImageFacts | None:
-        return None if self._checker is None else self._checker.check(sha256, data)
+        return None if self.checker is None else self.checker.check(sha256, data)
 
 
 def decode_base64(text: str) -> bytes:

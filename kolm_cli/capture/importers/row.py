@@ -9,6 +9,7 @@ from typing import Any
 
 from kolm_cli.capture.blobs import ImageSource
 from kolm_cli.capture.importers.references import ImageReader
+from kolm_cli.capture.importers.shapes.writing import Exported, ImageForms
 from kolm_cli.capture.pairs import ReviewState
 from kolm_cli.capture.record import Conversation
 from kolm_cli.core.errors import Problem
@@ -182,6 +183,7 @@ class Shape:
         parse: reads a record; reports problems through `Fields`, and gives None after one
             that leaves no conversation.
         keys: every key it knows.
+        render: writes a pair as a record; raises `CannotError` for what has no place in it.
     """
 
     name: str
@@ -189,3 +191,4 @@ class Shape:
     claims: Callable[[Mapping[str, Any]], bool]
     parse: Callable[[Fields], Parsed | None]
     keys: frozenset[str]
+    render: Callable[[Exported, ImageForms], dict[str, Any]]

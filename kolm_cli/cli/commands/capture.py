@@ -20,4 +20,5 @@ def register(app: typer.Typer) -> None:
     capture.command("stats")(capture_look.stats)
     capture.command("rm")(capture_keep.rm)
     capture.command("check")(capture_keep.check)
+    capture.command("export")(capture_keep.export)
     app.add_typer(capture, name="capture")

@@ -84,6 +84,13 @@ def import_file(
             help="Leave out rows that cannot be read, and list them in this file.",
         ),
     ] = None,
+    strip_metadata: Annotated[
+        bool,
+        typer.Option(
+            "--strip-metadata",
+            help="Keep only the pixels of each image: EXIF, location, comments go.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Import pairs from a file or a folder; nothing is kept unless every row can be read."""
@@ -103,6 +110,7 @@ def import_file(
                 images=images,
                 tags=tuple(tag or []),
                 skip_bad=skip_bad,
+                strip=strip_metadata,
                 progress=line,
             )
     finally:

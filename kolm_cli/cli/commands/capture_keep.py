@@ -1,8 +1,9 @@
-"""`kolm capture rm` and `check`."""
+"""`kolm capture rm`, `check` and `export`."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -150,3 +151,70 @@ def check(
         )
     if not report.sound:
         raise typer.Exit(int(ExitCode.VERIFICATION))
+
+
+def export(
+    namespace: Annotated[str, typer.Argument(metavar="NS[@SPLIT]")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The file or folder to write.")],
+    format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="rows, trl-messages, trl-prompt, openai-finetune, openai-chat, anthropic, "
+            "sharegpt, csv, parquet, imagefolder, sidecar or webdataset.",
+        ),
+    ] = "rows",
+    accepted: Annotated[bool, typer.Option("--accepted", help="Accepted pairs only.")] = False,
+    embed: Annotated[
+        bool, typer.Option("--embed", help="Put images into the rows as data URIs.")
+    ] = False,
+    lossy: Annotated[
+        bool, typer.Option("--lossy", help="Leave out what the format has no place for.")
+    ] = False,
+    since: options.Since = None,
+    until: options.Until = None,
+    model: options.Model = None,
+    tag: options.Tag = None,
+    text: options.Says = None,
+    review: options.Review = None,
+    source: options.Source = None,
+    image: options.Image = None,
+    as_json: options.Json = False,
+) -> None:
+    """Write a namespace's pairs for other programs; rejected ones stay, unless asked for."""
+    from dataclasses import replace
+
+    from kolm_cli.capture.exporters.export import Selection
+    from kolm_cli.capture.exporters.export import export as write
+    from kolm_cli.capture.split import parse_reference
+    from kolm_cli.capture.store import Store
+    from kolm_cli.cli.commands.capture_screen import Line
+    from kolm_cli.core.errors import InputError, Problem
+
+    if accepted and review:
+        raise InputError(Problem("--accepted and --review exclude each other"))
+    wanted = options.make_filter(
+        since, until, model, tag, text, "accepted" if accepted else review, source, image
+    )
+    if wanted.review is None:
+        wanted = replace(wanted, usable=True)
+    name, split = parse_reference(namespace)
+    output = Output(as_json=as_json)
+    line = Line(output)
+    try:
+        with Store.open() as store:
+            report = write(
+                store,
+                Selection(name, split, matching=wanted),
+                out,
+                format,
+                embed=embed,
+                lossy=lossy,
+                progress=line,
+            )
+    finally:
+        line.clear()
+    if as_json:
+        output.json({"pairs": report.pairs, "out": str(report.out), "format": report.format})
+    else:
+        output.data(f"wrote {report.pairs} pairs to {report.out} ({report.format})")

@@ -118,6 +118,8 @@ def _array(stream: BinaryIO, images: ImageReader, name: str) -> Iterator[RawRow 
                 text.expect(",")
                 if text.peek() == "]":
                     raise ValueError("not JSON: a comma before the closing bracket")
+            else:
+                break
         text.expect("]")
         if text.peek():
             raise ValueError("not JSON: more text after the closing bracket")

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from kolm_cli.capture.importers.row import Fields, Parsed, Shape
+from kolm_cli.capture.importers.shapes.writing import CannotError, Exported, ImageForms
 from kolm_cli.capture.pairs import ReviewState
-from kolm_cli.capture.record import Conversation
+from kolm_cli.capture.record import Conversation, Image
 
 KEYS = frozenset(
     {"image", "images", "prompt", "response", "answers", "system", *("model", "tags"), "time"}
@@ -80,4 +81,31 @@ def extras(fields: Fields) -> dict[str, Any]:
     return {"model": fields.text("model"), "tags": tags, "captured": captured, "review": review}
 
 
-SHAPE = Shape("rows", "rows of image|images, prompt, response (kolm's own)", claims, parse, KEYS)
+def render(pair: Exported, images: ImageForms) -> dict[str, Any]:
+    """The row that `parse` reads."""
+    messages = pair.conversation.messages
+    record: dict[str, Any] = {}
+    if messages[0].role == "system":
+        record["system"] = messages[0].text
+        messages = messages[1:]
+    if len(messages) != 2 or messages[0].role != "user":
+        raise CannotError("rows hold one question and one answer, and this has several turns")
+    asked = messages[0].parts
+    if any(isinstance(part, Image) for part in asked[len(pair.conversation.images) :]):
+        raise CannotError("rows show images before the question, and here one stands after text")
+    shown = [images.reference(sha256) for sha256 in pair.conversation.images]
+    if len(shown) == 1:
+        record["image"] = shown[0]
+    else:
+        record["images"] = shown
+    return {
+        **record,
+        "prompt": messages[0].text,
+        "response": pair.conversation.response,
+        **pair.extras(),
+    }
+
+
+SHAPE = Shape(
+    "rows", "rows of image|images, prompt, response (kolm's own)", claims, parse, KEYS, render
+)
