@@ -9,5 +9,9 @@ from __future__ import annotations
 COMMANDS: tuple[str, ...] = (
     "kolm_cli.cli.commands.init",
     "kolm_cli.cli.commands.capture",
+    "kolm_cli.cli.commands.families",
+    "kolm_cli.cli.commands.validate",
+    "kolm_cli.cli.commands.compile",
     "kolm_cli.cli.commands.verify",
+    "kolm_cli.cli.commands.demo",
 )

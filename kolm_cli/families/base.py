@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from kolm_cli.capture.record import Conversation, Text
+from kolm_cli.families.features import VisionFeatures
 from kolm_cli.families.support import Support, Supported
 
 PartName = Literal["vision", "projector", "language", "head", "other"]
@@ -60,6 +61,7 @@ class Family:
         auto_class: the transformers class that loads the model.
         image_keys: processor outputs that are about images even where their shape happens to
             look like one value a token.
+        vision_features: how the tower's output is kept for `cache_vision`; None refuses it.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Family:
     lora_default: tuple[str, ...] = LLAMA_LINEARS
     auto_class: str = "AutoModelForImageTextToText"
     image_keys: tuple[str, ...] = ("pixel_values", "image_sizes", "image_grid_thw")
+    vision_features: VisionFeatures | None = None
 
     def claims_id(self, model_id: str) -> bool:
         """Whether the id or folder name looks like this family's."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from kolm_cli.families import features
 from kolm_cli.families.base import Family, Paper
 from kolm_cli.families.tiny import qwen
 
@@ -50,4 +51,5 @@ FAMILY = Qwen25VL(
     vision=("model.visual",),
     projector=("model.visual.merger",),
     language=("model.language_model",),
+    vision_features=features.QWEN2_5_VL,
 )

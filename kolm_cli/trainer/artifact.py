@@ -85,7 +85,11 @@ def save_adapter(model: PeftModel, partition: Partition, base: str, folder: Path
         base: what the bundle calls the base; never a path.
         folder: an existing folder.
     """
-    save_file(_stored(get_peft_model_state_dict(model)), folder / ADAPTER_FILE, metadata=_METADATA)
+    save_file(
+        _stored(get_peft_model_state_dict(model, save_embedding_layers=False)),
+        folder / ADAPTER_FILE,
+        metadata=_METADATA,
+    )
     save_full_parts(model, partition, folder)
     write_atomic(folder / ADAPTER_CONFIG, canonical.dumps(_adapter_config(model, base)))
 
@@ -119,7 +123,7 @@ def load_adapter(model: nn.Module, folder: Path) -> PeftModel:
     wrapped = PeftModel.from_pretrained(model, str(folder))
     with safe_open(folder / ADAPTER_FILE, framework="pt") as stored:
         held = set(stored.keys())
-    taken = set(get_peft_model_state_dict(wrapped))
+    taken = set(get_peft_model_state_dict(wrapped, save_embedding_layers=False))
     if held != taken:
         raise VerificationError(
             f"the adapter's tensors do not fit the base: missing {sorted(taken - held)[:3]},"

@@ -28,6 +28,7 @@ from kolm_cli.trainer.collate import collate
 from kolm_cli.trainer.dataset import EncodedRows
 from kolm_cli.trainer.encode import Encoded, open_images
 from kolm_cli.trainer.evidence import Evidence, GradientLedger, count_parameters
+from kolm_cli.trainer.feature_cache import FeatureCache
 from kolm_cli.trainer.fit import Side, encode_to_fit
 from kolm_cli.trainer.freeze import GraphWatch, isolate_vision, set_trainable
 from kolm_cli.trainer.hf import KolmTrainer, Observer, training_arguments
@@ -137,13 +138,18 @@ class VLMTrainer:
         full = [
             p for n, p in self.model.named_parameters() if p.requires_grad and ".lora_" not in n
         ]
+        encode: Callable[[Row], Encoded] = self.encode
         workers = 0 if self._cpu else min(4, (os.cpu_count() or 2) - 1)
+        if self.config.cache_vision:
+            # The tower is in this process, and so are its features.
+            cache = FeatureCache(self.model, family, bf16=self.config.bf16)
+            encode, workers = cache.wrap(self.encode), 0
         trainer = KolmTrainer(
             partition=self.partition,
             config=self.config,
             model=self.model,
             args=training_arguments(self.config, self._folder, cpu=self._cpu, workers=workers),
-            train_dataset=EncodedRows(self._rows, self.encode),
+            train_dataset=EncodedRows(self._rows, encode),
             data_collator=self._collate,
             compute_loss_func=make_loss(full),
             callbacks=[observer],

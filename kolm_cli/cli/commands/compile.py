@@ -1,0 +1,59 @@
+"""`kolm compile`: from a spec to a signed bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kolm_cli.cli.output import Output
+from kolm_cli.core.errors import ExitCode
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("compile")(compile_command)
+
+
+def compile_command(
+    spec: Annotated[Path, typer.Argument(help="The spec file.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where the bundle goes, instead of the spec's.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Train even when the same inputs were compiled before.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Train an adapter, score it, and write it with its proof as one .kolm file."""
+    from kolm_cli.cli.live import progress_for
+    from kolm_cli.pipeline.compile import compile_spec
+
+    output = Output(as_json=json)
+    with progress_for(output) as progress:
+        compiled = compile_spec(spec, out=out, force=force, progress=progress)
+    if json:
+        output.json(compiled.report)
+    else:
+        show_report(output, compiled.report)
+    if not compiled.gate_passed:
+        output.note("gate not met: " + "; ".join(compiled.report["gate"]["failed"]))
+        raise typer.Exit(int(ExitCode.GATE))
+
+
+def show_report(output: Output, report: dict[str, Any]) -> None:
+    """What a person wants to know of a finished compile."""
+    score = report["k_score"]
+    low, high = score["accuracy_ci95"]
+    axes = "  ".join(
+        f"{name} {'-' if value is None else f'{value:.4f}'}" for name, value in score["axes"].items()
+    )
+    k = "undefined" if score["k"] is None else f"{score['k']:.4f}"
+    cached = "  (found: the same inputs were compiled before)" if report["cached"] else ""
+    output.data(f"bundle         {report['bundle']}{cached}")
+    output.data(f"cid            {report['cid']}")
+    output.data(f"base accuracy  {report['base_accuracy']:.4f}")
+    output.data(f"accuracy       {score['axes']['A']:.4f}  (95 %: {low:.4f} to {high:.4f})")
+    output.data(f"K              {k}  ({axes})")
+    output.data(f"gate           {'passed' if report['gate']['passed'] else 'NOT MET'}")

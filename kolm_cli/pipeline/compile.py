@@ -1,0 +1,153 @@
+"""`kolm compile`: preflight, train, evaluate, bundle; or find that it was done before."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kolm_cli.bundle.build import Content, Stage, build_bundle
+from kolm_cli.bundle.keys import signer_for_compile
+from kolm_cli.core.home import private_folder
+from kolm_cli.core.progress import Progress
+from kolm_cli.dataset.frozen import thaw
+from kolm_cli.dataset.orders import RunFolder
+from kolm_cli.dataset.rows import Row
+from kolm_cli.pipeline import earlier
+from kolm_cli.pipeline.contents import bundle_files, total_bytes
+from kolm_cli.pipeline.inputs import Inputs, gather
+from kolm_cli.pipeline.preflight import preflight
+from kolm_cli.pipeline.score import Score, make_score, read_predictions
+from kolm_cli.pipeline.train import discard, is_done, run_folder, train
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The result of a compile.
+
+    Attributes:
+        bundle: where the bundle was put.
+        report: what `--json` prints.
+    """
+
+    bundle: Path
+    report: dict[str, Any]
+
+    @property
+    def gate_passed(self) -> bool:
+        """Whether the gate was met."""
+        return bool(self.report["gate"]["passed"])
+
+
+def compile_spec(
+    spec: Path, *, out: Path | None, force: bool, progress: Progress
+) -> Compiled:
+    """Compile a spec into a bundle.
+
+    Args:
+        spec: the spec file.
+        out: where the bundle goes; what the spec says when None.
+        force: train even when the same inputs were compiled before.
+        progress: told of every stage.
+
+    Raises:
+        InputError: the spec, the base or the data is wrong.
+        LackingError: the environment lacks something.
+        InterruptedRunError: a signal arrived; the same compile resumes later.
+    """
+    started = datetime.now(UTC)
+    progress.stage("read spec")
+    inputs = gather(spec)
+    target = (out or inputs.loaded.bundle_path).expanduser().absolute()
+    with _only_one(inputs, progress):
+        found = None if force else earlier.find(inputs.result)
+        if found is not None:
+            earlier.deliver(found.bundle, target)
+            return Compiled(target, {**found.report, "bundle": str(target), "cached": True})
+        if force:
+            discard(inputs)
+        if not is_done(inputs):
+            train(inputs, preflight(inputs, progress), progress)
+        progress.stage("bundle")
+        report = _bundle(inputs, run_folder(inputs), target, started)
+        earlier.keep(inputs.result, target, report)
+    return Compiled(target, {**report, "bundle": str(target), "cached": False})
+
+
+def _bundle(inputs: Inputs, run: RunFolder, target: Path, started: datetime) -> dict[str, Any]:
+    """Write the signed bundle from the worker's results; returns the report."""
+    evaluation = run.evaluation(inputs.evaluation)
+    rows, pack = list(thaw(run.data, "train")), list(thaw(evaluation, "eval"))
+    predictions = read_predictions(evaluation / "predictions.jsonl")
+    base_predictions = read_predictions(evaluation / "base_predictions.jsonl")
+    latency = int(json.loads((evaluation / "measured.json").read_bytes())["latency_us"])
+    files = bundle_files(inputs, run, rows, pack, predictions, base_predictions)
+    score = make_score(
+        inputs.spec.evaluate,
+        pack,
+        predictions,
+        base_predictions,
+        latency_us=latency,
+        bytes_total=total_bytes(files),
+    )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    built = build_bundle(
+        Content(
+            name=inputs.spec.name,
+            base_model=inputs.base.name,
+            base_revision=inputs.base.revision,
+            base_weights=inputs.weights,
+            files=files,
+            receipt=_receipt(inputs, run, score, latency),
+            stages=_stages(inputs, run, rows, pack, score),
+            started=started,
+            finished=datetime.now(UTC),
+        ),
+        signer_for_compile(),
+        target,
+    )
+    return {
+        "cid": built.cid,
+        **score.as_json(),
+        "receipt": built.receipt,
+    }
+
+
+def _receipt(inputs: Inputs, run: RunFolder, score: Score, latency_us: int) -> dict[str, Any]:
+    vlm_train = json.loads((run.trained / "vlm_train.json").read_bytes())
+    environment = json.loads((run.trained / "environment.json").read_bytes())
+    return {
+        "vlm_train": vlm_train,
+        "evaluation": {
+            "metric": inputs.spec.evaluate.metric,
+            "accuracy": score.accuracy,
+            "coverage": score.coverage,
+            "latency_us": latency_us,
+            **score.as_json(),
+        },
+        "environment": environment,
+    }
+
+
+def _stages(
+    inputs: Inputs, run: RunFolder, rows: list[Row], pack: list[Row], score: Score
+) -> list[Stage]:
+    raise NotImplementedError
+
+
+@contextlib.contextmanager
+def _only_one(inputs: Inputs, progress: Progress) -> Iterator[None]:
+    """Two compiles of the same inputs at once: the second waits, then finds the first's result."""
+    path = private_folder("locks") / f"{inputs.training}.lock"
+    with path.open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress.note("another compile of the same inputs is running; waiting for it")
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
