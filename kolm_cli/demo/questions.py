@@ -27,7 +27,7 @@ def style_a(chart: Chart, rng: random.Random) -> list[Question]:
         Question("Which bar is the tallest?", chart.longest.label),
         Question("Which bar is the shortest?", chart.shortest.label),
         Question(f"What is the value of {one.label}?", str(one.value)),
-        Question(f"What is the value of {other.label}?", str(other.value)),
+        Question(f"Which bar has the value {other.value}?", other.label),
         Question(f"Which bar has the value {third.value}?", third.label),
         Question(f"Count the values over {chart.threshold}.", str(chart.above)),
         Question(f"Count the values over {cut}.", str(over_cut)),

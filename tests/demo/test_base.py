@@ -54,6 +54,15 @@ def test_it_needs_the_picture_and_does_not_know_style_b(base: Base, tmp_path: Pa
     assert score(model, processor, new).accuracy <= 0.40
 
 
+def test_words_it_was_never_taught_are_still_words_apart(base: Base) -> None:
+    """Pre-training once pushed all unused tokens one way, so that none could be told apart."""
+    model, processor = base
+    ids = processor.tokenizer.convert_tokens_to_ids(["Ġlongest", "Ġsmallest", "Ġabove", "Name"])
+    vectors = torch.nn.functional.normalize(model.get_input_embeddings().weight[ids], dim=-1)
+    likeness = (vectors @ vectors.T).fill_diagonal_(0.0)
+    assert likeness.abs().max() < 0.4
+
+
 def test_its_card_says_what_it_saw_and_scored() -> None:
     card = (BASE / "README.md").read_text(encoding="utf-8")
     assert "license: apache-2.0" in card

@@ -59,7 +59,7 @@ made from random weights, is not derived from any published model, and saw no da
 - {made.parameters:,} parameters, {made.vision_parameters:,} of them in `model.visual`; fp16.
 - 140 x 140 pixels an image (other sizes are scaled), 25 image tokens.
 - A byte-level BPE of its own. Letters and digits are single tokens. Words of questions that it
-  was never trained on have tokens, too, with embeddings that training never used as an input.
+  was never trained on have tokens, too, whose embeddings are as random as they were drawn.
 
 ## How it was made
 
