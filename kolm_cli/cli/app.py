@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
+import signal
 import sys
+from types import FrameType
 
 import typer
 
 from kolm_cli import __version__
 from kolm_cli.cli.catalog import COMMANDS
 from kolm_cli.cli.output import Output
-from kolm_cli.core.errors import ExitCode, KolmError
+from kolm_cli.core.errors import ExitCode, KolmError, LackingError, Problem
 
 
 def _show_version(wanted: bool) -> None:
@@ -46,9 +49,27 @@ def build_app() -> typer.Typer:
     return app
 
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+# The libraries' own chatter would bury the messages of a command.
+_QUIET = {
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """SIGTERM ends a command as Ctrl-C does: `with` blocks are left, files are whole."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run the command line and exit with a code of `ExitCode`."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
     output = Output(as_json="--json" in sys.argv[1:])
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         build_app()()
     except KolmError as error:
@@ -61,6 +82,13 @@ def main() -> None:
         # The outermost frame of the program: whatever reaches it is a fault of kolm's.
         if os.environ.get("KOLM_TRACEBACK"):
             raise
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            lacking = LackingError(
+                Problem(f"no room is left: {error.strerror}", where=str(error.filename or "")),
+                hint="free some space; the same command again continues",
+            )
+            output.error(lacking)
+            sys.exit(int(lacking.exit_code))
         output.fault(error)
         sys.exit(int(ExitCode.FAULT))
 

@@ -12,6 +12,7 @@ COMMANDS: tuple[str, ...] = (
     "kolm_cli.cli.commands.families",
     "kolm_cli.cli.commands.validate",
     "kolm_cli.cli.commands.compile",
+    "kolm_cli.cli.commands.evaluate",
     "kolm_cli.cli.commands.verify",
     "kolm_cli.cli.commands.demo",
 )

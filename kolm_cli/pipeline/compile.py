@@ -11,18 +11,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kolm_cli.bundle.build import Content, Stage, build_bundle
+from kolm_cli.bundle.build import BaseIdentity, Content, build_bundle
 from kolm_cli.bundle.keys import signer_for_compile
 from kolm_cli.core.home import private_folder
 from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.frozen import thaw
 from kolm_cli.dataset.orders import RunFolder
-from kolm_cli.dataset.rows import Row
+from kolm_cli.dataset.rows import rows_digest
 from kolm_cli.pipeline import earlier
 from kolm_cli.pipeline.contents import bundle_files, total_bytes
 from kolm_cli.pipeline.inputs import Inputs, gather
+from kolm_cli.pipeline.places import remember_base, remember_pack
 from kolm_cli.pipeline.preflight import preflight
 from kolm_cli.pipeline.score import Score, make_score, read_predictions
+from kolm_cli.pipeline.stages import stages_of
 from kolm_cli.pipeline.train import discard, is_done, run_folder, train
 
 
@@ -44,9 +46,7 @@ class Compiled:
         return bool(self.report["gate"]["passed"])
 
 
-def compile_spec(
-    spec: Path, *, out: Path | None, force: bool, progress: Progress
-) -> Compiled:
+def compile_spec(spec: Path, *, out: Path | None, force: bool, progress: Progress) -> Compiled:
     """Compile a spec into a bundle.
 
     Args:
@@ -86,6 +86,7 @@ def _bundle(inputs: Inputs, run: RunFolder, target: Path, started: datetime) -> 
     predictions = read_predictions(evaluation / "predictions.jsonl")
     base_predictions = read_predictions(evaluation / "base_predictions.jsonl")
     latency = int(json.loads((evaluation / "measured.json").read_bytes())["latency_us"])
+    vlm_train = json.loads((run.trained / "vlm_train.json").read_bytes())
     files = bundle_files(inputs, run, rows, pack, predictions, base_predictions)
     score = make_score(
         inputs.spec.evaluate,
@@ -99,18 +100,18 @@ def _bundle(inputs: Inputs, run: RunFolder, target: Path, started: datetime) -> 
     built = build_bundle(
         Content(
             name=inputs.spec.name,
-            base_model=inputs.base.name,
-            base_revision=inputs.base.revision,
-            base_weights=inputs.weights,
+            base=BaseIdentity(inputs.base.name, inputs.base.revision, inputs.weights),
             files=files,
-            receipt=_receipt(inputs, run, score, latency),
-            stages=_stages(inputs, run, rows, pack, score),
+            receipt=_receipt(inputs, run, vlm_train, score, latency),
+            stages=stages_of(inputs, vlm_train, rows, pack, score),
             started=started,
             finished=datetime.now(UTC),
         ),
         signer_for_compile(),
         target,
     )
+    remember_pack(rows_digest(pack), evaluation)
+    remember_base(inputs)
     return {
         "cid": built.cid,
         **score.as_json(),
@@ -118,8 +119,9 @@ def _bundle(inputs: Inputs, run: RunFolder, target: Path, started: datetime) -> 
     }
 
 
-def _receipt(inputs: Inputs, run: RunFolder, score: Score, latency_us: int) -> dict[str, Any]:
-    vlm_train = json.loads((run.trained / "vlm_train.json").read_bytes())
+def _receipt(
+    inputs: Inputs, run: RunFolder, vlm_train: dict[str, Any], score: Score, latency_us: int
+) -> dict[str, Any]:
     environment = json.loads((run.trained / "environment.json").read_bytes())
     return {
         "vlm_train": vlm_train,
@@ -132,12 +134,6 @@ def _receipt(inputs: Inputs, run: RunFolder, score: Score, latency_us: int) -> d
         },
         "environment": environment,
     }
-
-
-def _stages(
-    inputs: Inputs, run: RunFolder, rows: list[Row], pack: list[Row], score: Score
-) -> list[Stage]:
-    raise NotImplementedError
 
 
 @contextlib.contextmanager

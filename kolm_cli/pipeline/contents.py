@@ -131,5 +131,3 @@ def _dataset_facts(rows: Sequence[Row]) -> dict[str, Any]:
 def total_bytes(files: Mapping[str, Path | bytes]) -> int:
     """The sum of the sizes that the manifest will list: the size axis of the K-score."""
     return sum(f.stat().st_size if isinstance(f, Path) else len(f) for f in files.values())
-
-

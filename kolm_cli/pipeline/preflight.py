@@ -64,6 +64,15 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     problems += _without_answer(pack.rows)
     problems += _repeated(pack.rows)
     steps = steps_of(len(train.rows), spec.train, spec.launch.num_processes)
+    pictured = any(row.conversation.images for row in train.rows)
+    if family.projector and spec.train.projector != "freeze" and not pictured:
+        problems.append(
+            Problem(
+                "no training row has an image, so the projector cannot be trained",
+                where=loaded.position("train"),
+                fix="write projector: freeze, or give rows with images",
+            )
+        )
     if steps < 2:
         problems.append(
             Problem(

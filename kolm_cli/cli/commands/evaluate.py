@@ -1,0 +1,89 @@
+"""`kolm eval` and `kolm run`: what a bundle's adapter answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from kolm_cli.cli.output import Output
+from kolm_cli.core.errors import ExitCode
+
+BundleArgument = Annotated[Path, typer.Argument(help="The .kolm file.", show_default=False)]
+BaseOption = Annotated[
+    Path | None, typer.Option("--base", help="Where a local base is, if not where it was.")
+]
+DeviceOption = Annotated[
+    Literal["cpu", "cuda"] | None, typer.Option("--device", help="Instead of the spec's.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("eval")(evaluate)
+    app.command("run")(run)
+
+
+def evaluate(
+    bundle: BundleArgument,
+    pack: Annotated[
+        Path | None, typer.Option("--pack", help="Other rows to answer than the bundle's own.")
+    ] = None,
+    base: BaseOption = None,
+    device: DeviceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Repeat the evaluation from the bundle and its base, or make another."""
+    from kolm_cli.cli.live import progress_for
+    from kolm_cli.pipeline.evaluate import evaluate_again
+
+    output = Output(as_json=json)
+    with progress_for(output) as progress:
+        report = evaluate_again(bundle, pack=pack, base=base, device=device, progress=progress)
+    if json:
+        output.json(report)
+    else:
+        low, high = report["k_score"]["accuracy_ci95"]
+        k = report["k_score"]["k"]
+        output.data(f"cid       {report['cid']}")
+        output.data(f"rows      {report['rows']}")
+        output.data(f"accuracy  {report['accuracy']:.4f}  (95 %: {low:.4f} to {high:.4f})")
+        output.data(f"K         {'undefined' if k is None else f'{k:.4f}'}")
+        same = report["predictions_as_in_bundle"]
+        if same is not None:
+            output.data(f"answers   {'the same as' if same else 'NOT the same as'} in the bundle")
+    if not report["gate"]["passed"]:
+        output.note("gate not met: " + "; ".join(report["gate"]["failed"]))
+        raise typer.Exit(int(ExitCode.GATE))
+
+
+def run(
+    bundle: BundleArgument,
+    prompt: Annotated[str, typer.Option("--prompt", help="The question.")],
+    image: Annotated[
+        list[Path] | None, typer.Option("--image", help="An image; may be given several times.")
+    ] = None,
+    base: BaseOption = None,
+    device: DeviceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Answer one question with a bundle's adapter."""
+    from kolm_cli.cli.live import progress_for
+    from kolm_cli.pipeline.evaluate import answer_one
+
+    output = Output(as_json=json)
+    with progress_for(output) as progress:
+        report = answer_one(
+            bundle,
+            images=image or [],
+            prompt=prompt,
+            base=base,
+            device=device,
+            progress=progress,
+        )
+    if json:
+        output.json(report)
+    else:
+        output.data(report["response"])

@@ -1,0 +1,132 @@
+"""`kolm eval` and `kolm run`: a bundle answers again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from kolm_cli.capture.record import Conversation
+from kolm_cli.core import digests
+from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.images import ImageError, decode_rgb
+from kolm_cli.core.progress import Progress
+from kolm_cli.dataset.read import read_source
+from kolm_cli.dataset.rows import ImageSource, InMemory, Row
+from kolm_cli.metrics.gate import judge
+from kolm_cli.metrics.interval import bootstrap_interval
+from kolm_cli.metrics.k_score import k_score
+from kolm_cli.pipeline.places import known_pack
+from kolm_cli.pipeline.reuse import Unpacked, answerer_for
+from kolm_cli.pipeline.score import read_predictions, row_scores
+from kolm_cli.spec.model import GateSection
+from kolm_cli.spec.sources import FileSource
+
+
+def find_pack(bundle: Unpacked, given: Path | None) -> list[Row]:
+    """The rows to answer: the ones of the bundle, or those of a file.
+
+    Raises:
+        InputError: the bundle's pack is not on this machine, and no file was given.
+    """
+    if given is not None:
+        if not given.exists():
+            raise InputError(Problem("there is no such pack", where=str(given)))
+        return read_source(FileSource(given.absolute())).rows
+    wanted = bundle.spec["data"]["eval"].removeprefix("sha256:")
+    rows = known_pack(wanted)
+    if not rows:
+        raise InputError(
+            Problem(
+                f"the evaluation pack {wanted[:12]} is not on this machine; a bundle holds its"
+                " digests only",
+                fix="give it with --pack FILE",
+            )
+        )
+    return rows
+
+
+def evaluate_again(
+    bundle: Path,
+    *,
+    pack: Path | None,
+    base: Path | None,
+    device: str | None,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Answer a pack with a bundle and score it; returns what `kolm eval --json` prints."""
+    with answerer_for(bundle, base=base, device=device, progress=progress) as (files, answerer):
+        rows = find_pack(files, pack)
+        settings = files.spec["evaluate"]
+        progress.stage("evaluate", len(rows))
+        answers = answerer.answer_all(rows, batch_size=settings["batch_size"], progress=progress)
+        progress.stage("measure latency")
+        latency = answerer.median_latency_us(rows)
+        predictions = {row.id: said for row, said in zip(rows, answers, strict=True)}
+        stored = files.folder / "eval" / "predictions.jsonl"
+        same = None
+        if pack is None and stored.is_file():
+            same = read_predictions(stored) == predictions
+        size = sum(int(entry["size"]) for entry in files.manifest["files"])
+    scores = row_scores(settings["metric"], rows, predictions)
+    price = settings["usd_per_hour"]
+    coverage = sum(said is not None for said in answers) / len(rows)
+    score = k_score(
+        accuracy=fmean(scores),
+        bytes_total=size,
+        latency_microseconds=latency,
+        usd_per_call=None if price is None else price * latency / 3_600_000_000,
+        coverage=coverage,
+    )
+    gate = judge(GateSection(**settings["gate"]), score.k, fmean(scores))
+    return {
+        "cid": files.cid,
+        "metric": settings["metric"],
+        "rows": len(rows),
+        "accuracy": round(fmean(scores), 4),
+        "k_score": {
+            "spec": score.spec,
+            "k": score.k,
+            "axes": score.axes,
+            "accuracy_ci95": list(bootstrap_interval(scores)),
+        },
+        "gate": {"passed": gate.passed, "failed": gate.failed},
+        "predictions_as_in_bundle": same,
+    }
+
+
+def answer_one(
+    bundle: Path,
+    *,
+    images: list[Path],
+    prompt: str,
+    base: Path | None,
+    device: str | None,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Answer one question; returns what `kolm run --json` prints.
+
+    Raises:
+        InputError: an image cannot be read.
+    """
+    held: dict[str, ImageSource] = {}
+    order, problems = [], []
+    for path in images:
+        try:
+            data = path.read_bytes()
+            decode_rgb(data)
+        except (OSError, ImageError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            problems.append(Problem(f"cannot be read: {reason}", where=str(path)))
+            continue
+        order.append(digests.sha256_bytes(data))
+        held[order[-1]] = InMemory(data)
+    if not prompt.strip():
+        problems.append(Problem("is empty", where="--prompt"))
+    if problems:
+        raise InputError(*problems)
+    row = Row("question", Conversation.of(prompt, "", tuple(order)), held)
+    with answerer_for(bundle, base=base, device=device, progress=progress) as (files, answerer):
+        progress.stage("answer")
+        said = answerer.answer([answerer.encode(row)])[0]
+    return {"cid": files.cid, "response": said or ""}

@@ -1,0 +1,122 @@
+"""Using a bundle: plain peft loads it, `kolm eval` repeats it, `kolm run` answers."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from jobs import Compiled
+
+
+@pytest.fixture(scope="module")
+def unzipped(compiled: Compiled, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unzipped")
+    with zipfile.ZipFile(compiled.bundle) as archive:
+        archive.extractall(folder)  # our own bundle
+    return folder
+
+
+def test_plain_peft_gives_the_logits_that_kolm_run_uses(
+    compiled: Compiled, unzipped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from peft import PeftModel
+    from safetensors.torch import load_file
+    from transformers import AutoModelForImageTextToText
+
+    from kolm_cli.core.progress import Silent
+    from kolm_cli.pipeline.evaluate import find_pack
+    from kolm_cli.pipeline.reuse import answerer_for
+    from kolm_cli.trainer.collate import collate
+
+    monkeypatch.setenv("KOLM_HOME", str(compiled.job.home))
+    threads = torch.get_num_threads()
+    with answerer_for(compiled.bundle, base=None, device=None, progress=Silent()) as (
+        files,
+        answerer,
+    ):
+        row = find_pack(files, None)[0]
+        expected = answerer.logits(row)
+        batch = collate(answerer._family, answerer._processor, [answerer.encode(row)], side="left")
+    base = AutoModelForImageTextToText.from_pretrained(
+        compiled.job.folder / "base", dtype=torch.float32
+    )
+    model = PeftModel.from_pretrained(base, str(unzipped / "adapter")).eval()
+    with torch.no_grad():
+        without_projector = model(**batch).logits[0]
+        projector = load_file(unzipped / "adapter" / "projector.safetensors")
+        missing, unexpected = model.get_base_model().load_state_dict(projector, strict=False)
+        assert not unexpected
+        assert not set(projector) & set(missing)
+        logits = model(**batch).logits[0]
+    torch.set_num_threads(threads)
+    assert torch.equal(logits, expected)
+    assert not torch.equal(without_projector, expected), "the projector must matter"
+
+
+def test_eval_repeats_what_the_bundle_says(compiled: Compiled) -> None:
+    done = compiled.job.kolm("eval", compiled.bundle, "--json")
+    assert done.code == 0, done.err
+    assert done.json["predictions_as_in_bundle"] is True
+    assert done.json["accuracy"] == pytest.approx(compiled.report["k_score"]["axes"]["A"], abs=1e-4)
+    assert done.json["cid"] == compiled.report["cid"]
+
+
+def test_eval_without_the_pack_asks_for_it(compiled: Compiled, tmp_path: Path) -> None:
+    done = compiled.job.kolm(
+        "eval",
+        compiled.bundle,
+        "--base",
+        compiled.job.folder / "base",
+        KOLM_HOME=str(tmp_path / "empty"),
+    )
+    assert done.code == 2
+    assert "--pack" in done.err
+    given = compiled.job.kolm(
+        "eval",
+        compiled.bundle,
+        "--pack",
+        "eval.jsonl",
+        "--base",
+        compiled.job.folder / "base",
+        "--json",
+        KOLM_HOME=str(tmp_path / "empty"),
+    )
+    assert given.code == 0, given.err
+    assert given.json["rows"] == 6
+
+
+def test_run_answers_one_question(compiled: Compiled) -> None:
+    image = next((compiled.job.folder / "images").glob("*.png"))
+    done = compiled.job.kolm(
+        "run", compiled.bundle, "--image", image, "--prompt", "hue 1?", "--json"
+    )
+    assert done.code == 0, done.err
+    assert set(done.json) == {"cid", "response"}
+
+
+def test_run_refuses_what_it_cannot_read(compiled: Compiled, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"\x89PNG\r\n\x1a\n truncated")
+    done = compiled.job.kolm(
+        "run", compiled.bundle, "--image", bad, "--image", "missing.png", "--prompt", " "
+    )
+    assert done.code == 2
+    for word in ("bad.png", "missing.png", "--prompt"):
+        assert word in done.err
+
+
+def test_a_base_with_other_weights_is_refused(compiled: Compiled, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(compiled.job.folder / "base", other)
+    weights = other / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    done = compiled.job.kolm(
+        "run", compiled.bundle, "--base", other, "--prompt", "hue 1?", "--json"
+    )
+    assert done.code == 4
+    assert "weights" in done.err

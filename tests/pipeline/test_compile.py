@@ -1,0 +1,139 @@
+"""`kolm compile`: what it writes, that it is the same every time, and what it finds again."""
+
+from __future__ import annotations
+
+import json
+import sys
+import zipfile
+from collections.abc import Callable
+
+import pytest
+from jobs import Compiled, Job
+
+
+def test_report_has_the_promised_shape(compiled: Compiled) -> None:
+    report = compiled.report
+    assert set(report) == {
+        "cid", "bundle", "cached", "k_score", "base_accuracy", "gate", "receipt",
+    }  # fmt: skip
+    assert report["cached"] is False
+    assert report["cid"].startswith("bafkrei")
+    assert set(report["k_score"]) == {"spec", "k", "axes", "accuracy_ci95"}
+    assert set(report["k_score"]["axes"]) == {"A", "S", "L", "C", "V"}
+    assert report["gate"] == {"passed": True, "failed": []}
+    assert compiled.bundle.name == "tiny.kolm"
+
+
+def test_same_inputs_are_found_without_torch(compiled: Compiled) -> None:
+    code = (
+        "import sys; sys.argv = ['kolm', 'compile', 'spec.yaml', '--json']\n"
+        "from kolm_cli.cli.app import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "heavy = {'torch', 'transformers', 'peft', 'accelerate'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    import subprocess
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=compiled.job.folder,
+        env=compiled.job.env(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    again = json.loads(done.stdout)
+    assert again["cached"] is True
+    assert again["cid"] == compiled.report["cid"]
+
+
+@pytest.fixture(scope="module")
+def forced(new_job: Callable[..., Job]) -> list[tuple[dict, dict[str, bytes]]]:
+    """Three compiles of one spec, under different hash seeds."""
+    job = new_job()
+    results = []
+    for seed in ("1", "77"):
+        done = job.kolm("compile", "spec.yaml", "--json", "--force", PYTHONHASHSEED=seed)
+        assert done.code == 0, done.err
+        with zipfile.ZipFile(done.json["bundle"]) as archive:
+            files = {name: archive.read(name) for name in archive.namelist()}
+        results.append((done.json, files))
+    return results
+
+
+def test_forced_compiles_give_the_same_cid_and_adapter(
+    forced: list[tuple[dict, dict[str, bytes]]],
+) -> None:
+    (first, files), (second, again) = forced
+    assert not second["cached"]
+    assert first["cid"] == second["cid"]
+    under_cid = [name for name in files if not name.startswith("attestations/")]
+    assert {n: files[n] for n in under_cid} == {n: again[n] for n in under_cid}
+
+
+def test_another_folder_and_home_give_the_same_cid(
+    forced: list[tuple[dict, dict[str, bytes]]], compiled: Compiled
+) -> None:
+    assert forced[0][0]["cid"] == compiled.report["cid"]
+
+
+def test_no_path_user_or_host_stands_under_the_cid(compiled: Compiled) -> None:
+    import getpass
+    import socket
+
+    with zipfile.ZipFile(compiled.bundle) as archive:
+        for name in archive.namelist():
+            if name.startswith("attestations/"):
+                continue
+            data = archive.read(name)
+            for secret in (str(compiled.job.folder), "/tmp/", socket.gethostname()):
+                assert secret.encode() not in data, (name, secret)
+            if getpass.getuser() != "root":
+                assert getpass.getuser().encode() not in data, name
+    assert b"hue" not in compiled.bundle.read_bytes(), "a prompt stands in the bundle"
+
+
+def test_gate_not_met_exits_3_writes_the_bundle_and_retrains_nothing(
+    new_job: Callable[..., Job],
+) -> None:
+    job = new_job()
+    first = job.kolm("compile", "spec.yaml", "--json")
+    assert first.code == 0, first.err
+    log = next((job.home / "runs").glob("*/worker.log"))
+    trained = log.stat().st_mtime_ns
+    job.write_spec(evaluate={"gate": {"accuracy": 0.99}})
+    missed = job.kolm("compile", "spec.yaml", "--json")
+    assert missed.code == 3
+    assert missed.json["gate"]["passed"] is False
+    assert "accuracy" in missed.json["gate"]["failed"][0]
+    assert missed.json["cached"] is False
+    assert missed.json["cid"] != first.json["cid"], "the gate stands in the bundle"
+    assert (job.folder / "dist" / "tiny.kolm").is_file()
+    assert log.stat().st_mtime_ns == trained, "changing a gate must not train again"
+    cached = job.kolm("compile", "spec.yaml", "--json")
+    assert cached.code == 3
+    assert cached.json["cached"] is True
+
+
+def test_without_a_price_k_is_undefined_and_says_so(new_job: Callable[..., Job]) -> None:
+    job = new_job()
+    job.write_spec(evaluate={"usd_per_hour": None})
+    done = job.kolm("compile", "spec.yaml", "--json")
+    assert done.code == 0, done.err
+    assert done.json["k_score"]["k"] is None
+    assert done.json["k_score"]["axes"]["C"] is None
+
+
+def test_changed_training_rows_are_noticed(compiled: Compiled, new_job: Callable[..., Job]) -> None:
+    from kolm_cli.pipeline.inputs import gather
+
+    job = new_job()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KOLM_HOME", str(job.home))
+        before = gather(job.spec)
+        rows = (job.folder / "train.jsonl").read_text().replace('"red"', '"ruby"')
+        (job.folder / "train.jsonl").write_text(rows)
+        after = gather(job.spec)
+    assert before.training != after.training
+    assert before.evaluation != after.evaluation
