@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from kolm_cli.cli.commands import capture_add, capture_keep, capture_look
+from kolm_cli.cli.commands import capture_add, capture_keep, capture_look, capture_serve
 
 
 def register(app: typer.Typer) -> None:
@@ -21,4 +21,5 @@ def register(app: typer.Typer) -> None:
     capture.command("rm")(capture_keep.rm)
     capture.command("check")(capture_keep.check)
     capture.command("export")(capture_keep.export)
+    capture.command("proxy")(capture_serve.proxy)
     app.add_typer(capture, name="capture")

@@ -116,6 +116,9 @@ def check(
     """Read the whole store and find what is missing, changed or orphaned."""
     from kolm_cli.capture.check import check as look
     from kolm_cli.capture.check import remove_orphans
+    from kolm_cli.capture.proxy.calls import CallReader
+    from kolm_cli.capture.proxy.fetch import Fetcher
+    from kolm_cli.capture.proxy.recorder import recover
     from kolm_cli.capture.store import Store
     from kolm_cli.cli.commands.capture_screen import Line
     from kolm_cli.core.errors import ExitCode
@@ -123,11 +126,21 @@ def check(
     output = Output(as_json=as_json)
     line = Line(output)
     with Store.open() as store:
+        # What a proxy that was killed had no time to store.
+        recovered = recover(store, CallReader(Fetcher()))
         report = look(store, line)
         line.clear()
         removed = remove_orphans(store, report.orphaned) if repair else None
+    if recovered:
+        output.note(f"stored {recovered} calls that a killed proxy had left in its spool")
     if as_json:
-        output.json({**report.as_json(), "removed": removed.images if removed else 0})
+        output.json(
+            {
+                **report.as_json(),
+                "recovered": recovered,
+                "removed": removed.images if removed else 0,
+            }
+        )
     else:
         for word, found in (
             ("database", report.database),

@@ -70,7 +70,7 @@ def parse(fields: Fields) -> Parsed | None:
     if not isinstance(request, Mapping) or request.get("messages") is None:
         fields.problem("the key 'messages' is missing")
         return None
-    if request.get("tools"):
+    if request.get("tools") and response is None:
         fields.problem("tools: kolm trains answers, not calls of tools")
     head = read_content(fields, request.get("system"), image_part, "system")
     messages = [Message("system", head)] if head else []
