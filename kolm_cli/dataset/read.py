@@ -11,13 +11,11 @@ from kolm_cli.capture.blobs import ImageSource as CaptureImage
 from kolm_cli.capture.importers.read import read_rows
 from kolm_cli.capture.store import Store
 from kolm_cli.core.digests import sha256_bytes
-from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.errors import Problem
 from kolm_cli.core.files import write_atomic
 from kolm_cli.core.home import kolm_home
 from kolm_cli.dataset.rows import ImageSource, Row, rows_digest
 from kolm_cli.spec.sources import CaptureSource, FileSource, Source
-
-_MAX_PROBLEMS = 50
 
 
 @dataclass(frozen=True)
@@ -33,33 +31,36 @@ class StoredImage:
 
 @dataclass(frozen=True)
 class Rows:
-    """All rows of one source, and their digest."""
+    """All rows of one source.
+
+    Attributes:
+        rows: the rows that could be read, in a fixed order.
+        digest: names the rows; with problems, it names nothing that was ever compiled.
+        problems: every row that could not be read; an empty source is one too.
+    """
 
     rows: list[Row]
     digest: str
-    origin: dict[str, str]
+    problems: tuple[Problem, ...] = ()
 
 
 def read_source(source: Source, *, accepted_only: bool = False) -> Rows:
-    """Every row of `source`, in a fixed order.
-
-    Raises:
-        InputError: names every row that cannot be read; a source without rows is one too.
-    """
+    """Every row of `source`, and every problem, so that they can be told with all the others."""
+    problems: list[Problem] = []
     if isinstance(source, CaptureSource):
         rows = list(_captured(source, accepted_only=accepted_only))
-        origin = {"kind": "capture", "namespace": source.namespace}
         name = f"capture:{source.namespace}"
     else:
-        rows, paths = _from_file(source)
-        origin = {"kind": "file", "name": source.path.name}
+        rows, problems, paths = _from_file(source)
         name = source.path.name
-    if not rows:
-        raise InputError(Problem("there are no rows", where=name))
+    if not rows and not problems:
+        problems.append(Problem("there are no rows", where=name))
     digest = rows_digest(rows)
+    if problems:
+        return Rows(rows, f"unreadable:{digest}", tuple(problems))
     if isinstance(source, FileSource):
         _remember(source.path, paths, digest)
-    return Rows(rows, digest, origin)
+    return Rows(rows, digest)
 
 
 def _captured(source: CaptureSource, *, accepted_only: bool) -> Iterator[Row]:
@@ -72,8 +73,8 @@ def _captured(source: CaptureSource, *, accepted_only: bool) -> Iterator[Row]:
             yield Row(name, pair.conversation, images, pair.answers)
 
 
-def _from_file(source: FileSource) -> tuple[list[Row], list[Path]]:
-    """The rows, and every file that they were read from."""
+def _from_file(source: FileSource) -> tuple[list[Row], list[Problem], list[Path]]:
+    """The rows, the problems, and every file that they were read from."""
     rows: list[Row] = []
     problems: list[Problem] = []
     paths = {source.path}
@@ -87,11 +88,7 @@ def _from_file(source: FileSource) -> tuple[list[Row], list[Path]]:
         images: dict[str, ImageSource] = dict(row.images)
         paths |= {path for image in row.images.values() if (path := _path_of(image))}
         rows.append(Row(row.where, row.conversation, images, row.answers))
-    if problems:
-        shown = problems[:_MAX_PROBLEMS]
-        more = len(problems) - len(shown)
-        raise InputError(*shown, hint=f"{more} more problems follow" if more else "")
-    return rows, sorted(paths)
+    return rows, problems, sorted(paths)
 
 
 def _path_of(image: CaptureImage) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from kolm_cli.capture.record import Conversation
@@ -12,6 +13,10 @@ from kolm_cli.core import digests
 
 class ImageSource(Protocol):
     """Where the encoded bytes of an image are."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file that holds exactly these bytes, when there is one."""
 
     def read(self) -> bytes:
         """The encoded bytes."""
@@ -22,6 +27,11 @@ class InMemory:
     """Image bytes that are held already."""
 
     data: bytes
+
+    @property
+    def path(self) -> Path | None:
+        """None: they stand in no file of their own."""
+        return None
 
     def read(self) -> bytes:
         """The encoded bytes."""

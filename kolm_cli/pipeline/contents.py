@@ -65,11 +65,17 @@ def processor_files(folder: Path) -> dict[str, Path | bytes]:
 
 def _portable(value: Any) -> Any:
     if isinstance(value, dict):
-        dropped = _LOCAL_KEYS | _CODE_KEYS
-        return {k: _portable(v) for k, v in value.items() if k not in dropped}
+        return {k: _portable(v) for k, v in value.items() if not _is_dropped(k, v)}
     if isinstance(value, list):
         return [_portable(item) for item in value]
     return value
+
+
+def _is_dropped(key: str, value: Any) -> bool:
+    # transformers writes 1e30 for "no limit", which is what a missing key means; as an integer
+    # it is beyond what JSON readers agree on.
+    unlimited = key == "model_max_length" and isinstance(value, int) and value >= 2**53
+    return unlimited or key in _LOCAL_KEYS or key in _CODE_KEYS
 
 
 def _lines(records: Sequence[Mapping[str, Any]]) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 
 from kolm_cli.capture.record import Conversation
 from kolm_cli.core import digests
-from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.errors import InputError, Problem, raise_if_any
 from kolm_cli.core.images import ImageError, decode_rgb
 from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.read import read_source
@@ -32,7 +32,9 @@ def find_pack(bundle: Unpacked, given: Path | None) -> list[Row]:
     if given is not None:
         if not given.exists():
             raise InputError(Problem("there is no such pack", where=str(given)))
-        return read_source(FileSource(given.absolute())).rows
+        read = read_source(FileSource(given.absolute()))
+        raise_if_any(read.problems)
+        return read.rows
     wanted = bundle.spec["data"]["eval"].removeprefix("sha256:")
     rows = known_pack(wanted)
     if not rows:

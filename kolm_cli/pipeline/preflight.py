@@ -59,13 +59,13 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     trained = check_rows(family, processor, train.rows, limits, progress=progress)
     progress.stage("check evaluation rows", len(pack.rows))
     asked = check_rows(family, processor, pack.rows, limits, progress=progress, prompts_only=True)
-    problems = [*trained.problems, *asked.problems]
+    problems = [*train.problems, *trained.problems, *pack.problems, *asked.problems]
     problems += leaks(train.rows, pack.rows)
     problems += _without_answer(pack.rows)
     problems += _repeated(pack.rows)
     steps = steps_of(len(train.rows), spec.train, spec.launch.num_processes)
     pictured = any(row.conversation.images for row in train.rows)
-    if family.projector and spec.train.projector != "freeze" and not pictured:
+    if train.rows and family.projector and spec.train.projector != "freeze" and not pictured:
         problems.append(
             Problem(
                 "no training row has an image, so the projector cannot be trained",
@@ -73,7 +73,7 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
                 fix="write projector: freeze, or give rows with images",
             )
         )
-    if steps < 2:
+    if train.rows and steps < 2:
         problems.append(
             Problem(
                 f"{len(train.rows)} rows make {steps} optimizer step, and LoRA's first matrix"

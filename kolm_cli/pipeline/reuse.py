@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from kolm_cli.bundle.reader import open_bundle
 from kolm_cli.bundle.unpack import unpack
-from kolm_cli.core.errors import InputError, LackingError, Problem, VerificationError
+from kolm_cli.core.errors import LackingError, Problem, VerificationError
 from kolm_cli.core.home import private_folder
 from kolm_cli.core.memo import FileMemo
 from kolm_cli.core.progress import Progress
@@ -50,16 +49,12 @@ def unpacked(bundle: Path) -> Iterator[Unpacked]:
         InputError: there is no such file.
         VerificationError: it is not an intact bundle.
     """
-    if not bundle.is_file():
-        raise InputError(Problem("there is no such bundle", where=str(bundle)))
     with tempfile.TemporaryDirectory(prefix="kolm-", dir=private_folder("tmp")) as name:
         folder = Path(name) / "bundle"
-        unpack(bundle, folder)
+        report = unpack(bundle, folder)
         manifest = json.loads((folder / "manifest.json").read_bytes())
         spec = yaml.safe_load((folder / "spec.yaml").read_bytes())
-        with open_bundle(bundle) as opened:
-            cid = opened.cid
-        yield Unpacked(folder, cid, manifest, spec)
+        yield Unpacked(folder, report.cid or "", manifest, spec)
 
 
 def find_base(bundle: Unpacked, given: Path | None) -> Base:
@@ -134,7 +129,7 @@ def load_answerer(files: Unpacked, base: Base, device: str | None) -> Answerer:
     if launch.get("threads"):
         torch.set_num_threads(launch["threads"])
     bf16 = bool(files.spec["train"]["bf16"])
-    model = load_adapter(load_base(base, bf16=bf16), files.folder / "adapter")
+    model = load_adapter(load_base(base, bf16=bf16), base.family, files.folder / "adapter")
     processor = base.family.load_processor(
         str(files.folder / "processor"), local_files_only=True, trust_remote_code=False
     )

@@ -61,10 +61,12 @@ def open_images(row: Row) -> list[PILImage.Image]:
     """
     images = []
     for sha256 in row.conversation.images:
+        source = row.images[sha256]
         try:
-            images.append(decode_rgb(row.images[sha256].read()))
+            images.append(decode_rgb(source.read()))
         except (ImageError, OSError) as error:
-            raise RowError(f"its image {sha256[:12]} cannot be read: {error}") from error
+            name = source.path.name if source.path else sha256[:12]
+            raise RowError(f"its image {name} cannot be read: {error}") from error
     return images
 
 
@@ -79,6 +81,7 @@ def encode_training(
     Raises:
         RowError: nothing would be supervised, or images and placeholders do not agree.
     """
+    _refuse_reserved(family, processor, conversation)
     try:
         rendered = render_training(family, processor, conversation)
     except RenderError as error:
@@ -89,12 +92,28 @@ def encode_training(
 def encode_prompt(
     family: Family, processor: Any, conversation: Conversation, images: Sequence[PILImage.Image]
 ) -> Encoded:
-    """Encode everything up to the last answer, as the model sees it when it is asked."""
+    """Encode everything up to the last answer, as the model sees it when it is asked.
+
+    Raises:
+        RowError: images and placeholders do not agree, or the template refuses the row.
+    """
+    _refuse_reserved(family, processor, conversation)
     try:
         text = render_prompt(family, processor, conversation)
     except RenderError as error:
         raise RowError(str(error)) from error
     return _encode(family, processor, Rendered(text, ()), list(images))
+
+
+def _refuse_reserved(family: Family, processor: Any, conversation: Conversation) -> None:
+    """Refuse text that the processor would take for an image, or the model for an answer's end."""
+    reserved = sorted(family.reserved(processor))
+    for message in conversation.messages:
+        for mark in reserved:
+            if mark in message.text:
+                raise RowError(
+                    f"the {message.role}'s text holds {mark!r}, which the model keeps for itself"
+                )
 
 
 def _encode(
@@ -111,7 +130,6 @@ def _encode(
     if len(expansions) != len(images):
         raise RowError(
             f"{len(expansions)} image placeholders in the rendered text, but {len(images)} images"
-            " (text that looks like a placeholder is not allowed)"
         )
     length = features["input_ids"].shape[1]
     sequence, pictures = {}, {}
@@ -128,8 +146,9 @@ def _encode(
         if token in image_ids and not in_image[position]:
             raise RowError("its text holds an image token")
     labels = None
+    supervised = _overlapping(offsets, [_shift(span, expansions) for span in rendered.answers])
+    family.finish_row(sequence, supervised)
     if rendered.answers:
-        supervised = _overlapping(offsets, [_shift(span, expansions) for span in rendered.answers])
         labels = torch.tensor(
             [
                 token if wanted and not image else IGNORE

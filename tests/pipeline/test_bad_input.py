@@ -46,28 +46,31 @@ def test_spec_errors_come_all_at_once_with_positions(job: Job) -> None:
     assert nothing_written(job)
 
 
-@pytest.mark.parametrize(
-    ("row", "says"),
-    [
-        ({"image": "images/none.png", "prompt": "q", "response": "a"}, "images/none.png"),
-        ({"image": "cut.png", "prompt": "q", "response": "a"}, "cut"),
-        ({"image": "images/0.png", "prompt": "q", "response": "  "}, "empty"),
-        ({"image": "images/0.png", "promt": "q", "response": "a"}, "prompt"),
-        ({"image": "images/0.png", "prompt": 7, "response": "a"}, "prompt"),
-        ({"image": "images/0.png", "prompt": "see <|image_pad|>", "response": "a"}, "placeholder"),
-    ],
-    ids=["missing image", "truncated image", "empty", "misspelt", "wrong type", "placeholder text"],
-)
-def test_a_bad_row_is_named(new_job: Callable[..., Job], row: dict, says: str) -> None:
+BAD_ROWS: list[tuple[dict[str, object], str]] = [
+    ({"image": "images/none.png", "prompt": "q", "response": "a"}, "images/none.png"),
+    ({"image": "cut.png", "prompt": "q", "response": "a"}, "cut.png"),
+    ({"image": "images/0.png", "prompt": "q", "response": "  "}, "empty"),
+    ({"image": "images/0.png", "promt": "q", "response": "a"}, "did you mean 'prompt'"),
+    ({"image": "images/0.png", "prompt": 7, "response": "a"}, "prompt: expected text"),
+    ({"image": "images/0.png", "prompt": "see <|image_pad|>", "response": "a"}, "processor refuses"),
+]
+
+
+def test_every_bad_row_is_named_with_its_reason(new_job: Callable[..., Job]) -> None:
     job = new_job()
     whole = (job.folder / "images" / "0.png").read_bytes()
     (job.folder / "cut.png").write_bytes(whole[: len(whole) // 2])
     with (job.folder / "train.jsonl").open("a") as stream:
-        stream.write(json.dumps(row) + "\n")
-    done = job.kolm("validate", "spec.yaml")
+        for row, _ in BAD_ROWS:
+            stream.write(json.dumps(row) + "\n")
+        stream.write("not json\n")
+    done = job.kolm("compile", "spec.yaml", "--json")
     assert done.code == 2, done.out
-    assert "train.jsonl:17" in done.err
-    assert says in done.err
+    said = {p["where"]: p["what"] + p["fix"] for p in done.json["error"]["problems"]}
+    for number, (_, reason) in enumerate(BAD_ROWS, 17):
+        assert reason in said[f"train.jsonl:{number}"]
+    assert f"train.jsonl:{17 + len(BAD_ROWS)}" in said
+    assert len(said) == len(BAD_ROWS) + 1, "only the bad rows are bad"
     assert nothing_written(job)
 
 
