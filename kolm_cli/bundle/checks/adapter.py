@@ -1,0 +1,74 @@
+"""The adapter's tensors are exactly the trainable ones of `modules.json`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kolm_cli.bundle import layout
+from kolm_cli.bundle.checks.base import Case, Check, Outcome
+from kolm_cli.bundle.tensors import Tensor, read_header
+from kolm_cli.core import canonical
+from kolm_cli.core.errors import VerificationError
+
+Place = tuple[str, str]  # file, tensor
+
+
+def _run(case: Case) -> Outcome:
+    held: dict[Place, Tensor] = {}
+    for path, header in case.evidence.headers.items():
+        try:
+            tensors = read_header(header, case.evidence.files[path].entry.size)
+        except VerificationError as error:
+            raise VerificationError(f"{path}: {error}") from error
+        held |= {(path, name): tensor for name, tensor in tensors.items()}
+    listed = _listed(case.modules)
+    problems = [f"{name} of {path} is not in modules.json" for path, name in held.keys() - listed]
+    problems += [f"{path} does not hold {name}" for path, name in listed.keys() - held]
+    problems += [
+        f"{place[1]} is {held[place].dtype} {held[place].shape}, not {tensor.dtype} {tensor.shape}"
+        for place, tensor in listed.items()
+        if place in held and held[place] != tensor
+    ]
+    problems += _config(case)
+    if problems:
+        shown = sorted(problems)[:8]
+        more = f"; and {len(problems) - 8} more" if len(problems) > 8 else ""
+        return Outcome(False, "; ".join(shown) + more)
+    return Outcome(True, f"{len(held)} tensors in {len(case.evidence.headers)} files")
+
+
+def _listed(modules: dict[str, Any]) -> dict[Place, Tensor]:
+    result: dict[Place, Tensor] = {}
+    try:
+        for entry in modules["trainable"]:
+            place = (entry["file"], entry["tensor"])
+            if place in result:
+                raise VerificationError(f"modules.json lists {place[1]} of {place[0]} twice")
+            result[place] = Tensor(entry["dtype"], tuple(entry["shape"]))
+    except (KeyError, TypeError) as error:
+        raise VerificationError("modules.json is malformed") from error
+    return result
+
+
+def _config(case: Case) -> list[str]:
+    """What the adapter's configuration and the rest of the bundle must say alike."""
+    data = case.evidence.content(layout.ADAPTER_CONFIG)
+    config = canonical.loads_canonical(data, max_bytes=layout.MIB)
+    if not isinstance(config, dict):
+        return [f"{layout.ADAPTER_CONFIG} is not an object"]
+    block = case.receipt.get("vlm_train")
+    said = block if isinstance(block, dict) else {}
+    pairs = [
+        ("peft_type", "LORA"),
+        ("base_model_name_or_path", case.manifest.base.model),
+        ("r", said.get("lora_r")),
+        ("lora_alpha", said.get("lora_alpha")),
+    ]
+    return [
+        f"{layout.ADAPTER_CONFIG}: {key} is {config.get(key)!r:.80}, not {wanted!r:.80}"
+        for key, wanted in pairs
+        if config.get(key) != wanted
+    ]
+
+
+CHECK = Check("adapter", _run)

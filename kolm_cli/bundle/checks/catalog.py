@@ -1,0 +1,43 @@
+"""The checks, in the order in which they are run and reported.
+
+To add one: a module with a `CHECK`, and a line here.
+"""
+
+from __future__ import annotations
+
+from kolm_cli.bundle.checks import (
+    adapter,
+    chain,
+    cid,
+    configs,
+    container,
+    coverage,
+    dataset,
+    files,
+    gate,
+    k_score,
+    manifest,
+    modules,
+    policy,
+    signatures,
+    subject,
+)
+from kolm_cli.bundle.checks.base import Check
+
+CHECKS: tuple[Check, ...] = (
+    container.CHECK,
+    manifest.CHECK,
+    files.CHECK,
+    cid.CHECK,
+    configs.CHECK,
+    modules.CHECK,
+    adapter.CHECK,
+    dataset.CHECK,
+    signatures.CHECK,
+    chain.CHECK,
+    subject.CHECK,
+    policy.CHECK,
+    k_score.CHECK,
+    gate.CHECK,
+    coverage.CHECK,
+)

@@ -1,0 +1,16 @@
+"""The file is a ZIP exactly as kolm writes it."""
+
+from __future__ import annotations
+
+from kolm_cli.bundle.checks.base import Case, Check, Outcome
+
+
+def _run(case: Case) -> Outcome:
+    evidence = case.evidence
+    if evidence.container_problem:
+        return Outcome(False, evidence.container_problem)
+    total = sum(item.entry.size for item in evidence.files.values())
+    return Outcome(True, f"{len(evidence.files)} stored files, {total} bytes")
+
+
+CHECK = Check("container", _run, fatal=True)

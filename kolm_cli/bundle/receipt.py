@@ -1,0 +1,169 @@
+"""The receipt of a bundle, verified and put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kolm_cli.bundle import layout
+from kolm_cli.bundle.attestations import read_attestations, read_statement
+from kolm_cli.bundle.evidence import gather
+from kolm_cli.bundle.manifest import Manifest
+from kolm_cli.bundle.reader import open_file
+from kolm_cli.bundle.trust import TrustPolicy
+from kolm_cli.bundle.unpack import require
+from kolm_cli.bundle.verify import judge
+
+Line = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a bundle's receipt says; its signature holds, whoever made it.
+
+    Attributes:
+        cid: the bundle's CID.
+        manifest: the manifest that it is about.
+        manifest_sha256: the digest of the manifest's bytes.
+        statement: the signed statement.
+        signers: key ids of everybody who signed it.
+        capture: the facts of the capture stage, None when there was none.
+    """
+
+    cid: str
+    manifest: Manifest
+    manifest_sha256: str
+    statement: Mapping[str, Any]
+    signers: tuple[str, ...]
+    capture: Mapping[str, Any] | None
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """`internalParameters`: `vlm_train`, `evaluation`, `environment`, `chain`."""
+        facts: Mapping[str, Any] = self.statement["predicate"]["buildDefinition"][
+            "internalParameters"
+        ]
+        return facts
+
+    def sums(self) -> str:
+        """Lines for `sha256sum -c` over everything that the CID covers."""
+        lines = [f"{self.manifest_sha256}  {layout.MANIFEST}"]
+        lines += [f"{record.sha256}  {path}" for path, record in self.manifest.files.items()]
+        return "\n".join(lines) + "\n"
+
+    def lines(self) -> list[str]:
+        """The receipt for a reader."""
+        lines: list[str] = []
+        for title, part in (
+            ("bundle", self._bundle()),
+            ("what went in", self._inputs()),
+            ("what was trained", self._training()),
+            ("what it scored", self._score()),
+            ("how it was made", self._run()),
+        ):
+            lines += ["", title] if lines else [title]
+            lines += [f"  {name:<21}  {printable(value)}" for name, value in part]
+        return lines
+
+    def _bundle(self) -> Iterator[Line]:
+        yield "name", self.manifest.name
+        yield "cid", self.cid
+        for signer in self.signers:
+            yield "signed by", signer
+
+    def _inputs(self) -> Iterator[Line]:
+        base = self.manifest.base
+        yield "base", f"{base.model} {base.revision}".rstrip()
+        for name, digest in sorted(base.weights.items()):
+            yield "base weights", f"{name} sha256:{digest}"
+        train = _block(self.facts, "vlm_train")
+        yield "training rows", _text(train.get("train_examples"))
+        yield "chain starts at", _text(_block(self.facts, "chain").get("starts_at"))
+        for name, value in (self.capture or {}).items():
+            yield f"capture {name}", _text(value)
+
+    def _training(self) -> Iterator[Line]:
+        train = _block(self.facts, "vlm_train")
+        for key in (
+            *("family", "lora_r", "lora_alpha", "lora_targets", "projector", "freeze_vision"),
+            *("learning_rate", "projector_learning_rate", "max_seq_length", "num_train_epochs"),
+            *("seed", "trainable_modules", "frozen_modules", "papers"),
+        ):
+            if key in train:
+                yield key, _text(train[key])
+        evidence = _block(train, "evidence")
+        for key, value in evidence.items():
+            if isinstance(value, int):
+                yield key, str(value)
+        before, after = (evidence.get(f"frozen_digests_{when}") for when in ("before", "after"))
+        if isinstance(before, dict):
+            same = "the same before and after" if before == after else "CHANGED"
+            for part in sorted(before):
+                yield f"frozen {part}", f"{same}: {before[part]}"
+
+    def _score(self) -> Iterator[Line]:
+        evaluation = _block(self.facts, "evaluation")
+        score = _block(evaluation, "k_score")
+        for key in ("metric", "base_accuracy", "accuracy", "coverage", "latency_us"):
+            yield key, _text(evaluation.get(key))
+        yield "accuracy 95 %", _text(score.get("accuracy_ci95"))
+        axes = _block(score, "axes")
+        yield (
+            _text(score.get("spec")),
+            f"{_text(score.get('k'))}  "
+            f"({'  '.join(f'{axis} {_text(axes.get(axis))}' for axis in 'ASLCV')})",
+        )
+        gate = _block(evaluation, "gate")
+        yield "gate", "passed" if gate.get("passed") is True else f"NOT MET {gate.get('failed')}"
+
+    def _run(self) -> Iterator[Line]:
+        details = _block(self.statement["predicate"], "runDetails")
+        for key, value in _block(details, "metadata").items():
+            yield key, _text(value)
+        for key, value in _block(_block(details, "builder"), "version").items():
+            yield key, _text(value)
+        for key, value in _block(self.facts, "environment").items():
+            yield key, _text(value)
+
+
+def read_receipt(path: Path) -> Receipt:
+    """The receipt of an intact bundle; whether the signer is to be trusted is not asked.
+
+    Raises:
+        InputError: there is no such file.
+        VerificationError: the bundle is not intact.
+    """
+    with open_file(path) as stream:
+        evidence = gather(stream)
+    require(judge(evidence, TrustPolicy()), path, allow_untrusted=True)
+    found = read_attestations(evidence)
+    capture = found.stages.get("capture")
+    return Receipt(
+        cid=evidence.manifest.cid,
+        manifest=evidence.manifest,
+        manifest_sha256=evidence.files[layout.MANIFEST].sha256,
+        statement=found.receipt_statement,
+        signers=(found.receipt.key_id, *(e.key_id for e in found.co_signatures.values())),
+        capture=read_statement(capture)["predicate"]["facts"] if capture else None,
+    )
+
+
+def _block(facts: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """A block of facts; empty when the receipt says nothing of the kind."""
+    value = facts.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_text(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_text(item)}" for name, item in value.items())
+    return "-" if value is None else str(value)
+
+
+def printable(text: str) -> str:
+    """`text` with what could steer a terminal spelt out."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -1,0 +1,98 @@
+"""`verify`: one pass over the file, every check, and a verdict in one of three words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from kolm_cli.bundle.checks.base import Case, Check, Outcome
+from kolm_cli.bundle.checks.catalog import CHECKS
+from kolm_cli.bundle.evidence import Evidence, gather
+from kolm_cli.bundle.reader import open_file
+from kolm_cli.bundle.trust import TrustPolicy
+from kolm_cli.core.errors import VerificationError
+
+State = Literal["trusted", "untrusted", "invalid"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One check's name and outcome."""
+
+    name: str
+    ok: bool | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a verification found.
+
+    Attributes:
+        state: `trusted`; `untrusted`, intact but not signed by enough trusted keys; `invalid`.
+        cid: of the content; None when there is no well-formed manifest.
+        checks: every check of the catalogue, in order.
+    """
+
+    state: State
+    cid: str | None
+    checks: Sequence[Result]
+
+    def as_json(self) -> dict[str, Any]:
+        """The document that `kolm verify --json` prints."""
+        return {"state": self.state, "cid": self.cid, "checks": [vars(c) for c in self.checks]}
+
+    @property
+    def failed(self) -> list[Result]:
+        """The checks that failed."""
+        return [check for check in self.checks if check.ok is False]
+
+
+def verify(
+    path: Path, trust: TrustPolicy, *, now: datetime | None = None, cid: str | None = None
+) -> Report:
+    """Verify a bundle.
+
+    Args:
+        path: the `.kolm` file.
+        trust: which keys the caller trusts.
+        now: the clock for the keys' validity; the present by default.
+        cid: the CID that it must have; None when any will do.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    with open_file(path) as stream:
+        evidence = gather(stream)
+    return judge(evidence, trust, now=now, cid=cid)
+
+
+def judge(
+    evidence: Evidence, trust: TrustPolicy, *, now: datetime | None = None, cid: str | None = None
+) -> Report:
+    """The verdict on what one pass over a bundle left."""
+    case = Case(evidence, trust, now or datetime.now(UTC), cid)
+    results: list[Result] = []
+    invalid = distrusted = False
+    stopped_by = ""
+    for check in CHECKS:
+        if stopped_by:
+            results.append(Result(check.name, None, f"not looked at, since {stopped_by} failed"))
+            continue
+        outcome = _outcome(check, case)
+        results.append(Result(check.name, outcome.ok, outcome.detail))
+        if outcome.ok is False:
+            invalid, distrusted = invalid or not check.trust, distrusted or check.trust
+            stopped_by = check.name if check.fatal else ""
+    state: State = "invalid" if invalid else "untrusted" if distrusted else "trusted"
+    return Report(state, evidence.cid, results)
+
+
+def _outcome(check: Check, case: Case) -> Outcome:
+    try:
+        return check.run(case)
+    except VerificationError as error:
+        return Outcome(False, "; ".join(str(problem) for problem in error.problems))

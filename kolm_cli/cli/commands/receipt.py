@@ -1,0 +1,39 @@
+"""`kolm receipt`: what went in, what was trained, what it scored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kolm_cli.cli.output import Output
+from kolm_cli.core.errors import InputError, Problem
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("receipt")(receipt_command)
+
+
+def receipt_command(
+    bundle: Annotated[Path, typer.Argument(help="The .kolm file.", show_default=False)],
+    sums: Annotated[
+        bool, typer.Option("--sums", help="Lines for `sha256sum -c`, to run where it is unzipped.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="The signed statement, as JSON.")] = False,
+) -> None:
+    """Print a bundle's receipt. It must be intact; who signed it says `kolm verify`."""
+    from kolm_cli.bundle.receipt import read_receipt
+
+    if sums and json:
+        raise InputError(Problem("--sums and --json exclude each other"))
+    receipt = read_receipt(bundle)
+    output = Output(as_json=json)
+    if json:
+        output.json(receipt.statement)
+    elif sums:
+        output.data(receipt.sums())
+    else:
+        for line in receipt.lines():
+            output.data(line)
