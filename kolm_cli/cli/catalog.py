@@ -14,5 +14,7 @@ COMMANDS: tuple[str, ...] = (
     "kolm_cli.cli.commands.compile",
     "kolm_cli.cli.commands.evaluate",
     "kolm_cli.cli.commands.verify",
+    "kolm_cli.cli.commands.receipt",
+    "kolm_cli.cli.commands.unpack",
     "kolm_cli.cli.commands.demo",
 )
