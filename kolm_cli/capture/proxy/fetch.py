@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 MAX_IMAGE = 20 * 1024 * 1024
 SECONDS = 10.0
 
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
 Resolve = Callable[[str, int], list[str]]
 
 
@@ -37,6 +39,8 @@ def is_public(address: str) -> bool:
     """Whether an address is of the open internet: not private, loopback, link-local, ..."""
     found = ipaddress.ip_address(address.partition("%")[0])
     inner = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)
+    if isinstance(found, ipaddress.IPv6Address) and found in _NAT64:
+        inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
     return found.is_global and not found.is_multicast and (inner is None or inner.is_global)
 
 

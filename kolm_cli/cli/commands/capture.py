@@ -22,4 +22,5 @@ def register(app: typer.Typer) -> None:
     capture.command("check")(capture_keep.check)
     capture.command("export")(capture_keep.export)
     capture.command("proxy")(capture_serve.proxy)
+    capture.command("review")(capture_serve.review)
     app.add_typer(capture, name="capture")

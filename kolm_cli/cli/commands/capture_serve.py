@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import queue
 import sys
+import threading
 import time
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -67,14 +71,44 @@ def proxy(
     output = Output()
     screen = _Screen(output, to, upstream) if sys.stderr.isatty() and not as_json else None
 
-    def report(event: dict[str, Any]) -> None:
+    def write(event: dict[str, Any]) -> None:
         if screen is not None:
             screen.show(event)
         else:
             output.data(json.dumps(event, ensure_ascii=False))
             sys.stdout.flush()
 
-    run(settings, report)
+    reporter = _Reporter(write)
+    try:
+        run(settings, reporter.report)
+    finally:
+        reporter.close()
+
+
+class _Reporter:
+    """Writes reports on a thread: whoever reads them slowly must not hold up the traffic."""
+
+    def __init__(self, write: Callable[[dict[str, Any]], None]) -> None:
+        self._write = write
+        self._queue: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def report(self, event: dict[str, Any]) -> None:
+        # Of reports that pile up, the next one says the same and more.
+        if event["event"] != "progress" or self._queue.empty():
+            self._queue.put(event)
+
+    def _run(self) -> None:
+        # A reader that is gone takes the reports with it, not the proxy.
+        with contextlib.suppress(OSError):
+            while (event := self._queue.get()) is not None:
+                self._write(event)
+
+    def close(self) -> None:
+        """Write what is left, unless nobody reads."""
+        self._queue.put(None)
+        self._thread.join(timeout=2)
 
 
 class _Screen:
@@ -111,3 +145,38 @@ class _Screen:
         sys.stderr.write("\n".join(lines) + "\n")
         sys.stderr.flush()
         self._lines = len(lines)
+
+
+def review(
+    namespace: Annotated[str, typer.Argument(metavar="NS")],
+    port: Annotated[int, typer.Option("--port", min=0, max=65535)] = 0,
+    reviewer: Annotated[
+        str, typer.Option("--as", metavar="NAME", help="Who reviews; by default your user name.")
+    ] = "",
+    browse: Annotated[bool, typer.Option("--open", help="Open the page in your browser.")] = False,
+) -> None:
+    """Look through pairs on a local page, and accept, correct or reject each."""
+    from kolm_cli.capture.store import Store
+    from kolm_cli.core.errors import LackingError, Problem
+
+    try:
+        from kolm_cli.capture.review.server import serve
+    except ImportError as error:
+        raise LackingError(
+            Problem(f"the review page needs the package {error.name}"),
+            hint="pip install 'kolm-cli[proxy]'",
+        ) from error
+    import getpass
+    import webbrowser
+
+    output = Output()
+
+    def ready(url: str) -> None:
+        output.data(url)
+        sys.stdout.flush()
+        output.note("a accepts, r rejects, e edits, j and k move, u takes back; Ctrl-C stops")
+        if browse:
+            webbrowser.open(url)
+
+    with Store.open() as store:
+        serve(store, namespace, reviewer or getpass.getuser(), port, ready)

@@ -1,0 +1,1 @@
+"""Looking through pairs, and accepting, correcting or rejecting each."""
