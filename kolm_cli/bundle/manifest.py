@@ -105,13 +105,14 @@ def read_manifest(data: bytes) -> Manifest:
     problems: list[str] = []
     if value["format"] != layout.FORMAT:
         problems.append(f"the format is {value['format']!r:.60}, not {layout.FORMAT}")
-    if not isinstance(value["name"], str) or not _NAME.fullmatch(value["name"]):
-        problems.append(f"{value['name']!r:.80} cannot be a name")
+    name = value["name"]
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or ".." in name:
+        problems.append(f"{name!r:.80} cannot be a name")
     base = _base(value["base"], problems)
     files = _files(value["files"], problems)
     if problems or base is None:
         raise VerificationError(*problems)
-    return Manifest(value["name"], base, files)
+    return Manifest(name, base, files)
 
 
 def _base(value: Any, problems: list[str]) -> BaseIdentity | None:

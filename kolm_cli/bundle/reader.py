@@ -76,9 +76,10 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
         raise InputError(Problem(f"cannot be read: {error.strerror}", str(path))) from error
     except ValueError as error:
         raise InputError(Problem("is not a path", repr(path))) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise InputError(Problem("is not a file", str(path)))
     with os.fdopen(descriptor, "rb", buffering=0) as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise InputError(Problem("is not a file", str(path)))
         yield stream
 
 

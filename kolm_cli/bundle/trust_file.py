@@ -16,7 +16,7 @@ from kolm_cli.bundle.public_keys import KEY_ID
 from kolm_cli.bundle.trust import PATTERN, Threshold, TrustedKey, TrustPolicy
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.core.files import write_atomic
-from kolm_cli.core.home import kolm_home
+from kolm_cli.core.home import home_path
 
 FORMAT = "kolm-trust/1"
 HEADER = f"""\
@@ -28,7 +28,7 @@ _KEY_FIELDS = {"id", "names", "valid_from", "valid_until", "revoked", "comment"}
 
 def trust_path() -> Path:
     """The user's own trust file."""
-    return kolm_home() / "trust.toml"
+    return home_path() / "trust.toml"
 
 
 def load_policy(path: Path | None = None) -> TrustPolicy:

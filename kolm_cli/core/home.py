@@ -6,9 +6,14 @@ import os
 from pathlib import Path
 
 
+def home_path() -> Path:
+    """Where the home folder is, whether or not it exists: for commands that only look."""
+    return Path(os.environ.get("KOLM_HOME") or Path.home() / ".kolm").expanduser().absolute()
+
+
 def kolm_home() -> Path:
     """The home folder, created private (0700) on first use."""
-    home = Path(os.environ.get("KOLM_HOME") or Path.home() / ".kolm").expanduser().absolute()
+    home = home_path()
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     return home
 

@@ -29,9 +29,7 @@ def _run(case: Case) -> Outcome:
         ("axes", claims["k_score"].get("axes"), score.axes),
     ):
         if said != found:
-            problems.append(
-                f"the receipt says {what} {said!r:.120}, the predictions give {found!r}"
-            )
+            problems.append(f"{what}: the receipt says {said!r:.120}, the files give {found!r}")
     if problems:
         return Outcome(False, "; ".join(problems))
     k = "undefined" if score.k is None else f"{score.k:.4f}"
