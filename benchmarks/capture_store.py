@@ -81,13 +81,20 @@ def pairs(count: int) -> object:
         )
 
 
-def run(arguments: list[str]) -> tuple[float, float]:
-    """Seconds and peak megabytes of a process."""
+def run(arguments: list[str]) -> tuple[float, float, float]:
+    """Seconds of wall clock and of CPU, and peak megabytes, of a process."""
     begun = time.perf_counter()
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     assert status == 0, arguments
-    return time.perf_counter() - begun, usage.ru_maxrss / 1024
+    cpu = usage.ru_utime + usage.ru_stime
+    return time.perf_counter() - begun, cpu, usage.ru_maxrss / 1024
+
+
+def show(name: str, figures: tuple[float, float, float]) -> None:
+    """One line. On a busy machine the CPU seconds are the ones to compare."""
+    seconds, cpu, peak = figures
+    print(f"{name:36} {seconds:8.2f} s {cpu:8.2f} s CPU {peak:7.0f} MB", flush=True)
 
 
 def main() -> None:
@@ -111,12 +118,10 @@ def main() -> None:
                 print(f"{'add':36} {seconds:8.1f} s {peak:7.0f} MB")
         print(f"database {(home / 'capture.db').stat().st_size / 1e6:.0f} MB")
         for name, code in READINGS.items():
-            seconds, peak = run([sys.executable, "-c", CODE.format(code)])
-            print(f"{name:36} {seconds:8.2f} s {peak:7.0f} MB", flush=True)
+            show(name, run([sys.executable, "-c", CODE.format(code)]))
         for name, arguments in COMMANDS.items():
             command = [sys.executable, "-m", "kolm_cli.cli.app", "capture", *arguments]
-            seconds, peak = run(command)
-            print(f"{name:36} {seconds:8.2f} s {peak:7.0f} MB", flush=True)
+            show(name, run(command))
     finally:
         if not options.keep:
             shutil.rmtree(home, ignore_errors=True)

@@ -78,6 +78,20 @@ class StoredPair:
     reviewed: int | None
     corrected_from: str
 
+    def provenance(self) -> dict[str, str]:
+        """What a receipt may say of the pair: no prompt, no image, no response.
+
+        `source` names the file it came from (not its folder) or the way (`proxy`, `add`);
+        `reviewer` is who accepted it, or empty.
+        """
+        accepted = self.review == "accepted"
+        return {
+            "sha256": self.digest,
+            "source": self.source,
+            "review": self.review,
+            "reviewer": self.reviewer if accepted else "",
+        }
+
     def as_json(self) -> dict[str, Any]:
         """The pair as the document that `--json` prints."""
         return {

@@ -58,19 +58,24 @@ def summaries(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
     ).fetchall()
 
 
-def brief(
+def count(
     connection: sqlite3.Connection, namespace: int, wanted: Filter, split: Split | None
-) -> Iterator[tuple[int, bytes]]:
-    """Number and digest of each chosen pair, by digest; decodes nothing."""
+) -> int:
+    """How many pairs are chosen; decodes none."""
     where, values = wanted.where(connection)
-    buckets = Buckets(connection, namespace) if split else None
-    for number, digest, first_image, question in connection.execute(
-        "SELECT pairs.id, digest, first_image, prompt_hash FROM pairs "  # noqa: S608
-        f"WHERE namespace = ? AND {where} ORDER BY digest",
+    if split is None:
+        (found,) = connection.execute(
+            f"SELECT count(*) FROM pairs WHERE namespace = ? AND {where}",  # noqa: S608
+            (namespace, *values),
+        ).fetchone()
+        return int(found)
+    buckets = Buckets(connection, namespace)
+    rows = connection.execute(
+        "SELECT first_image, prompt_hash FROM pairs "  # noqa: S608
+        f"WHERE namespace = ? AND {where}",
         (namespace, *values),
-    ):
-        if split is None or (buckets and buckets.of(first_image, question) in split):
-            yield number, digest
+    )
+    return sum(buckets.of(first_image, question) in split for first_image, question in rows)
 
 
 def pairs(

@@ -16,7 +16,8 @@ SCHEME = "capture:"
 TRAIN_SHARE = Decimal("0.9")
 Name = Literal["train", "eval"]
 _PARTS: dict[str, Name] = {"train": "train", "eval": "eval"}
-_NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# What a spec may say (`spec.model.is_name`), which is not imported as it loads pydantic.
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
 # Names the rule: another rule would need another prefix, and give other splits.
 _SALT = b"kolm-split-1:"
 
@@ -71,14 +72,15 @@ def check_namespace(name: str) -> str:
     """`name` itself when it can name a namespace.
 
     Raises:
-        InputError: it is empty, too long, or holds other than letters, digits, `.`, `_`, `-`.
+        InputError: it could not stand in a spec, or it is a number, which would name a pair.
     """
-    if _NAMESPACE.fullmatch(name) and not name.isdecimal():
+    if _NAMESPACE.fullmatch(name) and ".." not in name and not name.isdecimal():
         return name
     raise InputError(
         Problem(
             f"{name!r} is not a namespace",
-            fix="use letters, digits, '.', '_' and '-', at most 64, not digits alone",
+            fix="use at most 64 of a-z 0-9 . _ - with a letter or digit at both ends, "
+            "and not digits alone",
         )
     )
 

@@ -52,12 +52,12 @@ def parse(text: bytes) -> Any:
 def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
     """Every record of the file, or the problem in its place."""
     with path.open("rb") as stream:
-        if _starts_array(stream):
-            yield from _array(stream, images, name)
-        elif path.suffix == ".json":
-            yield from _single(stream, images, name)
-        else:
+        if path.suffix != ".json":
             yield from _lines(stream, images, name)
+        elif _starts_array(stream):
+            yield from _array(stream, images, name)
+        else:
+            yield from _single(stream, images, name)
 
 
 def _starts_array(stream: BinaryIO) -> bool:
