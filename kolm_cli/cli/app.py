@@ -7,6 +7,7 @@ import importlib
 import os
 import signal
 import sys
+import warnings
 from types import FrameType
 
 import typer
@@ -68,6 +69,9 @@ def main() -> None:
     """Run the command line and exit with a code of `ExitCode`."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
+    for category in (FutureWarning, UserWarning, DeprecationWarning):
+        # Addressed to developers, and about libraries; kolm's own notes go through its progress.
+        warnings.filterwarnings("ignore", category=category)
     output = Output(as_json="--json" in sys.argv[1:])
     signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -47,7 +47,8 @@ def show_report(output: Output, report: dict[str, Any]) -> None:
     score = report["k_score"]
     low, high = score["accuracy_ci95"]
     axes = "  ".join(
-        f"{name} {'-' if value is None else f'{value:.4f}'}" for name, value in score["axes"].items()
+        f"{name} {'-' if value is None else f'{value:.4f}'}"
+        for name, value in score["axes"].items()
     )
     k = "undefined" if score["k"] is None else f"{score['k']:.4f}"
     cached = "  (found: the same inputs were compiled before)" if report["cached"] else ""
