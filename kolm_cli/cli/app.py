@@ -32,6 +32,8 @@ def build_app() -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
+        # Plain help: drawing it with rich costs more than all else that a quick command does.
+        rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
         epilog="Exit codes: 0 done, 1 unexpected fault, 2 usage, spec or data is wrong, 3 gate not"
         " met, 4 verification failed, 5 environment lacks something, 130 interrupted.",

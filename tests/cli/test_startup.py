@@ -74,5 +74,5 @@ def test_help_names_every_command() -> None:
         check=True,
     ).stdout
     names = "init families tiny-base capture validate compile eval run verify receipt demo"
-    for name in names.split():  # noqa: SIM905  # a list would be longer than it is clear
+    for name in names.split():  # a list would be longer than it is clear
         assert f" {name} " in out, name

@@ -26,7 +26,7 @@ def compile_command(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Train an adapter, score it, and write it with its proof as one .kolm file."""
+    """Train, score, and write a signed .kolm file."""
     from kolm_cli.cli.live import progress_for
     from kolm_cli.pipeline.compile import compile_spec
 

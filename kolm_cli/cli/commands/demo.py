@@ -31,7 +31,7 @@ def demo(
         bool, typer.Option("--fresh", help="Forget an earlier run in this folder first.")
     ] = False,
 ) -> None:
-    """Draw charts, teach a small model to read them, and check the bundle: about five minutes."""
+    """Run the main job on charts that kolm draws itself."""
     from kolm_cli.demo.chain import prepare, steps
 
     output = Output()

@@ -35,7 +35,7 @@ def evaluate(
     device: DeviceOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Repeat the evaluation from the bundle and its base, or make another."""
+    """Score a bundle again, on its own pack or another."""
     from kolm_cli.cli.live import progress_for
     from kolm_cli.pipeline.evaluate import evaluate_again
 

@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 def list_families(
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """List the model families, how well each is supported, and the ids it was written for."""
+    """List the model families and how well each is supported."""
     from kolm_cli.families.catalog import families
     from kolm_cli.families.support import describe
 
@@ -63,7 +63,10 @@ def tiny_base(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random weights.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Write a random, untrained base: smoke-test a spec without a download or a GPU."""
+    """Write a random base to smoke-test a spec with.
+
+    It needs no download and no GPU, and has learned nothing.
+    """
     from kolm_cli.families.catalog import by_name, families
 
     output = Output(as_json=json)

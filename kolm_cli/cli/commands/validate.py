@@ -26,7 +26,7 @@ def validate(
     ] = 0,
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Check a spec, its model, and every row of its data, without training."""
+    """Check a spec and every row of its data; train nothing."""
     from kolm_cli.cli.live import progress_for
     from kolm_cli.pipeline.inputs import gather
     from kolm_cli.pipeline.preflight import preflight

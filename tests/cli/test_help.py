@@ -1,0 +1,42 @@
+"""`--help` of every command, against snapshots: a change of the interface must be meant.
+
+`KOLM_UPDATE_SNAPSHOTS=1 pytest tests/cli/test_help.py` writes them anew.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from kolm_cli.cli.app import build_app
+
+SNAPSHOTS = Path(__file__).parent / "help"
+
+
+def command_names() -> list[str]:
+    root = get_command(build_app())
+    names = [""]
+    for name, command in sorted(root.commands.items()):  # type: ignore[attr-defined]
+        names.append(name)
+        names += [f"{name} {inner}" for inner in sorted(getattr(command, "commands", {}))]
+    return names
+
+
+@pytest.mark.parametrize("name", command_names(), ids=lambda name: name or "kolm")
+def test_help_is_as_in_the_snapshot(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    done = CliRunner().invoke(build_app(), [*name.split(), "--help"], prog_name="kolm")
+    assert done.exit_code == 0
+    path = SNAPSHOTS / f"{name.replace(' ', '-') or 'kolm'}.txt"
+    if os.environ.get("KOLM_UPDATE_SNAPSHOTS"):
+        path.write_text(done.output)
+    assert done.output == path.read_text()
+
+
+def test_no_snapshot_is_left_of_a_command_that_is_gone() -> None:
+    wanted = {f"{name.replace(' ', '-') or 'kolm'}.txt" for name in command_names()}
+    assert {path.name for path in SNAPSHOTS.glob("*.txt")} == wanted
