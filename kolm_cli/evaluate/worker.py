@@ -65,7 +65,7 @@ class Worker:
             expected = None
         del model
         gc.collect()
-        adapted = load_adapter(self.load_base(), self.run.trained / "adapter")
+        adapted = load_adapter(self.load_base(), self.base.family, self.run.trained / "adapter")
         answerer = self.answerer(adapted)
         if expected is not None and self.state.is_main_process:
             self.compare(expected, answerer.logits(pack[0]).cpu())

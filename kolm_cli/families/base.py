@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from kolm_cli.capture.record import Conversation, Text
+from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.families.features import VisionFeatures
 from kolm_cli.families.support import Support, Supported
 
@@ -16,6 +18,29 @@ PARTS: tuple[PartName, ...] = get_args(PartName)
 
 # The linear layers of a Llama-like decoder block that LoRA adapts by default.
 LLAMA_LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+# Templates that write today's date would give other training text tomorrow. Only plain data can be
+# handed to a template, so that a macro of the same name stands before it; the day is the one that
+# Llama's own template falls back to.
+_PINNED_DAY = (
+    "{% macro strftime_now(form) %}{{ form"
+    + "".join(
+        f" | replace('%{code}', '{value}')"
+        for code, value in {
+            "Y": "2024",
+            "m": "07",
+            "d": "26",
+            "b": "Jul",
+            "B": "July",
+            "a": "Fri",
+            "A": "Friday",
+            "H": "12",
+            "M": "00",
+            "S": "00",
+        }.items()
+    )
+    + " }}{% endmacro %}"
+)
 
 
 @dataclass(frozen=True)
@@ -58,9 +83,14 @@ class Family:
         id_patterns: shell patterns over lower-case hub ids or folder names.
         written_for: hub ids that the family was written for.
         lora_default: leaf names of the linear layers inside `language` that `default` adapts.
+        end_tokens: tokens that end an answer, the first that the tokenizer has; its `eos_token`
+            when it has none of them.
         auto_class: the transformers class that loads the model.
         image_keys: processor outputs that are about images even where their shape happens to
             look like one value a token.
+        image_fill: what image tensors are padded with where it is not zero.
+        tiny_variants: kinds of tiny base that differ in template or tower; the first is written
+            when none is asked for.
         vision_features: how the tower's output is kept for `cache_vision`; None refuses it.
     """
 
@@ -77,14 +107,21 @@ class Family:
     support: Support = field(default_factory=Supported)
     takes: Takes = field(default_factory=Takes)
     lora_default: tuple[str, ...] = LLAMA_LINEARS
+    end_tokens: tuple[str, ...] = ()
     auto_class: str = "AutoModelForImageTextToText"
     image_keys: tuple[str, ...] = ("pixel_values", "image_sizes", "image_grid_thw")
+    image_fill: Mapping[str, float] = field(default_factory=dict)
+    tiny_variants: tuple[str, ...] = ("",)
     vision_features: VisionFeatures | None = None
 
     def claims_id(self, model_id: str) -> bool:
         """Whether the id or folder name looks like this family's."""
         lowered = model_id.lower()
         return any(fnmatch.fnmatchcase(lowered, pattern) for pattern in self.id_patterns)
+
+    def claims_config(self, config: Mapping[str, Any]) -> bool:
+        """Whether a parsed `config.json` is of this family."""
+        return config.get("model_type") in self.model_types
 
     def prefixes(self, part: PartName) -> tuple[str, ...]:
         """The dotted prefixes of one part."""
@@ -94,10 +131,36 @@ class Family:
     # -- loading -----------------------------------------------------------------------------
 
     def load_processor(self, source: str, **options: Any) -> Any:
-        """The processor that turns text and images into model inputs."""
+        """The processor that turns text and images into model inputs.
+
+        Raises:
+            InputError: it has no chat template.
+        """
         from transformers import AutoProcessor
 
-        return AutoProcessor.from_pretrained(source, **options)
+        # The back ends differ by up to 1/255 a pixel, and the default is whatever is installed.
+        options.setdefault("backend", "torchvision")
+        return self.with_template(AutoProcessor.from_pretrained(source, **options))
+
+    def with_template(self, processor: Any) -> Any:
+        """`processor`, once it is known to have a chat template.
+
+        Raises:
+            InputError: it has none.
+        """
+        if getattr(processor, "chat_template", None) is None:
+            inner = getattr(self.tokenizer(processor), "chat_template", None)
+            if inner is None:
+                raise InputError(
+                    Problem(
+                        "its processor has no chat template",
+                        where="base.model",
+                        fix="take the instruction-tuned checkpoint, or copy its template",
+                    )
+                )
+            # Some processors lose the template on reload, while their tokenizer keeps it.
+            processor.chat_template = inner
+        return processor
 
     def load_model(self, source: str, **options: Any) -> tuple[Any, dict[str, Any]]:
         """The model on the CPU, and what transformers reports about missing keys."""
@@ -106,6 +169,14 @@ class Family:
         auto = getattr(transformers, self.auto_class)
         model, info = auto.from_pretrained(source, output_loading_info=True, **options)
         return model, info
+
+    def never_used(self, model: Any) -> tuple[str, ...]:
+        """Shell patterns of vision parameters that no answer depends on.
+
+        They stay frozen when the tower trains, since they would never see a gradient. Attention
+        keys may be shifted by a constant without effect, so that their bias sees rounding only.
+        """
+        return ("*.k_proj.bias",)
 
     def tokenizer(self, processor: Any) -> Any:
         """The tokenizer inside `processor`."""
@@ -134,14 +205,32 @@ class Family:
     def render(self, processor: Any, messages: list[dict[str, Any]], *, prompt: bool) -> str:
         """Apply the chat template; `prompt` asks for the opening of the next answer."""
         text: str = processor.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=prompt
+            messages,
+            tokenize=False,
+            add_generation_prompt=prompt,
+            **self.template_options(processor),
         )
         return text
 
+    def template_options(self, processor: Any) -> dict[str, Any]:
+        """What the template is given beside the messages."""
+        template = str(processor.chat_template)
+        return {"chat_template": _PINNED_DAY + template} if "strftime_now" in template else {}
+
     def end_of_turn(self, processor: Any) -> str:
         """The token that ends an answer, as it stands in rendered text."""
-        end: str = self.tokenizer(processor).eos_token
+        tokenizer = self.tokenizer(processor)
+        unknown = (None, tokenizer.unk_token_id)
+        known = (e for e in self.end_tokens if tokenizer.convert_tokens_to_ids(e) not in unknown)
+        end: str = next(known, tokenizer.eos_token)
         return end
+
+    def reserved(self, processor: Any) -> frozenset[str]:
+        """Strings that no row may hold: placeholders of images and sounds, and the end token."""
+        marks = [getattr(processor, f"{kind}_token", None) for kind in ("image", "video", "audio")]
+        ids = sorted(self.image_token_ids(processor))
+        marks += self.tokenizer(processor).convert_ids_to_tokens(ids)
+        return frozenset({*filter(None, marks), self.end_of_turn(processor)})
 
     def encode(self, processor: Any, text: str, images: list[Any]) -> dict[str, Any]:
         """Run the processor on one rendered row.
@@ -171,14 +260,25 @@ class Family:
 
     # -- batching ----------------------------------------------------------------------------
 
-    def absent_images(self, key: str, example: Any) -> Any | None:
-        """What a row without images contributes to `key` of a batch; None is nothing."""
-        return None
+    def finish_row(self, sequence: dict[str, Any], supervised: Sequence[bool]) -> None:
+        """Add to a row's per-token tensors [tokens] what depends on where the answers are."""
+
+    def finish_images(self, images: dict[str, Any]) -> None:
+        """Bring the joined image tensors of a batch into the shape that the model takes."""
 
     # -- smoke tests -------------------------------------------------------------------------
 
-    def write_tiny(self, folder: Path, *, seed: int, width: int, layers: int) -> None:
+    def write_tiny(
+        self, folder: Path, *, seed: int, width: int, layers: int, variant: str = ""
+    ) -> None:
         """Write a random, untrained base of this family that the stock classes load.
+
+        Args:
+            folder: an existing folder.
+            seed: of the random weights.
+            width: of the language tower, a multiple of 32.
+            layers: of the language tower.
+            variant: one of `tiny_variants`.
 
         Raises:
             NotImplementedError: no tiny base is defined for this family.

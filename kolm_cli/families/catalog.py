@@ -9,7 +9,14 @@ from kolm_cli.families.base import Family
 
 MODULES: tuple[str, ...] = (
     "qwen2_5_vl",
+    "llava_next",
+    "idefics3",
+    "smolvlm",
+    "llava_onevision",
+    "llava",
     "text",
+    "text_no_system",
+    "text_thinking",
 )
 
 

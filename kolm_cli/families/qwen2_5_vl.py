@@ -14,7 +14,9 @@ from kolm_cli.families.tiny import qwen
 class Qwen25VL(Family):
     """Qwen2.5-VL (arXiv:2502.13923)."""
 
-    def write_tiny(self, folder: Path, *, seed: int, width: int, layers: int) -> None:
+    def write_tiny(
+        self, folder: Path, *, seed: int, width: int, layers: int, variant: str = ""
+    ) -> None:
         """Write a random base; `width` is the language tower's, a multiple of 32."""
         from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 

@@ -14,8 +14,9 @@ from torch import nn
 from kolm_cli.core import canonical
 from kolm_cli.core.errors import VerificationError
 from kolm_cli.core.files import write_atomic
-from kolm_cli.families.base import PartName
-from kolm_cli.trainer.partition import Partition, base_name
+from kolm_cli.families.base import Family, PartName
+from kolm_cli.trainer.freeze import matches_any
+from kolm_cli.trainer.partition import Partition, base_name, parameters_of
 
 ADAPTER_FILE = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
@@ -55,25 +56,40 @@ def save_full_parts(model: nn.Module, partition: Partition, folder: Path) -> lis
     return written
 
 
-def load_full_parts(model: nn.Module, folder: Path) -> None:
+def load_full_parts(model: nn.Module, family: Family, folder: Path) -> None:
     """Load what `save_full_parts` wrote, strictly.
 
     Raises:
-        VerificationError: a tensor is missing from the model or has another shape.
+        VerificationError: the file does not hold exactly the part's tensors, in their shapes.
     """
-    parameters = {base_name(name): p for name, p in model.named_parameters()}
+    partition, idle = Partition.of(family, model), family.never_used(model)
     for part in FULL_PARTS:
         path = folder / f"{part}.safetensors"
         if not path.is_file():
             continue
-        for name, tensor in load_file(path).items():
-            target = parameters.get(name)
-            if target is None or target.shape != tensor.shape:
-                raise VerificationError(
-                    f"{path.name} holds {name} {tuple(tensor.shape)}, which the base does not have"
-                )
+        stored = load_file(path)
+        targets = {
+            name: parameter
+            for name, parameter in parameters_of(model, partition, part)
+            if part != "vision" or not matches_any(name, idle)
+        }
+        wrong = {
+            "missing": targets.keys() - stored.keys(),
+            "unexpected": stored.keys() - targets.keys(),
+            "of another shape": {
+                name
+                for name in targets.keys() & stored.keys()
+                if targets[name].shape != stored[name].shape
+            },
+        }
+        found = [f"{kind} {sorted(names)[:3]}" for kind, names in wrong.items() if names]
+        if found:
+            raise VerificationError(
+                f"the tensors of {path.name} do not fit the base: {', '.join(found)}"
+            )
+        for name, tensor in stored.items():
             # Trained weights are fp32, whatever the frozen base was loaded in.
-            target.data = tensor.to(target.device)
+            targets[name].data = tensor.to(targets[name].device)
 
 
 def save_adapter(model: PeftModel, partition: Partition, base: str, folder: Path) -> None:
@@ -114,7 +130,7 @@ def _adapter_config(model: PeftModel, base: str) -> dict[str, Any]:
     }
 
 
-def load_adapter(model: nn.Module, folder: Path) -> PeftModel:
+def load_adapter(model: nn.Module, family: Family, folder: Path) -> PeftModel:
     """Attach a saved adapter to a fresh base, strictly, for answering.
 
     Raises:
@@ -129,7 +145,7 @@ def load_adapter(model: nn.Module, folder: Path) -> PeftModel:
             f"the adapter's tensors do not fit the base: missing {sorted(taken - held)[:3]},"
             f" unexpected {sorted(held - taken)[:3]}"
         )
-    load_full_parts(wrapped, folder)
+    load_full_parts(wrapped, family, folder)
     return wrapped
 
 

@@ -31,7 +31,9 @@ def collate(
         key: _pad([row.sequence[key] for row in rows], width, fill.get(key, 0), side)
         for key in rows[0].sequence
     }
-    batch.update(_join_images(family, rows))
+    images = _join_images(family, rows)
+    family.finish_images(images)
+    batch.update(images)
     if rows[0].labels is not None:
         labels = [row.labels for row in rows if row.labels is not None]
         batch["labels"] = _pad(labels, width, IGNORE, side)
@@ -54,28 +56,29 @@ def _pad(
 
 
 def _join_images(family: Family, rows: Sequence[Encoded]) -> dict[str, torch.Tensor]:
-    """Concatenate along the first dimension; the others are padded with zeros to the largest.
+    """Concatenate along the first dimension; the others are padded to the largest.
 
-    Crops beyond an image's own are zeros, which models skip by `image_sizes` or by an all-zero
-    test; rows without images add nothing.
+    Crops beyond an image's own are padding, which models skip by `image_sizes`; rows without
+    images add nothing.
     """
     keys = list(dict.fromkeys(key for row in rows for key in row.images))
     joined = {}
     for key in keys:
         example = next(row.images[key] for row in rows if key in row.images)
-        found = [row.images.get(key, family.absent_images(key, example)) for row in rows]
+        found = [row.images.get(key) for row in rows]
         tensors = [tensor for tensor in found if tensor is not None]
         largest = [max(t.shape[d] for t in tensors) for d in range(1, example.dim())]
-        joined[key] = torch.cat([_grow(tensor, largest) for tensor in tensors])
+        fill = family.image_fill.get(key, 0)
+        joined[key] = torch.cat([_grow(tensor, largest, fill) for tensor in tensors])
     return joined
 
 
-def _grow(tensor: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-    """Zero-pad all dimensions but the first, at their ends, to `shape`."""
+def _grow(tensor: torch.Tensor, shape: Sequence[int], fill: float) -> torch.Tensor:
+    """Pad all dimensions but the first, at their ends, to `shape`."""
     padding: list[int] = []
     for have, want in zip(reversed(tensor.shape[1:]), reversed(shape), strict=True):
         padding += [0, want - have]
-    return functional.pad(tensor, padding) if any(padding) else tensor
+    return functional.pad(tensor, padding, value=fill) if any(padding) else tensor
 
 
 def to_device(batch: Mapping[str, torch.Tensor], device: torch.device) -> dict[str, torch.Tensor]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -24,19 +25,40 @@ def without_graph(forward: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def set_trainable(model: nn.Module, partition: Partition, *, projector: bool, vision: bool) -> None:
+def set_trainable(
+    model: nn.Module,
+    partition: Partition,
+    *,
+    projector: bool,
+    vision: bool,
+    never_used: Sequence[str] = (),
+) -> None:
     """Freeze the base, then thaw what is trained in full; LoRA's own tensors are left alone.
 
     What is trained is kept in fp32: a bf16 weight swallows updates smaller than its last bit.
+
+    Args:
+        model: the model, wrapped by PEFT.
+        partition: its partition.
+        projector: train the projector.
+        vision: train the vision tower.
+        never_used: shell patterns of vision parameters to leave frozen.
     """
     thawed: list[PartName] = ["projector"] if projector else []
     thawed += ["vision"] if vision else []
     for name, parameter in model.named_parameters():
         if ".lora_" not in name:
             parameter.requires_grad_(False)
-    for _, parameter in parameters_of(model, partition, *thawed):
+    for name, parameter in parameters_of(model, partition, *thawed):
+        if partition.parts[name] == "vision" and matches_any(name, never_used):
+            continue
         parameter.data = parameter.data.float()
         parameter.requires_grad_(True)
+
+
+def matches_any(name: str, patterns: Sequence[str]) -> bool:
+    """Whether one of the shell patterns matches the whole name."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def isolate_vision(model: nn.Module, family: Family) -> None:
@@ -50,11 +72,18 @@ def isolate_vision(model: nn.Module, family: Family) -> None:
 
 
 class GraphWatch:
-    """Observes whether anything that enters the projector carries gradient history."""
+    """Observes whether anything that enters the projector carries gradient history from outside.
+
+    In families whose projector is a chain of modules and bare parameters, the later ones receive
+    history from the earlier ones, and should: only history that reaches beyond the projector's
+    own parameters counts.
+    """
 
     def __init__(self, model: nn.Module, family: Family) -> None:
         self.calls = 0
         self.with_history = 0
+        partition = Partition.of(family, model)
+        self._own = {id(p) for _, p in parameters_of(model, partition, "projector")}
         self._hooks = [
             module.register_forward_pre_hook(self._look, with_kwargs=True)
             for _, module in top_modules(model, family, "projector")
@@ -63,7 +92,23 @@ class GraphWatch:
     def _look(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         tensors = [v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor)]
         self.calls += 1
-        self.with_history += any(t.grad_fn is not None or t.requires_grad for t in tensors)
+        self.with_history += any(self._from_outside(tensor) for tensor in tensors)
+
+    def _from_outside(self, tensor: torch.Tensor) -> bool:
+        """Whether a gradient at `tensor` would flow to anything but the projector."""
+        if tensor.grad_fn is None:
+            return tensor.requires_grad and id(tensor) not in self._own
+        seen, waiting = set(), [tensor.grad_fn]
+        while waiting:
+            node: Any = waiting.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            # Only the nodes of leaves hold a variable.
+            if hasattr(node, "variable") and id(node.variable) not in self._own:
+                return True
+            waiting += [following for following, _ in node.next_functions if following is not None]
+        return False
 
     def remove(self) -> None:
         """Stop observing."""

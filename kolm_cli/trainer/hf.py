@@ -13,6 +13,7 @@ from torch import nn
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from kolm_cli.core.progress import Progress
+from kolm_cli.families.base import Family
 from kolm_cli.spec.model import TrainSection
 from kolm_cli.trainer import checkpoint
 from kolm_cli.trainer.artifact import load_full_parts, save_full_parts
@@ -59,8 +60,10 @@ def training_arguments(
 class KolmTrainer(Trainer):
     """Groups and schedule of our own, and checkpoints that hold everything that trains."""
 
-    def __init__(self, *, partition: Partition, config: TrainSection, **kwargs: Any) -> None:
-        self.partition, self.config = partition, config
+    def __init__(
+        self, *, family: Family, partition: Partition, config: TrainSection, **kwargs: Any
+    ) -> None:
+        self.family, self.partition, self.config = family, partition, config
         self.step_loss: torch.Tensor | None = None
         self.optimizer: torch.optim.Optimizer | None
         self.lr_scheduler: torch.optim.lr_scheduler.LRScheduler | None
@@ -97,7 +100,7 @@ class KolmTrainer(Trainer):
     ) -> None:
         """PEFT restores the adapter only; the parts that train in full are ours to load."""
         super()._load_from_checkpoint(resume_from_checkpoint, model)
-        load_full_parts(model or self.model, Path(resume_from_checkpoint))
+        load_full_parts(model or self.model, self.family, Path(resume_from_checkpoint))
 
 
 class Observer(TrainerCallback):

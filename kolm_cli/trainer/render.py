@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import jinja2
+
 from kolm_cli.capture.record import Conversation
 from kolm_cli.families.base import Family
 
@@ -38,8 +40,8 @@ def render_training(family: Family, processor: Any, conversation: Conversation) 
     for index, message in enumerate(conversation.messages):
         if message.role != "assistant":
             continue
-        prompt = family.render(processor, messages[:index], prompt=True)
-        whole = family.render(processor, messages[: index + 1], prompt=False)
+        prompt = _apply(family, processor, messages[:index], prompt=True)
+        whole = _apply(family, processor, messages[: index + 1], prompt=False)
         if not whole.startswith(consumed):
             raise RenderError("the template rewrites earlier turns when a later one is added")
         start = _common_prefix(prompt, whole)
@@ -58,6 +60,14 @@ def render_training(family: Family, processor: Any, conversation: Conversation) 
         text += whole[start + answer_length :]
         consumed = whole
     return Rendered(text, tuple(spans))
+
+
+def _apply(family: Family, processor: Any, messages: list[dict[str, Any]], *, prompt: bool) -> str:
+    try:
+        return family.render(processor, messages, prompt=prompt)
+    except jinja2.TemplateError as error:
+        # Templates refuse what they do not take, and stumble over messages without content.
+        raise RenderError(f"the template refuses it: {error}") from error
 
 
 def _common_prefix(first: str, second: str) -> int:
@@ -91,11 +101,11 @@ def render_prompt(family: Family, processor: Any, conversation: Conversation) ->
     last_answer = next(
         (i for i, m in reversed(list(enumerate(earlier.messages))) if m.role == "assistant"), None
     )
-    prompt = family.render(processor, messages[:-1], prompt=True)
+    prompt = _apply(family, processor, messages[:-1], prompt=True)
     if last_answer is None:
         return prompt
     before = Conversation(conversation.messages[: last_answer + 1])
-    plain = family.render(processor, messages[: last_answer + 1], prompt=False)
+    plain = _apply(family, processor, messages[: last_answer + 1], prompt=False)
     if not prompt.startswith(plain):
         raise RenderError("the template rewrites earlier turns when a later one is added")
     return render_training(family, processor, before).text + prompt[len(plain) :]

@@ -91,6 +91,11 @@ class VLMTrainer:
         self.lora_targets = leaf_names(model, family, config.lora_targets)
         if config.freeze_vision:
             isolate_vision(model, family)
+        else:
+            self._progress.note(
+                "the vision tower is trained too: its activations, gradients and optimizer state"
+                " need memory that a frozen one does not, and its weights are kept in fp32"
+            )
         set_seed(config.seed)
         self.model = attach(
             model,
@@ -106,6 +111,7 @@ class VLMTrainer:
             self.partition,
             projector=config.projector != "freeze",
             vision=not config.freeze_vision,
+            never_used=family.never_used(self.model),
         )
         if config.gradient_checkpointing:
             # The hook that makes inputs require gradients would reach into the frozen tower.
@@ -145,6 +151,7 @@ class VLMTrainer:
             cache = FeatureCache(self.model, family, bf16=self.config.bf16)
             encode, workers = cache.wrap(self.encode), 0
         trainer = KolmTrainer(
+            family=family,
             partition=self.partition,
             config=self.config,
             model=self.model,

@@ -75,8 +75,8 @@ def processor() -> Any:
 
     tokenizer = tokens.byte_tokenizer(
         SPECIAL,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
+        eos="<|im_end|>",
+        pad="<|endoftext|>",
         image_token="<|image_pad|>",
         video_token="<|video_pad|>",
     )
