@@ -146,7 +146,9 @@ def key_block(key: TrustedKey) -> str:
     if key.revoked is not False:
         lines.append(f"revoked = {'true' if key.revoked is True else _written(key.revoked)}")
     if key.comment:
-        lines.append(f"comment = {json.dumps(key.comment, ensure_ascii=True)}")
+        # A JSON string is a TOML one, but for surrogate pairs and DEL.
+        text = json.dumps(key.comment, ensure_ascii=False).replace("\x7f", "\\u007f")
+        lines.append(f"comment = {text}")
     return "\n".join(lines) + "\n"
 
 

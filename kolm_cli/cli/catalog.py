@@ -16,5 +16,8 @@ COMMANDS: tuple[str, ...] = (
     "kolm_cli.cli.commands.verify",
     "kolm_cli.cli.commands.receipt",
     "kolm_cli.cli.commands.unpack",
+    "kolm_cli.cli.commands.sign",
+    "kolm_cli.cli.commands.keys",
+    "kolm_cli.cli.commands.trust",
     "kolm_cli.cli.commands.demo",
 )

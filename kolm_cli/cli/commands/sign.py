@@ -1,0 +1,40 @@
+"""`kolm sign`: a further signature under a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kolm_cli.cli.output import Output
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("sign")(sign)
+
+
+def sign(
+    bundle: Annotated[Path, typer.Argument(help="The .kolm file.", show_default=False)],
+    key: Annotated[
+        str | None, typer.Option("--key", help="One of `kolm keys list`, instead of the default.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where the result goes, instead of in place.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Verify a bundle and add your signature to it. The CID stays the same."""
+    from kolm_cli.bundle import keys
+    from kolm_cli.bundle.co_sign import co_sign
+    from kolm_cli.bundle.key_store import find_key
+    from kolm_cli.cli.passphrase import ask
+
+    signer = keys.load(find_key(key).id, ask) if key else keys.signer_for_compile(ask)
+    report = co_sign(bundle, signer, out)
+    output = Output(as_json=json)
+    if json:
+        output.json({"bundle": str(out or bundle), "cid": report.cid, "signed_by": signer.key_id})
+    else:
+        output.data(f"{out or bundle}: {report.cid} signed by {signer.key_id}")
