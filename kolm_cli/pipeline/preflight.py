@@ -43,6 +43,8 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
         InputError: every bad row of both sets, by name.
         LackingError: the device is not there.
     """
+    import torch
+
     from kolm_cli.trainer.preflight import Limits, check_rows
     from kolm_cli.trainer.vlm import pick_device, steps_of
 
@@ -50,6 +52,7 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     progress.stage("read data")
     train = read_source(loaded.train_source, accepted_only=spec.data.review == "accepted")
     pack = read_source(loaded.eval_source)
+    torch.set_num_threads(inputs.threads)
     progress.stage("load processor")
     processor = load_processor(inputs)
     limits = Limits(

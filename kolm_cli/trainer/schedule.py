@@ -45,9 +45,12 @@ def parameter_groups(
 
 
 def rate_factor(kind: str, step: int, warmup: int, total: int) -> float:
-    """The factor on a group's learning rate at `step`, after `warmup` linear steps."""
+    """The factor on a group's learning rate at `step`, after `warmup` linear steps.
+
+    The first step's rate is not zero: in a short run it would be a step that teaches nothing.
+    """
     if step < warmup:
-        return step / max(1, warmup)
+        return (step + 1) / (warmup + 1)
     if kind == "constant":
         return 1.0
     progress = (step - warmup) / max(1, total - warmup)

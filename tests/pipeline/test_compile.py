@@ -94,7 +94,7 @@ def test_no_path_user_or_host_stands_under_the_cid(compiled: Compiled) -> None:
     assert b"hue" not in compiled.bundle.read_bytes(), "a prompt stands in the bundle"
 
 
-def test_gate_not_met_exits_3_writes_the_bundle_and_retrains_nothing(
+def test_a_changed_gate_or_price_exits_as_it_must_and_retrains_nothing(
     new_job: Callable[..., Job],
 ) -> None:
     job = new_job()
@@ -114,15 +114,30 @@ def test_gate_not_met_exits_3_writes_the_bundle_and_retrains_nothing(
     cached = job.kolm("compile", "spec.yaml", "--json")
     assert cached.code == 3
     assert cached.json["cached"] is True
-
-
-def test_without_a_price_k_is_undefined_and_says_so(new_job: Callable[..., Job]) -> None:
-    job = new_job()
     job.write_spec(evaluate={"usd_per_hour": None})
-    done = job.kolm("compile", "spec.yaml", "--json")
-    assert done.code == 0, done.err
-    assert done.json["k_score"]["k"] is None
-    assert done.json["k_score"]["axes"]["C"] is None
+    unpriced = job.kolm("compile", "spec.yaml", "--json")
+    assert unpriced.code == 0, unpriced.err
+    assert unpriced.json["k_score"]["k"] is None, "an unmeasured axis never counts as 1"
+    assert unpriced.json["k_score"]["axes"]["C"] is None
+    assert log.stat().st_mtime_ns == trained
+
+
+def test_the_receipt_s_globs_agree_with_the_exact_lists(compiled: Compiled) -> None:
+    from fnmatch import fnmatchcase
+
+    with zipfile.ZipFile(compiled.bundle) as archive:
+        lists = json.loads(archive.read("modules.json"))
+    definition = compiled.report["receipt"]["predicate"]["buildDefinition"]
+    block = definition["internalParameters"]["vlm_train"]
+    for kind in ("trainable", "frozen"):
+        names = [entry["name"] for entry in lists[kind]]
+        globs = block[f"{kind}_modules"]
+        assert all(any(fnmatchcase(name, glob) for glob in globs) for name in names)
+        assert all(any(fnmatchcase(name, glob) for name in names) for glob in globs)
+    trainable = {entry["name"] for entry in lists["trainable"]}
+    assert any(name.startswith("model.visual.merger.") for name in trainable)
+    assert not any(name.startswith("model.visual.blocks.") for name in trainable)
+    assert block["papers"] == ["https://arxiv.org/abs/2502.13923"]
 
 
 def test_changed_training_rows_are_noticed(compiled: Compiled, new_job: Callable[..., Job]) -> None:
