@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from kolm_cli.capture.importers import ImportedRow, RowReader
 from kolm_cli.capture.pairs import NewPair
 from kolm_cli.capture.split import check_namespace
 from kolm_cli.capture.store import Store
-from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.errors import InputError, LackingError, Problem
 from kolm_cli.core.files import atomic_writer
 from kolm_cli.core.progress import Progress, Silent
 
@@ -85,6 +86,7 @@ def import_path(
 
     Raises:
         InputError: rows that cannot be read (all of them), or the file changed meanwhile.
+        LackingError: the disk is full, or the store cannot be written.
     """
     progress = progress or Silent()
     check_namespace(namespace)
@@ -112,10 +114,17 @@ def import_path(
         raise InputError(Problem("holds no row that can be imported", where=str(path)))
     progress.stage(f"storing {path.name}", first.rows)
     second = _Content()
-    for added in store.add_many(namespace, _pairs(reader, second, tags)):
-        report.rows += 1
-        report.added += added.new
-        progress.advance(report.rows, added=report.added)
+    try:
+        for added in store.add_many(namespace, _pairs(reader, second, tags)):
+            report.rows += 1
+            report.added += added.new
+            progress.advance(report.rows, added=report.added)
+    except (OSError, sqlite3.OperationalError) as error:
+        raise LackingError(
+            Problem(f"could not be stored: {error}", where=str(path)),
+            hint=f"{report.rows} rows are stored; when there is space, importing again adds the "
+            "rest",
+        ) from error
     if second.digest() != first.digest():
         raise InputError(Problem("changed while it was imported", str(path), "import it again"))
     report.known = report.rows - report.added

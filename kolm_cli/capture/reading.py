@@ -16,8 +16,10 @@ from kolm_cli.capture.split import Buckets, Split
 from kolm_cli.core.errors import InputError, Problem
 
 _COLUMNS = (
-    "id, digest, answers, source, model, captured, review, reviewer, reviewed, corrected_from, "
-    "conversation, first_image, prompt_hash"
+    "pairs.id, digest, answers, source, model, captured, review, reviewer, reviewed, "
+    "corrected_from, conversation, "
+    "(SELECT json_group_array(tag) FROM (SELECT tag FROM pair_tags WHERE pair = pairs.id "
+    "ORDER BY tag)), first_image, prompt_hash"
 )
 
 
@@ -90,7 +92,6 @@ def pairs(
     """The chosen pairs, ordered by digest (or the newest first)."""
     where, values = wanted.where(connection)
     buckets = Buckets(connection, namespace) if split else None
-    tags = connection.cursor()
     order = "captured DESC, pairs.id DESC" if newest_first else "digest"
     for row in connection.execute(
         f"SELECT {_COLUMNS} FROM pairs "  # noqa: S608
@@ -98,17 +99,12 @@ def pairs(
         (namespace, *values),
     ):
         if split is None or (buckets and buckets.of(row[-2], row[-1]) in split):
-            yield _stored(name, row, _tags(tags, row[0]))
+            yield _stored(name, row)
 
 
-def _tags(cursor: sqlite3.Cursor, pair: int) -> tuple[str, ...]:
-    found = cursor.execute("SELECT tag FROM pair_tags WHERE pair = ? ORDER BY tag", (pair,))
-    return tuple(tag for (tag,) in found)
-
-
-def _stored(namespace: str, row: tuple[Any, ...], tags: tuple[str, ...]) -> StoredPair:
+def _stored(namespace: str, row: tuple[Any, ...]) -> StoredPair:
     (number, digest, answers, source, model, captured, review, reviewer, reviewed,
-     corrected_from, conversation, _, _) = row  # fmt: skip
+     corrected_from, conversation, tags, _, _) = row  # fmt: skip
     return StoredPair(
         id=number,
         namespace=namespace,
@@ -118,7 +114,7 @@ def _stored(namespace: str, row: tuple[Any, ...], tags: tuple[str, ...]) -> Stor
         source=source,
         model=model,
         captured=captured,
-        tags=tags,
+        tags=tuple(json.loads(tags)) if tags != "[]" else (),
         review=REVIEW_STATES[review],
         reviewer=reviewer,
         reviewed=reviewed,
@@ -129,10 +125,10 @@ def _stored(namespace: str, row: tuple[Any, ...], tags: tuple[str, ...]) -> Stor
 def by_id(connection: sqlite3.Connection, number: int) -> StoredPair | None:
     """One pair, or None."""
     row = connection.execute(
-        f"SELECT name, {', '.join('pairs.' + c for c in _COLUMNS.split(', '))} "  # noqa: S608
+        f"SELECT name, {_COLUMNS} "  # noqa: S608
         "FROM pairs JOIN namespaces ON namespaces.id = namespace WHERE pairs.id = ?",
         (number,),
     ).fetchone()
     if row is None:
         return None
-    return _stored(row[0], row[1:], _tags(connection.cursor(), number))
+    return _stored(row[0], row[1:])

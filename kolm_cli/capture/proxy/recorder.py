@@ -101,6 +101,8 @@ class Recorder:
             for call, pair, note in calls:
                 stored: Added | None = next(added) if pair is not None else None
                 model = pair.model if pair is not None else ""
+                if pair is not None and stored is None:
+                    note = "its pair could not be stored"
                 fresh = connection.execute(
                     "INSERT OR IGNORE INTO calls(key, namespace, time, path, model, pair, note) "
                     "VALUES (?, ?, ?, ?, ?, ?, ?)",
