@@ -19,5 +19,8 @@ COMMANDS: tuple[str, ...] = (
     "kolm_cli.cli.commands.sign",
     "kolm_cli.cli.commands.keys",
     "kolm_cli.cli.commands.trust",
+    "kolm_cli.cli.commands.push",
+    "kolm_cli.cli.commands.pull",
+    "kolm_cli.cli.commands.registry",
     "kolm_cli.cli.commands.demo",
 )

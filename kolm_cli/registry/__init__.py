@@ -1,1 +1,1 @@
-"""Where bundles are kept: the local store and OCI registries."""
+"""Where bundles are kept and shared: a local OCI image layout, and any remote OCI registry."""

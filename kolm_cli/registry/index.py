@@ -1,0 +1,174 @@
+"""`index.json`: which OCI manifests a registry holds, and by which names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from kolm_cli.core.errors import Problem, VerificationError
+from kolm_cli.core.files import write_atomic
+from kolm_cli.registry.image import ARTIFACT_TYPE, INDEX_TYPE, MANIFEST_TYPE
+from kolm_cli.registry.references import is_cid, is_segment
+
+REF = "org.opencontainers.image.ref.name"
+CID = "dev.kolm.cid"
+NAME = "dev.kolm.name"
+STORED = "dev.kolm.stored"
+BYTES = "dev.kolm.bytes"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One stored bundle under one name, or under none.
+
+    Attributes:
+        digest: of the OCI manifest, `sha256:…`.
+        size: bytes of the OCI manifest.
+        cid: of the content.
+        name: the bundle's own name.
+        stored: when it was pushed or pulled, ISO 8601 in UTC.
+        bytes: of all its files.
+        ref: `NAME:TAG`; the CID for the copy that the CID stands for; empty for an older copy
+            (same content, other signatures).
+    """
+
+    digest: str
+    size: int
+    cid: str
+    name: str
+    stored: str
+    bytes: int
+    ref: str = ""
+
+    @property
+    def hex(self) -> str:
+        """The OCI manifest's digest without its algorithm."""
+        return self.digest.removeprefix("sha256:")
+
+    @property
+    def tag(self) -> str:
+        """`NAME:TAG`, empty when this entry is no tag."""
+        return "" if self.ref == self.cid else self.ref
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "ref": self.tag or None,
+            "cid": self.cid,
+            "digest": self.digest,
+            "name": self.name,
+            "bytes": self.bytes,
+            "stored": self.stored,
+        }
+
+
+@dataclass(frozen=True)
+class Index:
+    """The parsed file.
+
+    Attributes:
+        entries: the bundles.
+        foreign: descriptors that other programs put there: kept, never collected, not listed.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    foreign: tuple[dict[str, Any], ...] = ()
+
+    def with_bundle(self, entry: Entry) -> Index:
+        """The bundle added; its CID now stands for this copy, other copies stay."""
+        known = {e.digest: e for e in self.entries if not e.tag}
+        rest = tuple(
+            replace(e, ref="") if e.ref == entry.cid else e
+            for e in self.entries
+            if e.tag or e.digest != entry.digest
+        )
+        first = replace(known.get(entry.digest, entry), ref=entry.cid)
+        return replace(self, entries=(*rest, first))
+
+    def with_tag(self, entry: Entry, ref: str) -> Index:
+        """The name `ref` given to a stored bundle, and taken from any other."""
+        rest = tuple(e for e in self.entries if e.ref != ref)
+        return replace(self, entries=(*rest, replace(entry, ref=ref)))
+
+    def without(self, gone: Iterable[Entry]) -> Index:
+        """Some entries taken away."""
+        dropped = set(gone)
+        return replace(self, entries=tuple(e for e in self.entries if e not in dropped))
+
+    def to_bytes(self) -> bytes:
+        """The file's content."""
+        ordered = sorted(self.entries, key=lambda e: (e.tag, e.stored, e.digest))
+        manifests = [_descriptor(entry) for entry in ordered]
+        value = {
+            "schemaVersion": 2,
+            "mediaType": INDEX_TYPE,
+            "manifests": [*manifests, *self.foreign],
+        }
+        return json.dumps(value, indent=1).encode() + b"\n"
+
+
+def read_index(path: Path) -> Index:
+    """Read the file.
+
+    Raises:
+        VerificationError: it is not an OCI image index.
+        FileNotFoundError: it is not there.
+    """
+    data = path.read_bytes()
+    try:
+        manifests = json.loads(data)["manifests"]
+        if not isinstance(manifests, list) or not all(isinstance(m, dict) for m in manifests):
+            raise TypeError("manifests is not a list of descriptors")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise VerificationError(
+            Problem(f"is not an OCI image index: {error}", str(path)), hint="kolm registry check"
+        ) from error
+    read = [(m, _entry(m)) for m in manifests]
+    return Index(
+        tuple(entry for _, entry in read if entry is not None),
+        tuple(raw for raw, entry in read if entry is None),
+    )
+
+
+def write_index(path: Path, index: Index) -> None:
+    """Replace the file, durably."""
+    write_atomic(path, index.to_bytes())
+
+
+def _descriptor(entry: Entry) -> dict[str, Any]:
+    notes = {
+        CID: entry.cid,
+        NAME: entry.name,
+        STORED: entry.stored,
+        BYTES: str(entry.bytes),
+    }
+    return {
+        "mediaType": MANIFEST_TYPE,
+        "artifactType": ARTIFACT_TYPE,
+        "digest": entry.digest,
+        "size": entry.size,
+        "annotations": {**({REF: entry.ref} if entry.ref else {}), **notes},
+    }
+
+
+def _entry(raw: dict[str, Any]) -> Entry | None:
+    notes = raw.get("annotations")
+    if raw.get("artifactType") != ARTIFACT_TYPE or not isinstance(notes, dict):
+        return None
+    try:
+        entry = Entry(
+            digest=str(raw["digest"]),
+            size=int(raw["size"]),
+            cid=str(notes[CID]),
+            name=str(notes[NAME]),
+            stored=str(notes[STORED]),
+            bytes=int(notes[BYTES]),
+            ref=str(notes.get(REF, "")),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+    # The name becomes that of a file.
+    return entry if is_cid(entry.cid) and is_segment(entry.name) else None

@@ -1,0 +1,113 @@
+"""Takes a bundle out of the local registry, verified unless it is only to be looked at."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from kolm_cli.bundle.trust import TrustPolicy
+from kolm_cli.bundle.verify import State
+from kolm_cli.core.home import private_folder
+from kolm_cli.core.progress import Progress
+from kolm_cli.registry.assemble import assemble, staged, verified
+from kolm_cli.registry.image import Image
+from kolm_cli.registry.index import Entry
+from kolm_cli.registry.references import Local, parse_local
+from kolm_cli.registry.store import Registry
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """A bundle that stands in a file.
+
+    Attributes:
+        path: the file.
+        cid: its CID.
+        digest: the OCI manifest's.
+        state: what the verification found.
+    """
+
+    path: Path
+    cid: str
+    digest: str
+    state: State
+
+
+def pull(
+    registry: Registry,
+    reference: Local,
+    out: Path | None,
+    trust: TrustPolicy,
+    progress: Progress,
+    *,
+    allow_untrusted: bool = False,
+) -> Pulled:
+    """Write a stored bundle to a file, byte for byte as it was pushed.
+
+    Args:
+        registry: where it is.
+        reference: its name.
+        out: the file; the bundle's own name with `.kolm` in the working folder when None.
+        trust: whose signatures count.
+        progress: told of the bytes.
+        allow_untrusted: take what is intact, whoever signed it.
+
+    Raises:
+        InputError: there is no such bundle.
+        VerificationError: the registry is damaged, or the policy refuses the bundle.
+        LackingError: the disk is full.
+    """
+    with _held(registry, reference) as (entry, image):
+        target = out or Path(f"{entry.name}.kolm")
+        progress.stage("pull", image.total_bytes)
+        with staged(target) as stream:
+            assemble(image, registry.blobs, stream, progress)
+            report, _ = verified(stream, target, trust, entry.cid, allow_untrusted=allow_untrusted)
+        return Pulled(target, entry.cid, entry.digest, report.state)
+
+
+def deliver(registry: Registry, reference: Local, target: Path) -> Entry:
+    """Write a bundle that this machine made to a file; its digests are checked, and no more.
+
+    Raises:
+        InputError: there is no such bundle.
+        VerificationError: the registry is damaged.
+    """
+    with _held(registry, reference) as (entry, image), staged(target) as stream:
+        assemble(image, registry.blobs, stream)
+    return entry
+
+
+@contextlib.contextmanager
+def as_file(registry: Registry, text: str) -> Iterator[Path]:
+    """A bundle as a file: a path as it is, else one of the registry for as long as the block lasts.
+
+    Raises:
+        InputError: there is neither such a file nor such a bundle.
+    """
+    path = Path(text)
+    if path.exists() or path.suffix == ".kolm":
+        yield path
+        return
+    reference = parse_local(text)
+    with TemporaryDirectory(prefix="kolm-", dir=private_folder("tmp")) as folder:
+        copy = Path(folder) / "bundle.kolm"
+        deliver(registry, reference, copy)
+        yield copy
+
+
+@contextlib.contextmanager
+def _held(registry: Registry, reference: Local) -> Iterator[tuple[Entry, Image]]:
+    """A bundle whose blobs no collection removes while the block lasts."""
+    if not registry.exists:
+        registry.resolve(reference)
+    with registry.at_work() as lease:
+        with registry.workspace.locked():
+            # Under the lock: no removal and collection can come between finding and holding.
+            entry = registry.resolve(reference)
+            image = registry.image(entry)
+            lease.note([entry.hex, *(file.hex for file in image.blobs)])
+        yield entry, image
