@@ -16,7 +16,7 @@ from kolm_cli.bundle.trust import TrustPolicy
 from kolm_cli.bundle.unpack import require
 from kolm_cli.bundle.verify import judge
 
-Line = tuple[str, str]
+Line = tuple[str, str | list[str]]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Receipt:
             ("how it was made", self._run()),
         ):
             lines += ["", title] if lines else [title]
-            lines += [f"  {name:<21}  {printable(value)}" for name, value in part]
+            lines += [line for name, value in part for line in _shown(name, value)]
         return lines
 
     def _bundle(self) -> Iterator[Line]:
@@ -91,7 +91,9 @@ class Receipt:
             *("learning_rate", "projector_learning_rate", "max_seq_length", "num_train_epochs"),
             *("seed", "trainable_modules", "frozen_modules", "papers"),
         ):
-            if key in train:
+            if key.endswith("_modules") and isinstance(train.get(key), list):
+                yield key, [_text(item) for item in train[key]]
+            elif key in train:
                 yield key, _text(train[key])
         evidence = _block(train, "evidence")
         for key, value in evidence.items():
@@ -108,7 +110,9 @@ class Receipt:
         score = _block(evaluation, "k_score")
         for key in ("metric", "base_accuracy", "accuracy", "coverage", "latency_us"):
             yield key, _text(evaluation.get(key))
-        yield "accuracy 95 %", _text(score.get("accuracy_ci95"))
+        interval = score.get("accuracy_ci95")
+        if isinstance(interval, list) and len(interval) == 2:
+            yield "accuracy, 95 %", f"{_text(interval[0])} to {_text(interval[1])}"
         axes = _block(score, "axes")
         yield (
             _text(score.get("spec")),
@@ -148,6 +152,13 @@ def read_receipt(path: Path) -> Receipt:
         signers=(found.receipt.key_id, *(e.key_id for e in found.co_signatures.values())),
         capture=read_statement(capture)["predicate"]["facts"] if capture else None,
     )
+
+
+def _shown(name: str, value: str | list[str]) -> Iterator[str]:
+    """One line, or one for each item of a list."""
+    for item in value if isinstance(value, list) else [value]:
+        yield f"  {name:<22}  {printable(item)}"
+        name = ""
 
 
 def _block(facts: Mapping[str, Any], key: str) -> Mapping[str, Any]:
