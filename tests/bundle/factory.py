@@ -298,3 +298,19 @@ def make_bundle(out: Path, signer: keys.Signer | None = None, **options: Any) ->
 def trusting(*signers: keys.Signer, names: Sequence[str] = ("*",)) -> TrustPolicy:
     """A policy that lets these keys sign these names."""
     return TrustPolicy(tuple(TrustedKey(s.key_id, tuple(names)) for s in signers))
+
+
+def big_files(folder: Path, mebibytes: int) -> Files:
+    """The files of a bundle whose projector has this size; it is made of zeros."""
+    files = make_files()
+    modules = modules_json()
+    entry = modules["trainable"][-1]
+    entry["shape"] = [mebibytes, 1 << 18]
+    size = mebibytes << 20
+    facts = {"dtype": "F32", "shape": entry["shape"], "data_offsets": [0, size]}
+    header = json.dumps({entry["tensor"]: facts}, separators=(",", ":")).encode()
+    path = folder / "projector.safetensors"
+    with path.open("wb") as stream:
+        stream.write(struct.pack("<Q", len(header)) + header)
+        stream.truncate(8 + len(header) + size)
+    return {**files, "modules.json": canonical.dumps(modules), entry["file"]: path}
