@@ -61,7 +61,7 @@ def read(path: Path, format: str | None = None) -> list[ImportedRow | Problem]:
     return found
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(RECORDS | VALUES, max_size=4), st.sampled_from([None, *catalog.names()[:7]]))
 def test_any_json_gives_rows_or_problems(records: list[Any], format: str | None) -> None:
     with folder() as here:
@@ -76,7 +76,7 @@ def test_any_json_gives_rows_or_problems(records: list[Any], format: str | None)
         assert len({item.where for item in read(path, format)}) == len(records)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.binary(max_size=200), st.sampled_from(["x.jsonl", "x.json", "x.csv", "x.tar",
                                                  "x.parquet", "x.tar.gz"]))  # fmt: skip
 def test_any_bytes_give_problems(data: bytes, name: str) -> None:
@@ -87,7 +87,7 @@ def test_any_bytes_give_problems(data: bytes, name: str) -> None:
             assert name in item.where
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     st.sampled_from(["/v1/chat/completions", "/v1/responses", "/v1/messages"]),
     RECORDS,
@@ -106,7 +106,7 @@ def test_any_call_gives_a_pair_or_a_reason(
     assert (pair is None) == bool(reason)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(RECORDS, max_size=5))
 def test_any_stream_is_read_or_refused(events: list[Any]) -> None:
     body = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)

@@ -362,6 +362,51 @@ def test_an_upstream_that_is_not_there_is_said(start: Start) -> None:
     assert "cannot be reached" in answer.json()["error"]["message"]
 
 
+def test_an_allowed_host_on_this_machine_is_still_refused(start: Start, home: Path) -> None:
+    proxy = start("--allow-image-host", "localhost")
+    body = request()
+    body["messages"][0]["content"][1]["image_url"]["url"] = "http://localhost:1/x.png"
+    httpx.post(f"{proxy.url}/v1/chat/completions", json=body).raise_for_status()
+    assert "not on the public internet" in proxy.recorded(1)["last"]["no_pair"]
+
+
+def test_an_upstream_that_breaks_off_is_seen_to_break_off(start: Start) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def answer_half() -> None:
+        connection, _ = listener.accept()
+        connection.recv(65536)
+        connection.sendall(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+            b"transfer-encoding: chunked\r\n\r\n5\r\ndata:\r\n"
+        )
+        connection.close()
+
+    threading.Thread(target=answer_half, daemon=True).start()
+    proxy = start(to=f"http://127.0.0.1:{listener.getsockname()[1]}")
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.post(f"{proxy.url}/v1/chat/completions", json=request(True))
+    assert proxy.stop() == 0
+    listener.close()
+    assert (proxy.last["recordable"], proxy.last["upstream_failed"]) == (0, 1)
+    assert proxy.process.stderr is not None
+    assert proxy.process.stderr.read() == ""
+
+
+def test_a_client_that_goes_away_is_not_waited_for(start: Start) -> None:
+    slow = Upstream(0.5)
+    proxy = start(to=slow.url)
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{proxy.url}/v1/chat/completions", json=request(True), timeout=0.2)
+    answer = httpx.post(f"{proxy.url}/v1/chat/completions", json=request(), timeout=30)
+    assert answer.status_code == 200
+    proxy.recorded(1)
+    assert proxy.stop() == 0
+    slow.close()
+    # Only the call that was acknowledged is recorded.
+    assert (proxy.last["recordable"], proxy.last["recorded"]) == (1, 1)
+
+
 EVERYWHERE = "0.0.0.0"  # noqa: S104
 
 
@@ -441,7 +486,7 @@ def test_every_acknowledged_call_has_exactly_one_record(
     assert not list((home / "spool").rglob("*.calls"))
 
 
-@pytest.mark.parametrize("moment", [0.3, 1.2, 2.0])
+@pytest.mark.parametrize("moment", [0.3, pytest.param(1.2, marks=pytest.mark.slow), 2.0])
 def test_sigkill_loses_nothing_that_a_client_saw_a_second_before(
     start: Start, home: Path, kolm: Kolm, moment: float
 ) -> None:

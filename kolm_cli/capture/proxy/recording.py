@@ -60,7 +60,10 @@ class Recording:
             self._spool_trouble = "the disk is too slow for the calls"
             return
         self._waiting += size
-        self._thread.submit(self._write, call, size)
+        try:
+            self._thread.submit(self._write, call, size)
+        except RuntimeError:  # A second signal ended the draining.
+            self.lost += 1
 
     def _write(self, call: Call, size: int) -> None:
         try:

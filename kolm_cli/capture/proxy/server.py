@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -116,6 +117,8 @@ async def _serve(
         yield
 
     app = Starlette(routes=[Mount("/", app=proxy)], lifespan=lifespan)
+    # A connection that broke is counted, and not told as a traceback across the live screen.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     server = uvicorn.Server(
         uvicorn.Config(
             app,
