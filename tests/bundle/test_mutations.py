@@ -36,7 +36,15 @@ def often(examples: int) -> settings:
     )
 
 
-@dataclass(frozen=True)
+def encoded(value: Any) -> bytes:
+    """Canonical JSON, or the next best of what has no canonical form."""
+    try:
+        return canonical.dumps(value)
+    except KolmError:
+        return json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
+
+
+@dataclass(frozen=True, repr=False)
 class Good:
     """A bundle whose signer the policy trusts, and where mutants are written."""
 
@@ -253,7 +261,7 @@ def mend(files: dict[str, bytes], changed: str) -> dict[str, bytes]:
     for record in manifest["files"]:
         if isinstance(record, dict) and record.get("path") == changed:
             record.update(size=len(files[changed]), sha256=sha256_bytes(files[changed]))
-    return {**files, "manifest.json": canonical.dumps(manifest)}
+    return {**files, "manifest.json": encoded(manifest)}
 
 
 @st.composite
@@ -269,8 +277,8 @@ def json_mutants(draw: st.DrawFn, good: Good) -> bytes:
     target = json.loads(base64.b64decode(value["dsseEnvelope"]["payload"])) if inside else value
     change_value(draw, target)
     if inside:
-        value["dsseEnvelope"]["payload"] = base64.b64encode(canonical.dumps(target)).decode()
-    lines[number] = canonical.dumps(value)
+        value["dsseEnvelope"]["payload"] = base64.b64encode(encoded(target)).decode()
+    lines[number] = encoded(value)
     files[name] = b"\n".join(lines)
     return pack(mend(files, name) if draw(st.booleans()) else files)
 
@@ -303,7 +311,7 @@ def nonsense(draw: st.DrawFn) -> tuple[Any, ...]:
         lines = data.split(b"\n") if name.endswith(".jsonl") else [data]
         value = json.loads(lines[0])
         change_value(draw, value)
-        lines[0] = canonical.dumps(value)
+        lines[0] = encoded(value)
         files[name] = b"\n".join(lines)
     else:
         for mutation in draw(st.lists(byte_mutations, max_size=2)):
