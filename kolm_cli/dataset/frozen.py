@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from kolm_cli.capture.blobs import PathImage
 from kolm_cli.capture.record import Conversation
-from kolm_cli.core import digests
-from kolm_cli.core.errors import InputError
 from kolm_cli.core.files import atomic_writer, write_atomic
 from kolm_cli.dataset.rows import Row
-
-
-@dataclass(frozen=True)
-class FrozenImage:
-    """An image file in the run folder, named by its digest."""
-
-    path: Path
-
-    def read(self) -> bytes:
-        """The bytes, which must still have the digest that names them."""
-        data = self.path.read_bytes()
-        if digests.sha256_bytes(data) != self.path.name:
-            raise InputError(f"the frozen image {self.path} was changed", hint="compile again")
-        return data
 
 
 def freeze(rows: Iterable[Row], folder: Path, split: str) -> None:
@@ -56,6 +40,8 @@ def thaw(folder: Path, split: str) -> Iterator[Row]:
             yield Row(
                 id=record["id"],
                 conversation=conversation,
-                images={sha256: FrozenImage(images / sha256) for sha256 in conversation.images},
+                images={
+                    sha256: PathImage(images / sha256, sha256) for sha256 in conversation.images
+                },
                 answers=tuple(record["answers"]),
             )

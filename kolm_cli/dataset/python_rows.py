@@ -11,11 +11,12 @@ from typing import Any
 
 from PIL import Image as PILImage
 
+from kolm_cli.capture.blobs import BytesImage, ImageSource
 from kolm_cli.capture.record import Conversation, Image, Message, Part, Text
 from kolm_cli.core import digests
 from kolm_cli.core.errors import Problem, raise_if_any
 from kolm_cli.core.images import encode_png
-from kolm_cli.dataset.rows import ImageSource, InMemory, Row
+from kolm_cli.dataset.rows import Row
 
 _KEYS = {"image", "images", "prompt", "response", "messages", "answers", "id"}
 _ROLES = ("system", "user", "assistant")
@@ -72,7 +73,7 @@ def _row(name: str, row: Mapping[str, Any]) -> Row:
 
 
 def _conversation(
-    messages: Sequence[Mapping[str, Any]], given: list[str], held: dict[str, InMemory]
+    messages: Sequence[Mapping[str, Any]], given: list[str], held: dict[str, BytesImage]
 ) -> Conversation:
     turns: list[Message] = []
     for message in messages:
@@ -108,24 +109,24 @@ def _conversation(
     return Conversation(tuple(turns))
 
 
-def _source(image: Any) -> InMemory:
+def _source(image: Any) -> BytesImage:
     """The encoded bytes behind a PIL image, a path, base64 text or a data URI."""
     if isinstance(image, PILImage.Image):
-        return InMemory(encode_png(image))
+        return BytesImage(encode_png(image))
     if isinstance(image, bytes):
-        return InMemory(image)
+        return BytesImage(image)
     if isinstance(image, os.PathLike):
-        return InMemory(_read(Path(image)))
+        return BytesImage(_read(Path(image)))
     if not isinstance(image, str):
         raise _RowError(f"an image cannot be a {type(image).__name__}")
     if image.startswith("data:"):
         head, _, body = image.partition(",")
         if not head.endswith(";base64"):
             raise _RowError("a data URI must be base64")
-        return InMemory(_base64(body))
+        return BytesImage(_base64(body))
     if len(image) < 4096 and Path(image).is_file():
-        return InMemory(_read(Path(image)))
-    return InMemory(_base64(image))
+        return BytesImage(_read(Path(image)))
+    return BytesImage(_base64(image))
 
 
 def _read(path: Path) -> bytes:

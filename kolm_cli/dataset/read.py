@@ -7,26 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kolm_cli.capture.blobs import ImageSource as CaptureImage
+from kolm_cli.capture.blobs import ImageSource, PathImage
 from kolm_cli.capture.importers.read import read_rows
 from kolm_cli.capture.store import Store
 from kolm_cli.core.digests import sha256_bytes
 from kolm_cli.core.errors import Problem
 from kolm_cli.core.files import write_atomic
 from kolm_cli.core.home import kolm_home
-from kolm_cli.dataset.rows import ImageSource, Row, rows_digest
+from kolm_cli.dataset.rows import Row, rows_digest
 from kolm_cli.spec.sources import CaptureSource, FileSource, Source
-
-
-@dataclass(frozen=True)
-class StoredImage:
-    """An image of the capture store."""
-
-    path: Path
-
-    def read(self) -> bytes:
-        """The encoded bytes."""
-        return self.path.read_bytes()
 
 
 @dataclass(frozen=True)
@@ -67,7 +56,8 @@ def _captured(source: CaptureSource, *, accepted_only: bool) -> Iterator[Row]:
     with Store.open() as store:
         for pair in store.pairs(source.namespace, accepted_only=accepted_only, split=source.split):
             images: dict[str, ImageSource] = {
-                sha256: StoredImage(store.image_path(sha256)) for sha256 in pair.conversation.images
+                sha256: PathImage(store.image_path(sha256), sha256)
+                for sha256 in pair.conversation.images
             }
             name = f"capture:{source.namespace}/{pair.digest[:16]}"
             yield Row(name, pair.conversation, images, pair.answers)
@@ -86,13 +76,9 @@ def _from_file(source: FileSource) -> tuple[list[Row], list[Problem], list[Path]
             problems.append(row)
             continue
         images: dict[str, ImageSource] = dict(row.images)
-        paths |= {path for image in row.images.values() if (path := _path_of(image))}
+        paths |= {path for image in row.images.values() if (path := image.path)}
         rows.append(Row(row.where, row.conversation, images, row.answers))
     return rows, problems, sorted(paths)
-
-
-def _path_of(image: CaptureImage) -> Path | None:
-    return image.path
 
 
 # -- recognising an unchanged file without reading it --------------------------------------------

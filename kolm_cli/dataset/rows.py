@@ -4,38 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
 
+from kolm_cli.capture.blobs import ImageSource
 from kolm_cli.capture.record import Conversation
 from kolm_cli.core import digests
-
-
-class ImageSource(Protocol):
-    """Where the encoded bytes of an image are."""
-
-    @property
-    def path(self) -> Path | None:
-        """The file that holds exactly these bytes, when there is one."""
-
-    def read(self) -> bytes:
-        """The encoded bytes."""
-
-
-@dataclass(frozen=True)
-class InMemory:
-    """Image bytes that are held already."""
-
-    data: bytes
-
-    @property
-    def path(self) -> Path | None:
-        """None: they stand in no file of their own."""
-        return None
-
-    def read(self) -> bytes:
-        """The encoded bytes."""
-        return self.data
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from kolm_cli.capture.blobs import BytesImage, ImageSource
 from kolm_cli.capture.record import Conversation
 from kolm_cli.core import digests
 from kolm_cli.core.errors import InputError, Problem, raise_if_any
 from kolm_cli.core.images import ImageError, decode_rgb
 from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.read import read_source
-from kolm_cli.dataset.rows import ImageSource, InMemory, Row
+from kolm_cli.dataset.rows import Row
 from kolm_cli.metrics.gate import judge
 from kolm_cli.metrics.interval import bootstrap_interval
 from kolm_cli.metrics.k_score import k_score
@@ -122,7 +123,7 @@ def answer_one(
             problems.append(Problem(f"cannot be read: {reason}", where=str(path)))
             continue
         order.append(digests.sha256_bytes(data))
-        held[order[-1]] = InMemory(data)
+        held[order[-1]] = BytesImage(data)
     if not prompt.strip():
         problems.append(Problem("is empty", where="--prompt"))
     if problems:

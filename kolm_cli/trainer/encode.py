@@ -11,6 +11,7 @@ import torch
 from PIL import Image as PILImage
 
 from kolm_cli.capture.record import Conversation
+from kolm_cli.core.errors import InputError
 from kolm_cli.core.images import ImageError, decode_rgb
 from kolm_cli.dataset.rows import Row
 from kolm_cli.families.base import Family
@@ -64,7 +65,7 @@ def open_images(row: Row) -> list[PILImage.Image]:
         source = row.images[sha256]
         try:
             images.append(decode_rgb(source.read()))
-        except (ImageError, OSError) as error:
+        except (ImageError, InputError, OSError) as error:
             name = source.path.name if source.path else sha256[:12]
             raise RowError(f"its image {name} cannot be read: {error}") from error
     return images
