@@ -101,9 +101,12 @@ def test_rows_that_do_not_fit_are_refused_and_cut_ones_reported(
         stream.write(json.dumps(long) + "\n")
     done = job.kolm("validate", "spec.yaml", "--json")
     assert done.code == 0, done.err
-    (cut,) = done.json["train"]["truncated"]
+    assert done.json["train"]["truncated"] == ["train.jsonl:17"]
+    cut = done.json["train"]["per_row"][-1]
     assert cut["id"] == "train.jsonl:17"
     assert cut["cut"] > 0
+    assert cut["tokens"] <= 90
+    assert cut["supervised"] == 2, "the answer's one token and the end of the turn"
     assert cut["image_tokens"] > 0
     assert "train.jsonl:17" in done.err
     assert "image tokens are kept" in done.err

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -60,11 +62,8 @@ def _report(inputs: Inputs, checked: Preflight) -> dict[str, Any]:
                 "image": sum(fact.image_tokens for fact in facts),
                 "supervised": sum(fact.supervised for fact in facts),
             },
-            "truncated": [
-                {"id": fact.id, "cut": fact.cut, "image_tokens": fact.image_tokens}
-                for fact in facts
-                if fact.cut
-            ],
+            "per_row": [asdict(fact) for fact in facts],
+            "truncated": [fact.id for fact in facts if fact.cut],
         },
         "eval": {"rows": len(checked.pack.rows)},
         "optimizer_steps": checked.optimizer_steps,
@@ -75,16 +74,18 @@ def _show(output: Output, report: dict[str, Any]) -> None:
     train, tokens = report["train"], report["train"]["tokens"]
     revision = f" at {report['base']['revision'][:12]}" if report["base"]["revision"] else ""
     output.data(f"{report['name']}: the spec and its data are fine")
-    output.data(f"  base       {report['base']['model']}{revision} ({report['family']})")
+    output.data(f"  base         {report['base']['model']}{revision} ({report['family']})")
     output.data(
-        f"  train      {train['rows']} rows, {train['images']} images, {tokens['total']} tokens"
-        f" ({tokens['image']} of images, {tokens['supervised']} supervised);"
-        f" the longest row has {tokens['longest']}"
+        f"  train        {train['rows']} rows, {train['images']} images, {tokens['total']} tokens"
+        f" ({tokens['image']} of images, {tokens['supervised']} supervised)"
     )
+    for name, key in (("tokens a row", "tokens"), ("supervised", "supervised")):
+        counts = [fact[key] for fact in train["per_row"]]
+        output.data(f"  {name:<12} {min(counts)} to {max(counts)}, median {median(counts):g}")
     if train["truncated"]:
-        output.data(f"  truncated  {len(train['truncated'])} rows, named above")
-    output.data(f"  eval       {report['eval']['rows']} rows")
-    output.data(f"  steps      {report['optimizer_steps']}")
+        output.data(f"  truncated    {len(train['truncated'])} rows, named above")
+    output.data(f"  eval         {report['eval']['rows']} rows")
+    output.data(f"  steps        {report['optimizer_steps']}")
 
 
 def _show_masks(output: Output, inputs: Inputs, checked: Preflight, count: int) -> None:
