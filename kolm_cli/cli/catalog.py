@@ -21,6 +21,7 @@ COMMANDS: tuple[str, ...] = (
     "kolm_cli.cli.commands.trust",
     "kolm_cli.cli.commands.push",
     "kolm_cli.cli.commands.pull",
+    "kolm_cli.cli.commands.diff",
     "kolm_cli.cli.commands.registry",
     "kolm_cli.cli.commands.demo",
 )

@@ -78,7 +78,7 @@ class Workspace:
     def leased(self) -> set[str]:
         """The blobs that running commands rely on. Call it with the lock held."""
         found: set[str] = set()
-        for folder in self._folders():
+        for folder in filter(_alive, self._folders()):
             with contextlib.suppress(FileNotFoundError):
                 # A lease that ends just now has put what it made into the index, or nothing.
                 found.update((folder / _DIGESTS).read_text().split())

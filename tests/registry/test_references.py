@@ -81,9 +81,10 @@ def test_only_this_machine_is_loopback(host: str, expected: bool) -> None:
 @given(st.text(max_size=90))
 def test_any_text_is_a_name_that_prints_as_itself_or_a_problem(text: str) -> None:
     try:
-        assert str(parse_local(text)) == text
-    except InputError as error:
-        assert error.problems
+        read = parse_local(text)
+    except InputError:
+        return
+    assert str(read) == text
 
 
 @given(st.from_regex(r"[a-z0-9./_-]{1,12}:[A-Za-z0-9._-]{1,12}", fullmatch=True))
