@@ -30,6 +30,8 @@ MAX_ENTRIES = 256
 MAX_MANIFEST_BYTES = 256 * KIB - 1
 MAX_SAFETENSORS_HEADER = 8 * MIB
 MAX_LINE_BYTES = MIB
+# Some metrics take the product of two texts' lengths in time.
+MAX_TEXT = 64 * KIB
 MAX_CO_SIGNATURES = 16
 
 # The stages of the chain, in order; a bundle without captured pairs starts at the second.

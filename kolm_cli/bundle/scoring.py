@@ -141,6 +141,7 @@ def _predictions(evidence: Evidence, path: str, ids: Sequence[str]) -> list[str 
     said = [line["prediction"] for line in lines]
     if not all(text is None or isinstance(text, str) for text in said):
         raise VerificationError(f"{path}: a prediction is neither text nor null")
+    _bounded(path, [text for text in said if text is not None])
     return said
 
 
@@ -148,7 +149,13 @@ def _answers(row: dict[str, Any]) -> list[str]:
     answers = row["answers"]
     if not isinstance(answers, list) or not all(isinstance(text, str) for text in answers):
         raise VerificationError(f"{layout.PACK}: the answers of {row['id']!r:.80} are not texts")
+    _bounded(layout.PACK, answers)
     return answers
+
+
+def _bounded(path: str, texts: Sequence[str]) -> None:
+    if any(len(text) > layout.MAX_TEXT for text in texts):
+        raise VerificationError(f"{path}: a text has more than {layout.MAX_TEXT} characters")
 
 
 def _amount(value: Any, what: str) -> float | None:

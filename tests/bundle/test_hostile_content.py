@@ -6,6 +6,7 @@ import json
 import pickle
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -546,6 +547,12 @@ DATA: dict[str, tuple[str, Callable[[bytes], bytes], str, str]] = {
         "coverage",
         "pack's order",
     ),
+    "a text that would take long to score": (
+        "eval/predictions.jsonl",
+        line(0, lambda v: v.update(prediction="x" * 70_000)),
+        "k-score",
+        "more than 65536 characters",
+    ),
     "a prediction that is a number": (
         "eval/predictions.jsonl",
         line(0, lambda v: v.update(prediction=10)),
@@ -560,6 +567,44 @@ def test_data_and_score(name: str, tmp_path: Path) -> None:
     file, change, check, words = DATA[name]
     path, signer = signed(tmp_path, {file: change(part(file))})
     assert_refused(path, signer, check, words)
+
+
+def train(edit: Callable[[Value], Any]) -> Callable[[Value], Any]:
+    return lambda receipt: edit(receipt["vlm_train"]["evidence"])
+
+
+EVIDENCE: dict[str, tuple[Callable[[Value], Any], str]] = {
+    "a frozen part changed": (
+        train(lambda e: e["frozen_digests_after"].update(vision="00" * 32)),
+        "do not have the same digests",
+    ),
+    "no digests": (train(lambda e: e.pop("frozen_digests_before")), "do not have the same digests"),
+    "a tensor without a gradient": (
+        train(lambda e: e.update(tensors_with_gradient=4)),
+        "tensors_with_gradient is 4, modules.json lists 5",
+    ),
+    "other tensors than are listed": (
+        train(lambda e: e.update(tensors_trainable=6)),
+        "tensors_trainable is 6",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EVIDENCE)
+def test_evidence(name: str, tmp_path: Path) -> None:
+    edit, words = EVIDENCE[name]
+    path, signer = claiming(tmp_path, edit)
+    assert_refused(path, signer, "evidence", words)
+
+
+def claiming(tmp_path: Path, edit: Callable[[Value], Any]) -> tuple[Path, keys.Signer]:
+    """A bundle whose receipt says something else, signed by a trusted key."""
+    content = factory.make_content()
+    receipt = json.loads(canonical.dumps(dict(content.receipt)))
+    edit(receipt)
+    signer = keys.generate()
+    build_bundle(replace(content, receipt=receipt), signer, tmp_path / "a.kolm")
+    return tmp_path / "a.kolm", signer
 
 
 CLAIMS: dict[str, tuple[Callable[[Value], Any], str]] = {
@@ -588,14 +633,8 @@ CLAIMS: dict[str, tuple[Callable[[Value], Any], str]] = {
 @pytest.mark.parametrize("name", CLAIMS)
 def test_a_signed_claim_that_the_files_contradict(name: str, tmp_path: Path) -> None:
     edit, check = CLAIMS[name]
-    content = factory.make_content()
-    receipt = json.loads(canonical.dumps(dict(content.receipt)))
-    edit(receipt["evaluation"])
-    signer = keys.generate()
-    from dataclasses import replace
-
-    build_bundle(replace(content, receipt=receipt), signer, tmp_path / "a.kolm")
-    assert_refused(tmp_path / "a.kolm", signer, check, "")
+    path, signer = claiming(tmp_path, lambda receipt: edit(receipt["evaluation"]))
+    assert_refused(path, signer, check, "")
 
 
 def test_an_honest_receipt_of_a_gate_that_was_not_met_is_intact(tmp_path: Path) -> None:

@@ -76,6 +76,11 @@ class Case:
         """The evaluation's settings, pack and predictions."""
         return read_evaluation(self.evidence)
 
+    @cached_property
+    def accuracy(self) -> float:
+        """The accuracy that the bundle's own predictions give."""
+        return self.evaluation.accuracy()
+
 
 Run = Callable[[Case], Outcome]
 

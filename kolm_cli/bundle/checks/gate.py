@@ -13,7 +13,7 @@ def _run(case: Case) -> Outcome:
     if evaluation.answers is None:
         return Outcome(None, NOT_RECOMPUTABLE)
     claims = claimed(case)
-    accuracy = evaluation.accuracy()
+    accuracy = case.accuracy
     score = recomputed(evaluation, accuracy, case.manifest, claims.get("latency_us"))
     result = judge(evaluation.gate, score.k, accuracy)
     block = claims.get("gate")

@@ -16,7 +16,7 @@ def _run(case: Case) -> Outcome:
     if case.evaluation.answers is None:
         return Outcome(None, NOT_RECOMPUTABLE)
     claims = claimed(case)
-    accuracy = case.evaluation.accuracy()
+    accuracy = case.accuracy
     base_accuracy = case.evaluation.accuracy(layout.BASE_PREDICTIONS)
     score = recomputed(case.evaluation, accuracy, case.manifest, claims.get("latency_us"))
     problems = []
