@@ -1,0 +1,46 @@
+"""The pages about bundles say what the program does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from kolm_cli.bundle import layout
+from kolm_cli.bundle.checks.catalog import CHECKS
+from kolm_cli.bundle.checks.configs import CODE_HOOKS
+from kolm_cli.bundle.tensors import DTYPE_BYTES
+from kolm_cli.bundle.trust_file import parse
+from kolm_cli.core import digests
+
+DOCS = Path(__file__).parent.parent.parent / "docs"
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text()
+
+
+def test_verify_lists_every_check_in_order() -> None:
+    listed = re.findall(r"^\| `([a-z-]+)` \|", page("verify.md"), re.MULTILINE)
+    assert listed == [check.name for check in CHECKS]
+
+
+def test_the_format_lists_every_required_path() -> None:
+    text = page("bundle-format.md")
+    for path in layout.required_paths():
+        stage = path.startswith(layout.ATTESTATIONS)
+        assert path in text or (stage and path.split("/")[1].split(".")[0] in text)
+    for word in (*CODE_HOOKS, *DTYPE_BYTES):
+        assert word in text
+
+
+def test_the_check_value_of_the_cid() -> None:
+    cid = digests.cid(b'{"a":1}')
+    assert cid in page("bundle-format.md")
+
+
+def test_the_trust_file_of_the_page_is_one() -> None:
+    block = re.search(r"```toml\n(.*?)```", page("keys.md"), re.DOTALL)
+    assert block is not None
+    policy = parse(block[1].encode(), "keys.md")
+    assert len(policy.keys) == 2
+    assert policy.threshold("vendor-x") == 2
