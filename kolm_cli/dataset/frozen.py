@@ -26,6 +26,7 @@ def freeze(rows: Iterable[Row], folder: Path, split: str) -> None:
                 "id": row.id,
                 "conversation": row.conversation.as_json(),
                 "answers": list(row.answers),
+                "provenance": dict(row.provenance),
             }
             stream.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
 
@@ -44,4 +45,5 @@ def thaw(folder: Path, split: str) -> Iterator[Row]:
                     sha256: PathImage(images / sha256, sha256) for sha256 in conversation.images
                 },
                 answers=tuple(record["answers"]),
+                provenance=record["provenance"],
             )

@@ -60,7 +60,7 @@ def _captured(source: CaptureSource, *, accepted_only: bool) -> Iterator[Row]:
                 for sha256 in pair.conversation.images
             }
             name = f"capture:{source.namespace}/{pair.digest[:16]}"
-            yield Row(name, pair.conversation, images, pair.answers)
+            yield Row(name, pair.conversation, images, pair.answers, pair.provenance())
 
 
 def _from_file(source: FileSource) -> tuple[list[Row], list[Problem], list[Path]]:

@@ -19,12 +19,15 @@ class Row:
         conversation: what is asked and answered; its images are named by digest.
         images: digest to the source of the bytes, for every image of the conversation.
         answers: what evaluation accepts besides the response.
+        provenance: of a captured pair, its digest, where it came from and who accepted it. It is
+            no part of the row's digest: the same content trains the same way.
     """
 
     id: str
     conversation: Conversation
     images: Mapping[str, ImageSource] = field(default_factory=dict)
     answers: tuple[str, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def accepted(self) -> tuple[str, ...]:

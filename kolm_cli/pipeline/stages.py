@@ -12,6 +12,9 @@ from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.pipeline.score import Score
 from kolm_cli.spec.sources import CaptureSource
 
+# A statement is read whole by a verifier: beyond this, the list stands there by its digest.
+LISTED_PAIRS = 10_000
+
 
 def stages_of(
     inputs: Inputs,
@@ -51,11 +54,19 @@ def stages_of(
 
 
 def _capture(source: CaptureSource, rows: Sequence[Row]) -> dict[str, Any]:
-    return {
+    """Each pair's digest, where it came from and who accepted it; never its content."""
+    provenance = [dict(row.provenance) for row in rows]
+    facts: dict[str, Any] = {
         "namespace": source.namespace,
+        "split": source.split or "",
         "pairs": len(rows),
-        "pairs_sha256": digests.sha256_json(sorted(row.conversation.digest for row in rows)),
+        "accepted": sum(entry["review"] == "accepted" for entry in provenance),
+        "accepted_by": sorted({entry["reviewer"] for entry in provenance} - {""}),
+        "provenance_sha256": digests.sha256_json(provenance),
     }
+    if len(rows) <= LISTED_PAIRS:
+        facts["provenance"] = provenance
+    return facts
 
 
 def _rows(rows: Sequence[Row]) -> dict[str, Any]:

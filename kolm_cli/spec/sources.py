@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from kolm_cli.spec.model import is_name
 
-FILE_ENDINGS = (".jsonl", ".json", ".parquet", ".csv", ".tar")
-FORMS = f"write capture:NAME, capture:NAME@SPLIT, a folder or a file ({' '.join(FILE_ENDINGS)})"
+FILE_ENDINGS = (".jsonl", ".ndjson", ".json", ".parquet", ".csv", ".tar", ".tar.gz", ".tgz")
+# `kolm_cli.capture.split` says what they mean.
+_SPLIT = re.compile(r"(train|eval)(:0?\.[0-9]+)?")
+FORMS = f"write capture:NAME, capture:NAME@train, capture:NAME@eval:0.2, a folder or a file ({' '.join(FILE_ENDINGS)})"
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,10 @@ def parse_source(value: str, folder: Path) -> Source:
     scheme, colon, rest = value.partition(":")
     if colon and scheme == "capture":
         namespace, at, split = rest.partition("@")
-        for name in (namespace, split) if at else (namespace,):
-            if not is_name(name):
-                raise ValueError(f"{name!r} cannot be the name of a capture namespace or split")
+        if not is_name(namespace):
+            raise ValueError(f"{namespace!r} cannot be the name of a capture namespace")
+        if at and not _SPLIT.fullmatch(split):
+            raise ValueError(f"{split!r} is not a split; write train, eval, train:0.8 or eval:0.2")
         return CaptureSource(namespace, split if at else None)
     if colon and scheme == "sha256":
         raise ValueError("a digest, as bundles hold it, does not say where the data is")
