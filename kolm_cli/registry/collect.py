@@ -10,8 +10,8 @@ from typing import Any
 
 from kolm_cli.core.errors import VerificationError
 from kolm_cli.registry.image import MAX_IMAGE_BYTES, read_image
-from kolm_cli.registry.index import Entry, Index
-from kolm_cli.registry.store import Registry, promoted
+from kolm_cli.registry.index import Entry, Index, promoted
+from kolm_cli.registry.store import Registry
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kolm_cli.core.errors import Problem, VerificationError
+from kolm_cli.core.errors import InputError, Problem, VerificationError
 from kolm_cli.core.files import write_atomic
 from kolm_cli.registry.image import ARTIFACT_TYPE, INDEX_TYPE, MANIFEST_TYPE
-from kolm_cli.registry.references import is_cid, is_segment
+from kolm_cli.registry.references import ContentId, Local, Pinned, is_cid, is_segment
 
 REF = "org.opencontainers.image.ref.name"
 CID = "dev.kolm.cid"
@@ -172,3 +172,34 @@ def _entry(raw: dict[str, Any]) -> Entry | None:
         return None
     # The name becomes that of a file.
     return entry if is_cid(entry.cid) and is_segment(entry.name) else None
+
+
+def find(index: Index, reference: Local) -> Entry:
+    """The entry that a name stands for.
+
+    Raises:
+        InputError: there is none.
+    """
+    if isinstance(reference, Pinned):
+        named = [e for e in index.entries if e.digest == reference.digest]
+        allowed = {e.tag.partition(":")[0] for e in named if e.tag} | {e.name for e in named}
+        found = [e for e in named if not e.tag] if reference.name in allowed else []
+        if named and not found:
+            raise InputError(
+                Problem(f"is stored, but as {', '.join(sorted(allowed))}", str(reference))
+            )
+    elif isinstance(reference, ContentId):
+        found = [e for e in index.entries if e.ref == reference.cid]
+    else:
+        found = [e for e in index.entries if e.tag == str(reference)]
+    if not found:
+        raise InputError(Problem("is not in the local registry", str(reference)), hint="kolm ls")
+    return found[0]
+
+
+def promoted(index: Index, cid: str) -> Index:
+    """The CID given to the newest copy that is left, when the one that had it is gone."""
+    left = [e for e in index.entries if e.cid == cid and not e.tag]
+    if not left or any(e.ref == cid for e in left):
+        return index
+    return index.with_bundle(max(left, key=lambda e: e.stored))

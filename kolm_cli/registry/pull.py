@@ -60,7 +60,7 @@ def pull(
         VerificationError: the registry is damaged, or the policy refuses the bundle.
         LackingError: the disk is full.
     """
-    with _held(registry, reference) as (entry, image):
+    with held(registry, reference) as (entry, image):
         target = out or Path(f"{entry.name}.kolm")
         progress.stage("pull", image.total_bytes)
         with staged(target) as stream:
@@ -76,7 +76,7 @@ def deliver(registry: Registry, reference: Local, target: Path) -> Entry:
         InputError: there is no such bundle.
         VerificationError: the registry is damaged.
     """
-    with _held(registry, reference) as (entry, image), staged(target) as stream:
+    with held(registry, reference) as (entry, image), staged(target) as stream:
         assemble(image, registry.blobs, stream)
     return entry
 
@@ -100,7 +100,7 @@ def as_file(registry: Registry, text: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _held(registry: Registry, reference: Local) -> Iterator[tuple[Entry, Image]]:
+def held(registry: Registry, reference: Local) -> Iterator[tuple[Entry, Image]]:
     """A bundle whose blobs no collection removes while the block lasts."""
     if not registry.exists:
         registry.resolve(reference)

@@ -19,8 +19,8 @@ from kolm_cli.core.home import home_path
 from kolm_cli.core.progress import Progress
 from kolm_cli.registry.blobs import Blobs
 from kolm_cli.registry.image import Image, image_of, read_image
-from kolm_cli.registry.index import Entry, Index, read_index, write_index
-from kolm_cli.registry.references import ContentId, Local, Pinned, Tag
+from kolm_cli.registry.index import Entry, Index, find, promoted, read_index, write_index
+from kolm_cli.registry.references import ContentId, Local, Tag
 from kolm_cli.registry.workspace import Lease, Workspace, storage_errors
 
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
@@ -236,34 +236,3 @@ class Registry:
 
     def _damaged(self, what: str) -> VerificationError:
         return VerificationError(Problem(what, str(self._index)), hint="kolm registry check")
-
-
-def find(index: Index, reference: Local) -> Entry:
-    """The entry that a name stands for.
-
-    Raises:
-        InputError: there is none.
-    """
-    if isinstance(reference, Pinned):
-        named = [e for e in index.entries if e.digest == reference.digest]
-        allowed = {e.tag.partition(":")[0] for e in named if e.tag} | {e.name for e in named}
-        found = [e for e in named if not e.tag] if reference.name in allowed else []
-        if named and not found:
-            raise InputError(
-                Problem(f"is stored, but as {', '.join(sorted(allowed))}", str(reference))
-            )
-    elif isinstance(reference, ContentId):
-        found = [e for e in index.entries if e.ref == reference.cid]
-    else:
-        found = [e for e in index.entries if e.tag == str(reference)]
-    if not found:
-        raise InputError(Problem("is not in the local registry", str(reference)), hint="kolm ls")
-    return found[0]
-
-
-def promoted(index: Index, cid: str) -> Index:
-    """The CID given to the newest copy that is left, when the one that had it is gone."""
-    left = [e for e in index.entries if e.cid == cid and not e.tag]
-    if not left or any(e.ref == cid for e in left):
-        return index
-    return index.with_bundle(max(left, key=lambda e: e.stored))
