@@ -11,7 +11,10 @@ from kolm_cli.spec.model import is_name
 FILE_ENDINGS = (".jsonl", ".ndjson", ".json", ".parquet", ".csv", ".tar", ".tar.gz", ".tgz")
 # `kolm_cli.capture.split` says what they mean.
 _SPLIT = re.compile(r"(train|eval)(:0?\.[0-9]+)?")
-FORMS = f"write capture:NAME, capture:NAME@train, capture:NAME@eval:0.2, a folder or a file ({' '.join(FILE_ENDINGS)})"
+FORMS = (
+    "write capture:NAME, capture:NAME@train, capture:NAME@eval:0.2, a folder or a file"
+    f" ({' '.join(FILE_ENDINGS)})"
+)
 
 
 @dataclass(frozen=True)

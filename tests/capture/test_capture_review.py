@@ -120,8 +120,7 @@ def test_a_reviewer_with_a_keyboard_in_a_real_browser(page: str, home: Path) -> 
     from playwright.sync_api import sync_playwright
 
     browser_path = shutil.which("chromium") or shutil.which("google-chrome")
-    if not browser_path:
-        pytest.skip("chromium is not installed")
+    assert browser_path, "this test needs a browser: apt-get install chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
         tab = browser.new_page()

@@ -234,7 +234,9 @@ def test_what_must_be_allowed(write: Write, old: str, new: str) -> None:
 def test_a_source_of_no_form_is_told_the_forms(write: Write, value: str) -> None:
     (found,) = problems(write(("capture:chart-qa", f'"{value}"')), load_spec)
     assert "data.train" in found
-    assert "write capture:NAME, capture:NAME@SPLIT, a folder or a file" in found
+    assert (
+        "write capture:NAME, capture:NAME@train, capture:NAME@eval:0.2, a folder or a file" in found
+    )
 
 
 def test_everything_wrong_comes_at_once_in_the_order_of_the_file(write: Write) -> None:
