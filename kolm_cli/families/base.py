@@ -239,14 +239,19 @@ class Family:
             what the model takes, as tensors with a leading batch dimension of 1, and beside it
             `offset_mapping` [1, tokens, 2] and `text_replacement_offsets` (a list of one list).
         """
-        options: dict[str, Any] = {"return_tensors": "pt", "return_offsets_mapping": True}
+        options = self.encode_options(processor, text, images)
+        return dict(processor(text=[text], return_tensors="pt", **options))
+
+    def encode_options(self, processor: Any, text: str, images: list[Any]) -> dict[str, Any]:
+        """What `encode` asks of the processor besides tensors."""
+        options: dict[str, Any] = {"return_offsets_mapping": True}
         if self.starts_with_bos(processor, text):
             options["add_special_tokens"] = False
         if images:
             options["images"] = [images]
         if hasattr(processor, "image_processor"):
             options["return_text_replacement_offsets"] = True
-        return dict(processor(text=[text], **options))
+        return options
 
     def starts_with_bos(self, processor: Any, text: str) -> bool:
         """Whether the template already wrote the start token; tokenising would double it."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 from kolm_cli.families.base import Family
 
@@ -11,9 +13,17 @@ MODULES: tuple[str, ...] = (
     "qwen2_5_vl",
     "llava_next",
     "idefics3",
-    "smolvlm",
+    "qwen2_vl",
+    "qwen3_vl",
     "llava_onevision",
     "llava",
+    "pixtral",
+    "mistral3",
+    "smolvlm",
+    "internvl",
+    "gemma3",
+    "paligemma",
+    "phi4_multimodal",
     "text",
     "text_no_system",
     "text_thinking",
@@ -33,9 +43,9 @@ def by_name(name: str) -> Family | None:
     return next((family for family in families() if family.name == name), None)
 
 
-def by_model_type(model_type: str) -> Family | None:
-    """The family that claims a config's `model_type`."""
-    return next((f for f in families() if model_type in f.model_types), None)
+def by_config(config: Mapping[str, Any]) -> Family | None:
+    """The family that claims a parsed `config.json`."""
+    return next((family for family in families() if family.claims_config(config)), None)
 
 
 def by_id(model_id: str) -> Family | None:

@@ -44,7 +44,7 @@ def detect(
             )
         )
     chosen = None if local else catalog.by_id(model_id)
-    confirmed = catalog.by_model_type(model_type)
+    confirmed = catalog.by_config(config)
     if confirmed is None:
         known = sorted(t for family in catalog.families() for t in family.model_types)
         near = difflib.get_close_matches(model_type, known, n=1)

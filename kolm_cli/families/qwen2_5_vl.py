@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kolm_cli.families import features
 from kolm_cli.families.base import Family, Paper
-from kolm_cli.families.tiny import qwen
+from kolm_cli.families.tiny import qwen, towers
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,11 @@ class Qwen25VL(Family):
         self, folder: Path, *, seed: int, width: int, layers: int, variant: str = ""
     ) -> None:
         """Write a random base; `width` is the language tower's, a multiple of 32."""
-        from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+        from transformers import (
+            Qwen2_5_VLConfig,
+            Qwen2_5_VLForConditionalGeneration,
+            Qwen2_5_VLProcessor,
+        )
 
         config = Qwen2_5_VLConfig(
             text_config=qwen.text_config(width, layers),
@@ -37,7 +41,8 @@ class Qwen25VL(Family):
             **qwen.token_ids(),
             tie_word_embeddings=True,
         )
-        qwen.write(folder, Qwen2_5_VLForConditionalGeneration, config, seed=seed)
+        processor = qwen.processor(Qwen2_5_VLProcessor)
+        towers.write(folder, Qwen2_5_VLForConditionalGeneration, config, processor, seed=seed)
 
 
 FAMILY = Qwen25VL(

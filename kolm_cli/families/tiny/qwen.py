@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from kolm_cli.families.tiny import tokens
@@ -18,12 +17,13 @@ SPECIAL = (
 )
 _FIRST = 256
 
-# The published template in shape: a default system prompt, vision marks around each image.
-TEMPLATE = (
-    "{% for message in messages %}"
-    "{% if loop.first and message['role'] != 'system' %}"
+_DEFAULT_SYSTEM = (
+    "{% if messages[0]['role'] != 'system' %}"
     "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n{% endif %}"
-    "<|im_start|>{{ message['role'] }}\n"
+)
+# The published template in shape: vision marks around each image.
+_TURNS = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
     "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
     "{% for part in message['content'] %}"
     "{% if part['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
@@ -69,9 +69,22 @@ def text_config(width: int, layers: int) -> dict[str, Any]:
     }
 
 
-def processor() -> Any:
-    """The stock processor with a byte tokenizer; images of 28 to 56 px a side keep it quick."""
-    from transformers import Qwen2_5_VLProcessor, Qwen2VLImageProcessor, Qwen2VLVideoProcessor
+def processor(
+    processor_class: Any,
+    video_class: Any = None,
+    *,
+    patch_size: int = 14,
+    default_system: bool = True,
+) -> Any:
+    """The stock processor with a byte tokenizer; images of at most 16 merged patches.
+
+    Args:
+        processor_class: the family's processor.
+        video_class: its video processor; Qwen2-VL's by default.
+        patch_size: pixels of a patch's side.
+        default_system: whether the template writes a system prompt where there is none.
+    """
+    from transformers import Qwen2VLImageProcessor, Qwen2VLVideoProcessor
 
     tokenizer = tokens.byte_tokenizer(
         SPECIAL,
@@ -80,22 +93,11 @@ def processor() -> Any:
         image_token="<|image_pad|>",
         video_token="<|video_pad|>",
     )
-    size = {"shortest_edge": 28 * 28, "longest_edge": 28 * 28 * 16}
-    return Qwen2_5_VLProcessor(
-        image_processor=Qwen2VLImageProcessor(size=size),
+    merged = (2 * patch_size) ** 2
+    size = {"shortest_edge": merged, "longest_edge": merged * 16}
+    return processor_class(
+        image_processor=Qwen2VLImageProcessor(size=size, patch_size=patch_size),
         tokenizer=tokenizer,
-        video_processor=Qwen2VLVideoProcessor(),
-        chat_template=TEMPLATE,
+        video_processor=(video_class or Qwen2VLVideoProcessor)(),
+        chat_template=(_DEFAULT_SYSTEM if default_system else "") + _TURNS,
     )
-
-
-def write(folder: Path, model_class: Any, config: Any, *, seed: int) -> None:
-    """Make the model from `seed` and save it with its processor."""
-    import torch
-
-    torch.manual_seed(seed)
-    model = model_class(config)
-    model.generation_config.eos_token_id = config.text_config.eos_token_id
-    model.generation_config.pad_token_id = config.text_config.pad_token_id
-    model.save_pretrained(folder)
-    processor().save_pretrained(folder)
