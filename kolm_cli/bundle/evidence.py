@@ -72,8 +72,14 @@ def gather(stream: BinaryIO, tee: Tee | None = None) -> Evidence:
     """
     evidence = Evidence()
 
+    kept = 0
+
     def sink_for(path: str, size: int) -> Sink | None:
+        nonlocal kept
         sink = _sink(evidence, path)
+        kept += size if isinstance(sink, Keep) else 0
+        if kept > layout.MAX_KEPT_BYTES:
+            raise ContainerError(f"holds more than {layout.MAX_KEPT_BYTES} bytes to look into")
         return sink if tee is None else tee(path, sink)
 
     try:

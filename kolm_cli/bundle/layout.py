@@ -30,6 +30,8 @@ MAX_ENTRIES = 256
 MAX_MANIFEST_BYTES = 256 * KIB - 1
 MAX_SAFETENSORS_HEADER = 8 * MIB
 MAX_LINE_BYTES = MIB
+# All files together that a reader holds in memory to look into them.
+MAX_KEPT_BYTES = 128 * MIB
 # Some metrics take the product of two texts' lengths in time.
 MAX_TEXT = 64 * KIB
 MAX_CO_SIGNATURES = 16
@@ -82,7 +84,7 @@ KINDS: tuple[Kind, ...] = (
     _one(BASE_PREDICTIONS, 32 * MIB, required=False),
     _one(DATASET, 64 * KIB),
     _one(TRAIN_ROWS, GIB, kept=False),
-    _one(MODULES, 16 * MIB),
+    _one(MODULES, 8 * MIB),
     _one(SPEC, MIB),
     Kind(rf"attestations/{_SHA256}\.pem", KIB, kept=True),
     Kind(_STAGE_FILES, 4 * MIB, kept=True),

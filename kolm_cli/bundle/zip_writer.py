@@ -94,16 +94,19 @@ def _copy(source: Source, facts: Measured, path: str, out: BinaryIO) -> None:
 
 def _check(sizes: Mapping[str, int]) -> None:
     problems = []
-    total = 0
+    total = kept = 0
     for path, size in sizes.items():
         kind = layout.kind_of(path)
         total += size + 2 * len(path) + 100
+        kept += size if kind is not None and kind.kept else 0
         if kind is None:
             problems.append(Problem("is not a file that a bundle may hold", path))
         elif size > kind.max_bytes:
             problems.append(Problem(f"has {size} bytes; at most {kind.max_bytes} fit", path))
     if total > layout.MAX_BUNDLE_BYTES:
         problems.append(Problem(f"{total} bytes do not fit into a bundle of less than 4 GiB"))
+    if kept > layout.MAX_KEPT_BYTES:
+        problems.append(Problem(f"{kept} bytes of JSON; a bundle holds {layout.MAX_KEPT_BYTES}"))
     if len(sizes) > layout.MAX_ENTRIES:
         problems.append(Problem(f"{len(sizes)} files; a bundle holds {layout.MAX_ENTRIES}"))
     if problems:

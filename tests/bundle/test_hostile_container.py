@@ -245,6 +245,15 @@ def test_a_size_that_lies_costs_no_memory(kind: str, tmp_path: Path) -> None:
     assert peak < 8_000_000
 
 
+def test_more_than_a_reader_can_hold(tmp_path: Path) -> None:
+    """Forty configurations of four megabytes: the reader stops, it does not take them all."""
+    path, signer = good(tmp_path / "a.kolm")
+    items = items_of(path)
+    many = [Item(b"processor/c%02d.json" % n, b" " * (4 << 20)) for n in range(40)]
+    path.write_bytes(archive([*items[:6], *many, *items[6:]]))
+    assert_refused(path, signer, "container", "bytes to look into")
+
+
 def test_later_checks_say_that_they_were_not_reached(tmp_path: Path) -> None:
     path, signer = good(tmp_path / "a.kolm")
     path.write_bytes(path.read_bytes() + b"x")
