@@ -109,6 +109,7 @@ class Client:
                 yield answer
             except httpx.TransportError as error:
                 raise self._cut(error) from error
+            _drain(answer)
         finally:
             answer.close()
 
@@ -128,6 +129,7 @@ class Client:
             if answer.status_code == 401 and own and not asked:
                 asked = True
                 offered = challenges(answer.headers.get_list("www-authenticate"))
+                _drain(answer)
                 answer.close()
                 self._authorization = authorization(
                     self._http,
@@ -177,6 +179,19 @@ class Client:
         if "DIGEST_INVALID" in problem.what:
             return VerificationError(problem)
         return LackingError(problem)
+
+
+def _drain(answer: httpx.Response) -> None:
+    """Read what is left of a short answer: only then can its connection be used again."""
+    import httpx
+
+    with contextlib.suppress(httpx.TransportError):
+        if not answer.is_stream_consumed and len(answer.headers.get("content-length", "")) < 6:
+            count = 0
+            for piece in answer.iter_raw():
+                count += len(piece)
+                if count > 1 << 16:
+                    break
 
 
 def _reason(answer: httpx.Response) -> str:

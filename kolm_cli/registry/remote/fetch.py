@@ -25,8 +25,6 @@ from kolm_cli.registry.remote.client import Client, InterruptedTransferError, Pa
 from kolm_cli.registry.store import Registry
 from kolm_cli.registry.workspace import Lease
 
-PIECE = 1 << 18
-
 
 def fetch(
     registry: Registry,
@@ -96,7 +94,7 @@ def _image(client: Client) -> Image:
                 "GET", f"manifests/{source.reference}", headers={"Accept": MANIFEST_TYPE}
             ) as answer:
                 data = b""
-                for piece in answer.iter_raw(PIECE):
+                for piece in answer.iter_raw():
                     data += piece
                     if len(data) > MAX_IMAGE_BYTES:
                         raise VerificationError(Problem("is too large", str(source)))
@@ -182,7 +180,8 @@ def _rest(client: Client, blob: Descriptor, position: int) -> Iterator[bytes | N
                     raise InterruptedTransferError(
                         Problem("another range was sent", _where(client, blob))
                     )
-            yield from answer.iter_raw(PIECE)
+            # As it arrives: what httpx would gather into larger pieces is lost with a connection.
+            yield from answer.iter_raw()
     except InputError as error:
         raise _missing(client, blob) from error
 
