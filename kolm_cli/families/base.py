@@ -213,9 +213,17 @@ class Family:
         return text
 
     def template_options(self, processor: Any) -> dict[str, Any]:
-        """What the template is given beside the messages."""
+        """What the template is given beside the messages.
+
+        Templates that can think are asked not to: the rows hold answers without thoughts.
+        """
         template = str(processor.chat_template)
-        return {"chat_template": _PINNED_DAY + template} if "strftime_now" in template else {}
+        options: dict[str, Any] = {}
+        if "strftime_now" in template:
+            options["chat_template"] = _PINNED_DAY + template
+        if "enable_thinking" in template:
+            options["enable_thinking"] = False
+        return options
 
     def end_of_turn(self, processor: Any) -> str:
         """The token that ends an answer, as it stands in rendered text."""

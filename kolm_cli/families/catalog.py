@@ -24,6 +24,8 @@ MODULES: tuple[str, ...] = (
     "gemma3",
     "paligemma",
     "phi4_multimodal",
+    "qwen3_5",
+    "mllama",
     "text",
     "text_no_system",
     "text_thinking",

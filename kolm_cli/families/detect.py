@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kolm_cli.core.errors import InputError, Problem
-from kolm_cli.families import catalog
+from kolm_cli.families import catalog, fallback
 from kolm_cli.families.base import Family
 from kolm_cli.families.support import Unsupported
 
@@ -28,7 +28,7 @@ def detect(
         trust_remote_code: whether the spec allows code that comes with the checkpoint.
 
     Raises:
-        InputError: no family claims it, id and config disagree, the family is unsupported, or
+        InputError: nothing claims it, id and config disagree, the family is unsupported, or
             the checkpoint brings code and the spec does not allow it.
     """
     model_type = config.get("model_type")
@@ -44,29 +44,46 @@ def detect(
             )
         )
     chosen = None if local else catalog.by_id(model_id)
-    confirmed = catalog.by_config(config)
-    if confirmed is None:
-        known = sorted(t for family in catalog.families() for t in family.model_types)
-        near = difflib.get_close_matches(model_type, known, n=1)
+    if chosen is not None and chosen.claims_config(config):
+        found = chosen
+    else:
+        claimed = catalog.by_config(config)
+        if chosen is not None:
+            raise _mismatch(model_id, chosen, claimed, model_type)
+        found = claimed or _unclaimed(model_id, config, model_type)
+    if isinstance(found.support, Unsupported):
         raise InputError(
-            Problem(
-                f"no family claims model_type {model_type!r}"
-                + (f" (the nearest known is {near[0]!r})" if near else ""),
-                where=model_id,
-                fix="`kolm families` lists what is supported",
-            )
+            Problem(f"{found.name} is unsupported: {found.support.reason}", where=model_id)
         )
-    if chosen is not None and chosen is not confirmed:
-        raise InputError(
-            Problem(
-                f"the id says {chosen.name}, but its config says model_type {model_type!r},"
-                f" which is {confirmed.name}",
-                where=model_id,
-                fix="check that the checkpoint is the one you mean, or rename the folder",
-            )
+    return found
+
+
+def _mismatch(model_id: str, chosen: Family, claimed: Family | None, model_type: str) -> InputError:
+    whose = f"which is {claimed.name}" if claimed else "which no family claims"
+    return InputError(
+        Problem(
+            f"the id says {chosen.name}, but its config says model_type {model_type!r}, {whose}",
+            where=model_id,
+            fix="check that the checkpoint is the one you mean, or give it as a local folder",
         )
-    if isinstance(confirmed.support, Unsupported):
-        raise InputError(
-            Problem(f"{confirmed.name} is unsupported: {confirmed.support.reason}", where=model_id)
+    )
+
+
+def _unclaimed(model_id: str, config: Mapping[str, Any], model_type: str) -> Family:
+    """The generic family, for what transformers knows and no family here does.
+
+    Code that comes with a checkpoint names its parts as it likes: nothing is guessed about it.
+    """
+    guessed = None if "auto_map" in config else fallback.guess(config)
+    if guessed is not None:
+        return guessed
+    known = sorted(t for family in catalog.families() for t in family.model_types)
+    near = difflib.get_close_matches(model_type, known, n=1)
+    raise InputError(
+        Problem(
+            f"no family claims model_type {model_type!r}"
+            + (f" (the nearest known is {near[0]!r})" if near else ""),
+            where=model_id,
+            fix="`kolm families` lists what is supported",
         )
-    return confirmed
+    )

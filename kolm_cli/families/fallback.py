@@ -1,61 +1,132 @@
-"""The plain rule for an architecture that no family claims, and it says so."""
+"""An architecture that no family claims: its parts are guessed from names, and it says so."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import Any
 
-from kolm_cli.families.base import Family
+from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.families.base import Family, PartName, Takes
 from kolm_cli.families.support import Experimental
-
-if TYPE_CHECKING:
-    from torch import nn
+from kolm_cli.families.text import TextOnly
 
 VISION_WORDS = ("vision", "visual", "image_encoder")
+_NOTE = (
+    "no family claims model_type {kind!r}: what has {words} in its name is frozen as the vision"
+    " tower, the decoder that transformers names is the language tower, and the rest between them"
+    " is the projector; check modules.json"
+)
 
 
 @dataclass(frozen=True)
 class Generic(Family):
-    """Parts guessed from names; only the loaded model can tell them."""
+    """Parts guessed from the names of the model's modules.
 
-
-def from_model(model_type: str, model: nn.Module) -> Family:
-    """Guess the parts of an unknown model from its module names.
-
-    The language tower is what `get_decoder` gives; whatever has `vision`, `visual` or
-    `image_encoder` in its name is vision; a projector inside the tower is not recognised.
+    Attributes:
+        config: `config.json`, as JSON text.
     """
-    get_decoder: Any = getattr(model, "get_decoder", None)
-    decoder = get_decoder() if get_decoder else None
-    names = {name for name, module in model.named_modules() if module is decoder}
-    vision = sorted(
-        {
-            ".".join(parts[: i + 1])
-            for parts in (name.split(".") for name, _ in model.named_modules() if name)
-            for i, part in enumerate(parts)
-            if any(word in part for word in VISION_WORDS)
-        },
-        key=len,
+
+    config: str = ""
+
+    def prefixes(self, part: PartName) -> tuple[str, ...]:
+        """The guessed prefixes: the architecture is built without weights, once."""
+        return guess_parts(self.config, self.auto_class)[part]
+
+
+@dataclass(frozen=True)
+class GenericText(TextOnly):
+    """A text-only model whose decoder is where transformers says it is.
+
+    Attributes:
+        config: `config.json`, as JSON text.
+    """
+
+    config: str = ""
+
+    def prefixes(self, part: PartName) -> tuple[str, ...]:
+        """The guessed prefixes."""
+        return guess_parts(self.config, self.auto_class)[part]
+
+
+def guess(config: Mapping[str, Any]) -> Family | None:
+    """The generic family of a `config.json`; None when transformers does not know its type."""
+    from transformers.models.auto import modeling_auto
+
+    kind = config["model_type"]
+    text = json.dumps(config, sort_keys=True)
+    note = _NOTE.format(kind=kind, words=" or ".join(VISION_WORDS))
+    common: dict[str, Any] = {
+        "name": "generic",
+        "model_types": (kind,),
+        "id_patterns": (),
+        "written_for": (),
+        "papers": (),
+        "language": (),
+        "support": Experimental(note),
+        "config": text,
+    }
+    if kind in modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
+        return Generic(**common)
+    if kind in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        return GenericText(
+            **common,
+            takes=Takes(images=False, several_images=False),
+            auto_class="AutoModelForCausalLM",
+        )
+    return None
+
+
+@cache
+def guess_parts(config: str, auto_class: str) -> dict[PartName, tuple[str, ...]]:
+    """The prefixes of each part, from the architecture's names alone.
+
+    Raises:
+        InputError: the decoder, or anything between it and the vision tower, is not to be found.
+    """
+    import torch
+    import transformers
+
+    values = json.loads(config)
+    kind = values.pop("model_type")
+    with torch.device("meta"):
+        made = transformers.AutoConfig.for_model(kind, **values)
+        model = getattr(transformers, auto_class).from_config(made)
+    decoder = model.get_decoder()
+    language = [name for name, module in model.named_modules() if name and module is decoder]
+    vision = _outermost(
+        ".".join(pieces[: depth + 1])
+        for pieces in (name.split(".") for name, _ in model.named_modules())
+        for depth, piece in enumerate(pieces)
+        if any(word in piece for word in VISION_WORDS)
     )
-    claimed = [*names, *vision, "lm_head"]
-    rest = sorted(
-        {
-            name.rpartition(".")[0] or name
-            for name, _ in model.named_parameters()
-            if not any(name == prefix or name.startswith(prefix + ".") for prefix in claimed)
-        }
+    claimed = (*language, *vision, "lm_head")
+    rest = tuple(
+        name
+        for name, _ in model.named_parameters()
+        if not any(name == prefix or name.startswith(f"{prefix}.") for prefix in claimed)
     )
-    return Generic(
-        name="generic",
-        model_types=(model_type,),
-        id_patterns=(),
-        written_for=(),
-        papers=(),
-        language=tuple(sorted(names)),
-        vision=tuple(vision),
-        projector=tuple(rest),
-        support=Experimental(
-            f"no family claims model_type {model_type!r}: parts were guessed from names "
-            f"({', '.join(VISION_WORDS)} is vision)"
-        ),
-    )
+    if not language or (vision and not rest):
+        missing = "projector" if language else "language tower"
+        raise InputError(
+            Problem(
+                f"the {missing} of model_type {kind!r} cannot be told from its names",
+                where="base.model",
+                fix="use a family of `kolm families`, or add one (CONTRIBUTING.md)",
+            )
+        )
+    return {
+        "vision": vision,
+        "projector": rest if vision else (),
+        "language": tuple(language),
+        "head": ("lm_head",),
+        "other": () if vision else rest,
+    }
+
+
+def _outermost(names: Any) -> tuple[str, ...]:
+    """Dotted names without those that stand inside another."""
+    found = sorted(set(names))
+    return tuple(name for name in found if not any(name.startswith(f"{other}.") for other in found))

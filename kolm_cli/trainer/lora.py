@@ -53,7 +53,7 @@ def target_expression(family: Family, leaves: tuple[str, ...]) -> str:
     PEFT matches a string with `re.fullmatch`; a list would match by suffix, and so also reach
     layers of the same name inside the vision tower.
     """
-    towers = "|".join(re.escape(prefix) for prefix in sorted(family.language))
+    towers = "|".join(re.escape(prefix) for prefix in sorted(family.prefixes("language")))
     return rf"(?:{towers})\.(?:.*\.)?(?:{'|'.join(map(re.escape, leaves))})"
 
 

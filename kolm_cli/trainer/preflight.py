@@ -10,6 +10,7 @@ from kolm_cli.core.errors import Problem, raise_if_any
 from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.rows import Row
 from kolm_cli.families.base import Family
+from kolm_cli.families.support import describe
 from kolm_cli.trainer.encode import Encoded, RowError, encode_prompt, open_images
 from kolm_cli.trainer.fit import Side, encode_to_fit
 
@@ -83,10 +84,13 @@ def check_rows(
         processor: the base's processor.
         rows: the rows.
         limits: what a row may hold.
-        progress: told of each row, and noted of each that is cut.
+        progress: told of each row, and noted of each that is cut and of an experimental family.
         prompts_only: the rows are only answered, never trained on.
     """
     findings = Findings()
+    level, why = describe(family.support)
+    if why and not prompts_only:
+        progress.note(f"the family {family.name} is {level}: {why}")
     for index, row in enumerate(rows):
         reasons = undeclared(family, row, limits.max_images)
         if not reasons:

@@ -21,6 +21,7 @@ from kolm_cli.core.progress import Progress, Silent
 from kolm_cli.dataset.python_rows import rows_from_python
 from kolm_cli.dataset.rows import Row
 from kolm_cli.families.resolve import Base, resolve_base
+from kolm_cli.families.support import describe
 from kolm_cli.spec.model import TrainSection
 from kolm_cli.trainer import checkpoint
 from kolm_cli.trainer.artifact import module_lists, save_adapter
@@ -200,6 +201,7 @@ class VLMTrainer:
             "model_id": self.base.name,
             "model_revision": self.base.revision,
             "family": self.base.family.name,
+            "family_support": ": ".join(filter(None, describe(self.base.family.support))),
             "papers": [paper.url for paper in self.base.family.papers],
             "trust_remote_code": self.base.trust_remote_code,
             **config.model_dump(mode="json"),

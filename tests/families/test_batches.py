@@ -102,8 +102,11 @@ def _first_gradients(
 
 
 def test_accumulating_eight_rows_gives_the_gradient_of_a_batch_of_eight(
-    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
+    if case.family.name == "qwen3_5":
+        # The reason why it is experimental.
+        request.applymarker(pytest.mark.xfail(reason="agrees to 1e-4 only", strict=True))
     whole = _first_gradients(case, tmp_path / "a", monkeypatch, size=8, times=1)
     parts = _first_gradients(case, tmp_path / "b", monkeypatch, size=1, times=8)
     assert whole.keys() == parts.keys()

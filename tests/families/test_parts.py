@@ -94,7 +94,7 @@ def test_lora_stays_in_the_language_tower(case: Case, targets: str) -> None:
     expected = {name for name in available if name.rpartition(".")[2] in leaves}
     wrapped = attach(model, case.family, targets=wanted, r=4, alpha=8, dropout=0.0)
     assert _lora(wrapped) == expected
-    assert len(expected) == 2 * len(leaves), "every target stands once in each of two layers"
+    assert {name.rpartition(".")[2] for name in expected} == set(leaves), "none matches nothing"
 
 
 def test_default_targets_every_linear_layer_of_the_language_tower(case: Case) -> None:

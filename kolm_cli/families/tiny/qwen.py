@@ -75,6 +75,7 @@ def processor(
     *,
     patch_size: int = 14,
     default_system: bool = True,
+    template: str = _TURNS,
 ) -> Any:
     """The stock processor with a byte tokenizer; images of at most 16 merged patches.
 
@@ -83,6 +84,7 @@ def processor(
         video_class: its video processor; Qwen2-VL's by default.
         patch_size: pixels of a patch's side.
         default_system: whether the template writes a system prompt where there is none.
+        template: the chat template after that.
     """
     from transformers import Qwen2VLImageProcessor, Qwen2VLVideoProcessor
 
@@ -99,5 +101,5 @@ def processor(
         image_processor=Qwen2VLImageProcessor(size=size, patch_size=patch_size),
         tokenizer=tokenizer,
         video_processor=(video_class or Qwen2VLVideoProcessor)(),
-        chat_template=(_DEFAULT_SYSTEM if default_system else "") + _TURNS,
+        chat_template=(_DEFAULT_SYSTEM if default_system else "") + template,
     )

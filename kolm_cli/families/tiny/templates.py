@@ -164,15 +164,18 @@ MISTRAL = (
     "{% else %} {{ m['content'] | trim }}{{ eos_token }}{% endif %}{% endfor %}"
 )
 
-# Plain text: an empty thought stands before the last answer, and is dropped from earlier ones.
+# An empty thought stands before the last answer, and is dropped from earlier ones.
 QWEN3 = (
     "{% set last = namespace(question=0) %}"
     "{% for m in messages %}{% if m['role'] == 'user' %}{% set last.question = loop.index0 %}"
     "{% endif %}{% endfor %}"
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
     "{% if m['role'] == 'assistant' and loop.index0 > last.question %}<think>\n\n</think>\n\n"
-    "{% endif %}{{ m['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n"
-    "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}"
     "{% endif %}"
+    "{% if m['content'] is string %}{{ m['content'] }}{% else %}"
+    + _IN_ORDER.replace("%IMAGE%", "<|vision_start|><|image_pad|><|vision_end|>")
+    + "{% endif %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n"
+    "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n"
+    "{% else %}<think>\n{% endif %}{% endif %}"
 )
