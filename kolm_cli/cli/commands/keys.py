@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 Protected = Annotated[
     bool,
-    typer.Option(
-        "--passphrase", help="Encrypt it; asks, or takes KOLM_KEY_PASSPHRASE.", is_flag=True
-    ),
+    typer.Option("--passphrase", help="Encrypt it; asks, or takes KOLM_KEY_PASSPHRASE."),
 ]
 KeyId = Annotated[
     str | None, typer.Argument(metavar="[ID]", help="Its id, or 8 digits of it; else the default.")
@@ -47,9 +45,7 @@ def register(app: typer.Typer) -> None:
 def new(
     kind: Annotated[Kind, typer.Option("--kind", help="Its algorithm.")] = Kind.P256,
     passphrase: Protected = False,
-    default: Annotated[
-        bool, typer.Option("--default", help="Sign with it from now on.", is_flag=True)
-    ] = False,
+    default: Annotated[bool, typer.Option("--default", help="Sign with it from now on.")] = False,
     trusted: Annotated[
         bool, typer.Option("--trust/--no-trust", help="Put it into your trust file.")
     ] = True,
