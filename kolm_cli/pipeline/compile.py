@@ -65,17 +65,16 @@ def compile_spec(spec: Path, *, out: Path | None, force: bool, progress: Progres
     inputs = gather(spec)
     target = (out or inputs.loaded.bundle_path).expanduser().absolute()
     with _only_one(inputs, progress):
-        found = None if force else earlier.find(inputs.result)
+        found = None if force else earlier.find(inputs.result, target)
         if found is not None:
-            earlier.deliver(found.bundle, target)
-            return Compiled(target, {**found.report, "bundle": str(target), "cached": True})
+            return Compiled(target, {**found, "bundle": str(target), "cached": True})
         if force:
             discard(inputs)
         if not is_done(inputs):
             train(inputs, preflight(inputs, progress), progress)
         progress.stage("bundle")
         report = _bundle(inputs, run_folder(inputs), target, started)
-        earlier.keep(inputs.result, target, report)
+        earlier.keep(inputs.result, inputs.spec.name, target, report, progress)
     return Compiled(target, {**report, "bundle": str(target), "cached": False})
 
 

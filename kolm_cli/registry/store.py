@@ -103,7 +103,8 @@ class Registry:
             before = self.index()
             box = [before]
             yield box
-            if box[0] != before:
+            # Compared as they are written: in order.
+            if box[0].to_bytes() != before.to_bytes():
                 self.replace_index(box[0])
 
     def replace_index(self, index: Index) -> None:
