@@ -76,6 +76,27 @@ def test_files_are_streamed_from_disk(tmp_path: Path) -> None:
             bundle.read("processor/tokenizer.json", 10)
 
 
+def test_a_file_that_changes_while_it_is_open_is_noticed(tmp_path: Path) -> None:
+    path = factory.make_bundle(tmp_path / "a.kolm").path
+    with open_bundle(path) as bundle:
+        assert bundle.names[0] == "manifest.json"
+        assert bundle.read("spec.yaml", 100) == factory.make_files()["spec.yaml"]
+        with path.open("r+b") as stream:
+            stream.seek(path.read_bytes().index(b"kolm: 1"))
+            stream.write(b"evil")
+        with pytest.raises(VerificationError, match=r"spec\.yaml: changed while it was read"):
+            bundle.read("spec.yaml", 100)
+        with pytest.raises(VerificationError, match="has no x"):
+            bundle.read("x", 100)
+
+
+def test_a_damaged_bundle_does_not_open(tmp_path: Path) -> None:
+    path = factory.make_bundle(tmp_path / "a.kolm").path
+    path.write_bytes(path.read_bytes().replace(b"kolm: 1\n", b"kolm: 2\n"))
+    with pytest.raises(VerificationError, match=r"container: spec\.yaml"):
+        open_bundle(path)
+
+
 def test_what_may_not_stand_in_a_bundle_is_refused_all_at_once(tmp_path: Path) -> None:
     files = factory.make_files()
     files["adapter/evil.py"] = b"print()"
