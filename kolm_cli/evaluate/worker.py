@@ -19,7 +19,13 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 
 from kolm_cli.core import canonical
-from kolm_cli.core.errors import InterruptedRunError, KolmError, VerificationError
+from kolm_cli.core.errors import (
+    InterruptedRunError,
+    KolmError,
+    LackingError,
+    Problem,
+    VerificationError,
+)
 from kolm_cli.core.files import write_atomic
 from kolm_cli.dataset.frozen import thaw
 from kolm_cli.dataset.orders import Orders, RunFolder, is_sealed, seal
@@ -29,6 +35,7 @@ from kolm_cli.families.resolve import Base, resolve_base
 from kolm_cli.spec.model import TrainSection
 from kolm_cli.trainer.artifact import load_adapter
 from kolm_cli.trainer.environment import describe_environment
+from kolm_cli.trainer.launch import PROCESSES_VARIABLE
 from kolm_cli.trainer.lifeline import Lifeline, lock_run
 from kolm_cli.trainer.load import load_base
 from kolm_cli.trainer.report import FileProgress
@@ -181,6 +188,14 @@ def start(folder: Path) -> None:
     config = TrainSection(**orders.train)
     device = pick_device(orders.device)
     state = PartialState(cpu=device == "cpu")
+    ordered = int(os.environ.get(PROCESSES_VARIABLE, state.num_processes))
+    if state.num_processes != ordered:
+        raise LackingError(
+            Problem(
+                f"{ordered} processes were ordered, and {state.num_processes} met",
+                where="launch.num_processes",
+            )
+        )
     lock = lock_run(folder) if state.is_local_main_process else contextlib.nullcontext()
     progress = FileProgress(run.progress, active=state.is_main_process)
     with lock:

@@ -152,7 +152,8 @@ class Observer(TrainerCallback):
             self._progress.advance(state.global_step, **figures)
             self._shown = now
         trainer.step_loss = None
-        if state.global_step - self._first_step == 1:
+        if self._watch.calls:
+            # One observation is enough; a first step without images has none.
             self._watch.remove()
         if not last and self._should_stop():
             self.stopped = True

@@ -32,6 +32,8 @@ from kolm_cli.dataset.orders import RunFolder
 from kolm_cli.spec.model import LaunchSection
 
 WORKER = "kolm_cli.evaluate.worker"
+# What was ordered, so that the worker can tell a launch that silently made fewer.
+PROCESSES_VARIABLE = "KOLM_PROCESSES"
 POLL_SECONDS = 0.1
 # Longer than the worker's own grace, which lets a step end and a checkpoint be written.
 PATIENCE_SECONDS = 40.0
@@ -40,9 +42,10 @@ _TAIL_LINES = 15
 
 def accelerate_config(launch: LaunchSection) -> dict[str, Any]:
     """A configuration of our own: one in the user's cache folder would silently change runs."""
-    cpu = launch.device == "cpu"
     several = launch.num_processes > 1
-    kind = ("MULTI_CPU" if cpu else "MULTI_GPU") if several else "NO"
+    # Under MULTI_CPU the launcher starts a single process and says nothing (it leaves the others
+    # to mpirun). As MULTI_GPU it uses torchrun, and our environment says which device is meant.
+    kind = "MULTI_GPU" if several else "NO"
     config: dict[str, Any] = {
         "compute_environment": "LOCAL_MACHINE",
         "distributed_type": kind,
@@ -50,7 +53,7 @@ def accelerate_config(launch: LaunchSection) -> dict[str, Any]:
         "num_machines": launch.num_machines,
         "num_processes": launch.num_processes,
         "machine_rank": launch.machine_rank,
-        "use_cpu": cpu,
+        "use_cpu": launch.device == "cpu" and not several,
         "rdzv_backend": "static",
         "same_network": True,
         "main_training_function": "main",
@@ -58,8 +61,8 @@ def accelerate_config(launch: LaunchSection) -> dict[str, Any]:
     }
     if launch.main_process_ip:
         config["main_process_ip"] = launch.main_process_ip
-    if launch.main_process_port:
-        config["main_process_port"] = launch.main_process_port
+    # 0 is any free port: with the launcher's own default, two runs on a machine would meet.
+    config["main_process_port"] = launch.main_process_port or 0
     return config
 
 
@@ -92,6 +95,7 @@ def environment(launch: LaunchSection, threads: int) -> dict[str, str]:
         MKL_NUM_THREADS=str(threads),
         PYTHONHASHSEED="0",
         PYTHONUNBUFFERED="1",
+        **{PROCESSES_VARIABLE: str(launch.num_processes)},
     )
     # A secret of the command's is none of the worker's business.
     for name in ("KOLM_SIGNING_KEY", "KOLM_KEY_PASSPHRASE"):
