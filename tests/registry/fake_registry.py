@@ -145,11 +145,14 @@ def _handler(fake: FakeRegistry) -> type[BaseHTTPRequestHandler]:
             else:
                 self.answer(200, data)
 
+        def place(self) -> str:
+            return urlsplit(self.path).path.rpartition("/")[0] + "/"
+
         def upload(self, name: str) -> None:
             if self.command == "POST":
                 name = f"u{len(fake.seen)}"
                 fake.uploads[name] = b""
-                self.answer(202, Location=f"/v2/x/blobs/uploads/{name}")
+                self.answer(202, Location=f"{self.place()}{name}")
                 return
             if self.command == "PATCH" and fake.cut_uploads:
                 fake.cut_uploads -= 1
@@ -181,7 +184,7 @@ def _handler(fake: FakeRegistry) -> type[BaseHTTPRequestHandler]:
                 self.answer(201, Docker_Content_Digest=digest)
                 return
             code = 204 if self.command == "GET" else 202
-            location = f"/v2/x/blobs/uploads/{name}"
+            location = f"{self.place()}{name}"
             self.answer(code, Location=location, Range=f"0-{max(0, have - 1)}")
 
         def manifest(self, reference: str) -> None:
