@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from dataclasses import dataclass
 
@@ -11,6 +12,26 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 # A decompression bomb is small on disk and huge in memory; 64 Mpx is 192 MB as RGB.
 MAX_PIXELS = 64 * 1024 * 1024
 MAX_BYTES = 64 * 1024 * 1024
+
+
+# Formats of pictures only: Pillow also opens EPS, by running Ghostscript on it. HEIF is read where
+# a plug-in of Pillow's is registered.
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "HEIF", "JPEG2000", "MPO")
+# What Pillow's decoders raise on damaged data.
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    OverflowError,
+    ZeroDivisionError,
+    struct.error,
+)
 
 
 class ImageError(ValueError):
@@ -43,10 +64,10 @@ def inspect(data: bytes) -> ImageFacts:
         ImageError: not an image, truncated, damaged, or beyond the limits.
     """
     upright = decode_rgb(data)
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         try:
             value = image.getexif().get(ExifTags.Base.Orientation, 1)
-        except (OSError, SyntaxError, ValueError, EOFError):
+        except _DAMAGE:
             value = 1
         orientation = value if isinstance(value, int) and 1 <= value <= 8 else 1
         frames = getattr(image, "n_frames", 1)
@@ -69,7 +90,7 @@ def decode_rgb(data: bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
             if image.width * image.height > MAX_PIXELS:
                 raise ImageError(
                     f"{image.width} x {image.height} pixels, more than the {MAX_PIXELS} allowed"
@@ -82,7 +103,7 @@ def decode_rgb(data: bytes) -> Image.Image:
         raise ImageError("not an image in a format that Pillow reads") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError("a decompression bomb: far more pixels than its bytes suggest") from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, MemoryError) as error:
+    except _DAMAGE as error:
         # Pillow's decoders raise all of these on damaged data.
         raise ImageError(f"damaged or truncated: {error}") from error
 

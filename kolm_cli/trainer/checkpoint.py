@@ -44,7 +44,10 @@ def read(folder: Path) -> dict[str, Any] | None:
 
 
 def latest(folder: Path) -> tuple[Path, dict[str, Any]] | None:
-    """The newest usable checkpoint under `folder` and its state; unusable ones are removed."""
+    """The newest usable checkpoint under `folder` and its state.
+
+    Unusable ones are removed, so only one process of a run may ask.
+    """
     numbered = [
         (int(match[1]), path)
         for path in folder.glob("checkpoint-*")

@@ -98,6 +98,7 @@ class Evidence:
         self.after_peft = count_parameters(model, partition)
         self.frozen_before = frozen_digests(model, partition)
         self._trainable_before = {n: tensor_digest(p) for n, p in trainable(model).items()}
+        self._frozen_graded: list[str] = []
 
     def start_state(self) -> dict[str, Any]:
         """What a checkpoint must keep, since a resumed run begins with trained weights."""
@@ -113,6 +114,14 @@ class Evidence:
             raise EvidenceError("the base's weights differ from those that the run began with")
         self._trainable_before = state["trainable_before"]
 
+    def note_frozen_gradients(self) -> None:
+        """Look for gradients on frozen tensors, while those of a step still stand."""
+        self._frozen_graded = [
+            base_name(name)
+            for name, parameter in self._model.named_parameters()
+            if not parameter.requires_grad and parameter.grad is not None
+        ]
+
     def conclude(self, ledger: GradientLedger) -> dict[str, Any]:
         """The observed facts, as they stand in the receipt.
 
@@ -124,18 +133,20 @@ class Evidence:
         unchanged = [n for n, p in now.items() if tensor_digest(p) == self._trainable_before.get(n)]
         unseen = sorted(set(now) - ledger.seen)
         after = frozen_digests(self._model, self._partition)
-        graded = [
-            base_name(n)
-            for n, p in self._model.named_parameters()
-            if not p.requires_grad and p.grad is not None
-        ]
         problems = [Problem("trainable, but saw no gradient", where=name) for name in unseen]
         problems += [
             Problem("trainable, but did not change", where=name)
             for name in unchanged
             if name not in unseen
         ]
-        problems += [Problem("frozen, but holds a gradient", where=name) for name in graded]
+        problems += [
+            Problem("is not finite any more; lower the learning rate", where=name)
+            for name, parameter in now.items()
+            if not torch.isfinite(parameter).all()
+        ]
+        problems += [
+            Problem("frozen, but got a gradient", where=name) for name in self._frozen_graded
+        ]
         problems += [
             Problem("frozen, but its weights changed during the run", where=part)
             for part in after

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import distributed, nn
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from kolm_cli.core.progress import Progress
@@ -30,7 +30,7 @@ def training_arguments(
     config: TrainSection, folder: Path, *, cpu: bool, workers: int
 ) -> TrainingArguments:
     """What the Trainer is told; everything that could vary by itself is stated."""
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=config.per_device_train_batch_size,
         gradient_accumulation_steps=config.gradient_accumulation_steps,
@@ -55,6 +55,11 @@ def training_arguments(
         # Every tensor that trains takes part in every step; see `make_loss`.
         ddp_find_unused_parameters=False,
     )
+    # With one process and several GPUs the Trainer would turn to DataParallel by itself, and
+    # multiply the batch; one process trains on one device.
+    _ = arguments.device
+    arguments._n_gpu = min(arguments._n_gpu, 1)
+    return arguments
 
 
 class KolmTrainer(Trainer):
@@ -65,6 +70,7 @@ class KolmTrainer(Trainer):
     ) -> None:
         self.family, self.partition, self.config = family, partition, config
         self.step_loss: torch.Tensor | None = None
+        self.tokens = 0
         self.optimizer: torch.optim.Optimizer | None
         self.lr_scheduler: torch.optim.lr_scheduler.LRScheduler | None
         super().__init__(**kwargs)
@@ -95,6 +101,11 @@ class KolmTrainer(Trainer):
         self.step_loss = loss if self.step_loss is None else self.step_loss + loss
         return loss
 
+    def _prepare_inputs(self, inputs: Any) -> Any:
+        """Count what a batch holds here: the collator may run in another process."""
+        self.tokens += int(inputs["input_ids"].numel())
+        return super()._prepare_inputs(inputs)
+
     def _load_from_checkpoint(
         self, resume_from_checkpoint: str, model: nn.Module | None = None
     ) -> None:
@@ -113,13 +124,15 @@ class Observer(TrainerCallback):
         ledger: GradientLedger,
         watch: GraphWatch,
         progress: Progress,
-        tokens: Callable[[], int],
+        run_digest: str,
+        graph_before: dict[str, int] | None,
         should_stop: Callable[[], bool],
     ) -> None:
         self.trainer: KolmTrainer | None = None
         self.stopped = False
         self._evidence, self._ledger, self._watch = evidence, ledger, watch
-        self._progress, self._tokens, self._should_stop = progress, tokens, should_stop
+        self._progress, self._should_stop = progress, should_stop
+        self._run_digest, self._graph_before = run_digest, graph_before
         self._began = self._shown = time.monotonic()
         self._first_step = 0
 
@@ -130,8 +143,10 @@ class Observer(TrainerCallback):
         self._progress.stage("train", state.max_steps)
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Gradients of the whole step are complete here."""
+        """Gradients of the whole step are complete here, and are cleared right after it."""
         self._ledger.look()
+        if state.global_step == self._first_step:
+            self._evidence.note_frozen_gradients()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Show the step, and end in order when asked to."""
@@ -144,7 +159,7 @@ class Observer(TrainerCallback):
             done = state.global_step - self._first_step
             elapsed = now - self._began
             figures = {
-                "tokens_per_second": self._tokens() / elapsed,
+                "tokens_per_second": trainer.tokens / elapsed,
                 "eta_seconds": (state.max_steps - state.global_step) * elapsed / max(1, done),
             }
             if trainer.step_loss is not None:
@@ -155,15 +170,36 @@ class Observer(TrainerCallback):
         if self._watch.calls:
             # One observation is enough; a first step without images has none.
             self._watch.remove()
-        if not last and self._should_stop():
+        if not last and self._all_should_stop():
             self.stopped = True
             control.should_save = True
             control.should_training_stop = True
 
+    def graph(self) -> dict[str, int]:
+        """How many projector calls were seen, and how many of their inputs had history."""
+        if self._watch.calls:
+            return {"calls": self._watch.calls, "with_history": self._watch.with_history}
+        return self._graph_before or {"calls": 0, "with_history": 0}
+
+    def _all_should_stop(self) -> bool:
+        """Whether any process was told to stop: all must leave at the same step, or hang."""
+        told = self._should_stop()
+        if not (distributed.is_initialized() and distributed.get_world_size() > 1):
+            return told
+        trainer = self.trainer
+        device = trainer.args.device if trainer else torch.device("cpu")
+        flag = torch.tensor(int(told), device=device)
+        distributed.all_reduce(flag, op=distributed.ReduceOp.MAX)
+        return bool(flag)
+
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Complete the checkpoint with what the Trainer leaves out, then seal it."""
         trainer = self.trainer
-        if trainer is None or not trainer.is_world_process_zero():
+        if trainer is None:
+            return
+        # The other processes write their random states into the same folder.
+        trainer.accelerator.wait_for_everyone()
+        if not trainer.is_world_process_zero():
             return
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         save_full_parts(trainer.model, trainer.partition, folder)
@@ -172,6 +208,7 @@ class Observer(TrainerCallback):
             {
                 "evidence": self._evidence.start_state(),
                 "gradients_seen": sorted(self._ledger.seen),
-                "graph": {"calls": self._watch.calls, "with_history": self._watch.with_history},
+                "graph": self.graph(),
+                "run": self._run_digest,
             },
         )

@@ -11,15 +11,15 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from torch import nn
+from torch import distributed, nn
 from transformers.trainer_utils import set_seed
 
-from kolm_cli.core import canonical
+from kolm_cli.core import canonical, digests
 from kolm_cli.core.errors import InputError, LackingError, Problem
 from kolm_cli.core.files import write_atomic
 from kolm_cli.core.progress import Progress, Silent
 from kolm_cli.dataset.python_rows import rows_from_python
-from kolm_cli.dataset.rows import Row
+from kolm_cli.dataset.rows import Row, rows_digest
 from kolm_cli.families.resolve import Base, resolve_base
 from kolm_cli.families.support import describe
 from kolm_cli.spec.model import TrainSection
@@ -28,7 +28,12 @@ from kolm_cli.trainer.artifact import module_lists, save_adapter
 from kolm_cli.trainer.collate import collate
 from kolm_cli.trainer.dataset import EncodedRows
 from kolm_cli.trainer.encode import Encoded, open_images
-from kolm_cli.trainer.evidence import Evidence, GradientLedger, count_parameters
+from kolm_cli.trainer.evidence import (
+    Evidence,
+    EvidenceError,
+    GradientLedger,
+    count_parameters,
+)
 from kolm_cli.trainer.feature_cache import FeatureCache
 from kolm_cli.trainer.fit import Side, encode_to_fit
 from kolm_cli.trainer.freeze import GraphWatch, isolate_vision, set_trainable
@@ -78,7 +83,6 @@ class VLMTrainer:
         self._rows, self._side, self._folder = rows, side, folder
         self._progress, self._should_stop = progress or Silent(), should_stop
         self._cpu = device == "cpu"
-        self._tokens = 0
         self._evidence_facts: dict[str, Any] | None = None
         self._wrap(model)
 
@@ -128,9 +132,17 @@ class VLMTrainer:
             StoppedEarly: `should_stop` said so; a checkpoint was written.
         """
         family = self.base.family
-        found = checkpoint.latest(self._folder)
+        found = _agreed_checkpoint(self._folder)
         state = found[1] if found else {}
         if state:
+            if state["run"] != self._run_digest():
+                raise InputError(
+                    Problem(
+                        "it holds a checkpoint of another run: other rows, base or options",
+                        where=str(self._folder),
+                        fix="give another output_dir, or empty this one",
+                    )
+                )
             self.evidence.restore(state["evidence"])
         ledger = GradientLedger(self.model, state.get("gradients_seen", ()))
         watch = GraphWatch(self.model, family)
@@ -139,7 +151,8 @@ class VLMTrainer:
             ledger=ledger,
             watch=watch,
             progress=self._progress,
-            tokens=lambda: self._tokens,
+            run_digest=self._run_digest(),
+            graph_before=state.get("graph"),
             should_stop=self._should_stop,
         )
         full = [
@@ -166,7 +179,9 @@ class VLMTrainer:
         trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
         if observer.stopped:
             raise StoppedEarly
-        graph = state.get("graph") or {"calls": watch.calls, "with_history": watch.with_history}
+        graph = observer.graph()
+        if self.config.freeze_vision and graph["with_history"]:
+            raise EvidenceError("what entered the projector carried gradient history")
         self._evidence_facts = {
             **self.evidence.conclude(ledger),
             "projector_calls_observed": graph["calls"],
@@ -186,8 +201,18 @@ class VLMTrainer:
             side=self._side,
         )
 
+    def _run_digest(self) -> str:
+        """What decides this training; a checkpoint of anything else is not resumed from."""
+        return digests.sha256_json(
+            {
+                "base": [self.base.name, self.base.revision],
+                "config": self.config.model_dump(mode="json"),
+                "truncation": self._side,
+                "rows": rows_digest(self._rows),
+            }
+        )
+
     def _collate(self, rows: list[Encoded]) -> dict[str, torch.Tensor]:
-        self._tokens += sum(row.tokens for row in rows)
         return collate(self.base.family, self.processor, rows, side="right")
 
     def modules(self) -> dict[str, Any]:
@@ -221,6 +246,17 @@ class VLMTrainer:
         save_adapter(self.model, self.partition, self.base.name, target)
         write_atomic(target / "modules.json", canonical.dumps(self.modules()))
         return target
+
+
+def _agreed_checkpoint(folder: Path) -> tuple[Path, dict[str, Any]] | None:
+    """The newest usable checkpoint, chosen by the first process for all of them."""
+    if not (distributed.is_initialized() and distributed.get_world_size() > 1):
+        return checkpoint.latest(folder)
+    first = distributed.get_rank() == 0
+    choice: list[Any] = [checkpoint.latest(folder) if first else None]
+    distributed.broadcast_object_list(choice, src=0)
+    found: tuple[Path, dict[str, Any]] | None = choice[0]
+    return found
 
 
 def steps_of(rows: int, config: TrainSection, processes: int = 1) -> int:
