@@ -147,7 +147,7 @@ def test_bytes(good: Good, mutations: list[Mutation]) -> None:
 
 
 @pytest.mark.slow
-@often(30_000)
+@often(15_000)
 @given(mutations=st.lists(byte_mutations, min_size=1, max_size=4))
 def test_bytes_thoroughly(good: Good, mutations: list[Mutation]) -> None:
     good.assert_refused(mutated_bytes(good, mutations))
@@ -208,7 +208,7 @@ def test_entries(good: Good, data: st.DataObject) -> None:
 
 
 @pytest.mark.slow
-@often(10_000)
+@often(6_000)
 @given(data=st.data())
 def test_entries_thoroughly(good: Good, data: st.DataObject) -> None:
     good.assert_refused(data.draw(entry_mutants(good)))
@@ -292,7 +292,7 @@ def test_json_values(good: Good, data: st.DataObject) -> None:
 
 
 @pytest.mark.slow
-@often(20_000)
+@often(8_000)
 @given(data=st.data())
 def test_json_values_thoroughly(good: Good, data: st.DataObject) -> None:
     good.assert_refused(data.draw(json_mutants(good)))
@@ -343,7 +343,7 @@ def test_signed_nonsense_gets_a_verdict(good: Good, content: Any) -> None:
 
 
 @pytest.mark.slow
-@often(10_000)
+@often(2_000)
 @given(content=nonsense())
 def test_signed_nonsense_thoroughly(good: Good, content: Any) -> None:
     report = judged(good, content)
