@@ -28,7 +28,7 @@ def write_chart_data(
         rows: how many lines to write; the last image gets fewer questions if it must.
         seed: decides everything that is random.
         questions_per_image: how many questions share an image, up to 4 (B) or 7 (A). With fewer
-            than all, the kinds take turns, so that each is about equally common.
+            than all, the kinds take turns: row i is of kind i modulo their number.
 
     Returns:
         The path of the JSONL file.
@@ -36,7 +36,7 @@ def write_chart_data(
     Raises:
         ValueError: `rows` or `questions_per_image` is out of range.
     """
-    kinds = 7 if style == "A" else 4
+    kinds = len(questions.KINDS[style])
     if rows < 1:
         raise ValueError(f"rows must be at least 1, got {rows}")
     if not 1 <= questions_per_image <= kinds:

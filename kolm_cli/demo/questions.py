@@ -17,20 +17,46 @@ class Question(NamedTuple):
     answer: str
 
 
+KINDS = {
+    "A": ("longest", "shortest", "longest or shortest", "value", "which bar", "which bar", "count"),
+    "B": ("longest", "shortest", "value", "count"),
+}
+"""What the questions of each style ask for, in their order; style A's last one is left out."""
+
+_MOST = ("tallest", "highest", "largest", "greatest", "biggest", "top")
+_LEAST = ("shortest", "lowest", "littlest", "tiniest", "least", "bottom")
+_ASK_EXTREME = ("Which bar is the {}?", "Give the {} bar.", "Show the {} bar.", "The {} bar?")
+_ASK_VALUE = ("What is the value of {}?", "Give the value of {}.", "Read {}.")
+_ASK_BAR = ("Which bar has the value {}?", "Give the bar with the value {}.")
+_ASK_COUNT = ("Count the values over {}.", "Count the bars taller than {}.", "Over {}: count.")
+
+
 def style_a(chart: Chart, rng: random.Random) -> list[Question]:
-    """Eight questions of style A; the last one asks for the whole chart to be written out."""
+    """Eight questions of style A; the last one asks for the whole chart to be written out.
+
+    Every kind comes in several wordings. A base that knew one word for the greatest and one for
+    the least had little use for words as such: an adapter then took hundreds of steps to tell two
+    new ones apart, with some seeds.
+    """
     one, other, third = rng.sample(chart.bars, 3)
-    cut = rng.randint(2, 7)
-    over_cut = sum(bar.value > cut for bar in chart.bars)
+    cut = rng.choice((chart.threshold, rng.randint(2, 7)))
+    over = sum(bar.value > cut for bar in chart.bars)
     written = " ".join(f"{bar.label}{bar.value}" for bar in chart.bars)
+
+    def most() -> Question:
+        return Question(rng.choice(_ASK_EXTREME).format(rng.choice(_MOST)), chart.longest.label)
+
+    def least() -> Question:
+        return Question(rng.choice(_ASK_EXTREME).format(rng.choice(_LEAST)), chart.shortest.label)
+
     return [
-        Question("Which bar is the tallest?", chart.longest.label),
-        Question("Which bar is the shortest?", chart.shortest.label),
-        Question(f"What is the value of {one.label}?", str(one.value)),
-        Question(f"Which bar has the value {other.value}?", other.label),
-        Question(f"Which bar has the value {third.value}?", third.label),
-        Question(f"Count the values over {chart.threshold}.", str(chart.above)),
-        Question(f"Count the values over {cut}.", str(over_cut)),
+        most(),
+        least(),
+        rng.choice((most, least))(),
+        Question(rng.choice(_ASK_VALUE).format(one.label), str(one.value)),
+        Question(rng.choice(_ASK_BAR).format(other.value), other.label),
+        Question(rng.choice(_ASK_BAR).format(third.value), third.label),
+        Question(rng.choice(_ASK_COUNT).format(cut), str(over)),
         Question("Write out the chart.", written),
     ]
 

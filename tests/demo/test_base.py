@@ -49,9 +49,9 @@ def test_it_needs_the_picture_and_does_not_know_style_b(base: Base, tmp_path: Pa
     model, processor = base
     own = write_chart_data(tmp_path / "A", style="A", rows=98, seed=11, questions_per_image=7)
     new = write_chart_data(tmp_path / "B", style="B", rows=100, seed=11)
-    assert score(model, processor, own).accuracy >= 0.95
-    assert score(model, processor, own, blank=True).accuracy <= 0.30
-    assert score(model, processor, new).accuracy <= 0.40
+    assert score(model, processor, own, "A").accuracy >= 0.95
+    assert score(model, processor, own, "A", blank=True).accuracy <= 0.30
+    assert score(model, processor, new, "B").accuracy <= 0.40
 
 
 def test_words_it_was_never_taught_are_still_words_apart(base: Base) -> None:

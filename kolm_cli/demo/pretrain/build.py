@@ -14,6 +14,7 @@ from kolm_cli.demo.pretrain.model import build_config, build_model, build_proces
 from kolm_cli.demo.pretrain.schedule import Progress
 from kolm_cli.demo.pretrain.score import score
 from kolm_cli.demo.pretrain.tokenizer import build_tokenizer
+from kolm_cli.demo.questions import KINDS
 
 _HELD_OUT_SEED = 7  # not a seed that the demo's adapter trains or is scored on
 
@@ -69,15 +70,15 @@ def build_base(out: Path, recipe: Recipe, progress: Progress) -> card.Figures:
                 style=style,
                 rows=recipe.scored_rows,
                 seed=_HELD_OUT_SEED,
-                questions_per_image=4 if style == "B" else 7,
+                questions_per_image=len(KINDS[style]),
             )
             for style in styles
         )
         figures = card.Figures(
             cells=cells,
-            style_a=score(model, processor, own),
-            style_a_blank=score(model, processor, own, blank=True),
-            style_b=score(model, processor, new),
+            style_a=score(model, processor, own, "A"),
+            style_a_blank=score(model, processor, own, "A", blank=True),
+            style_b=score(model, processor, new, "B"),
         )
     made = card.Made(
         tower_steps=recipe.tower_steps,

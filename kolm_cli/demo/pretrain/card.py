@@ -52,7 +52,7 @@ tags: [qwen2_5_vl, toy, charts]
 
 A very small vision-language model of the class `Qwen2_5_VLForConditionalGeneration`, for
 kolm's demo and for nothing else. It reads drawn bar charts of 3 to 5 bars. It does not know
-English beyond the six question forms below, and nothing of photographs or documents. It was
+English beyond the question forms of style A, and nothing of photographs or documents. It was
 made from random weights, is not derived from any published model, and saw no data but charts that
 `kolm_cli.demo` drew.
 
@@ -80,9 +80,10 @@ questions each, the vision
    near the embeddings of their label and digit; for this the merger also saw
    {language.ALIGNED_IMAGES} charts a step of every direction and background, without questions.
 
-The questions of style A: "Which bar is the tallest?", "Which bar is the shortest?",
-"What is the value of X?", "Which bar has the value k?", "Count the values over k.",
-"Write out the chart.".
+The questions of style A ask for the longest and the shortest bar (six words each, such as
+"Which bar is the tallest?", "Give the lowest bar."), a bar's value ("What is the value of X?"), the
+bar of a value ("Which bar has the value k?"), a count ("Count the values over k."), and for all of
+it ("Write out the chart."). `kolm_cli/demo/questions.py` has every wording.
 
 Style B, which the demo's adapter learns: horizontal bars on a dark background, "Name the longest
 bar.", "Name the smallest bar.", "How long is X?", "How many bars are above k?".
@@ -99,7 +100,7 @@ processor and `generate`, with the weights as stored. "Write out the chart." is 
 {figures.style_a_blank.accuracy:.3f} |
 | style B | {figures.style_b.rows} | {figures.style_b.accuracy:.3f} |
 
-By the questions' first words:
+By what is asked for:
 
 | question | accuracy |
 |---|---|
@@ -111,4 +112,4 @@ After stage 1 the heads read label and value of {figures.cells:.3f} of the label
 
 
 def _kinds(style: str, score: Score) -> str:
-    return "".join(f"| {style}: {kind} … | {share:.3f} |\n" for kind, share in score.kinds.items())
+    return "".join(f"| {style}: {kind} | {share:.3f} |\n" for kind, share in score.kinds.items())

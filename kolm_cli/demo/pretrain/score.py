@@ -9,10 +9,13 @@ import torch
 from PIL import Image
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLProcessor
 
+from kolm_cli.demo.data import Style
+from kolm_cli.demo.questions import KINDS
+
 
 @dataclass(frozen=True)
 class Score:
-    """Exact-match accuracy over all rows and per kind of question, by its first three words."""
+    """Exact-match accuracy over all rows and per kind of question."""
 
     accuracy: float
     kinds: dict[str, float]
@@ -23,6 +26,7 @@ def score(
     model: Qwen2_5_VLForConditionalGeneration,
     processor: Qwen2_5_VLProcessor,
     data: Path,
+    style: Style,
     *,
     blank: bool = False,
     batch_size: int = 64,
@@ -33,20 +37,22 @@ def score(
         model: in evaluation mode, on the CPU.
         processor: its processor.
         data: the JSONL file.
+        style: of the file, which says the kind of each row.
         blank: put a white image in place of every picture.
         batch_size: rows answered at a time.
     """
     rows = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()]
     asked: Counter[str] = Counter()
     right: Counter[str] = Counter()
+    names = KINDS[style]
     for at in range(0, len(rows), batch_size):
         batch = rows[at : at + batch_size]
         images: list[Image.Image] = [Image.open(data.parent / row["image"]) for row in batch]
         if blank:
             images = [Image.new("RGB", image.size, "white") for image in images]
         answers = answer(model, processor, images, [row["prompt"] for row in batch])
-        for row, given in zip(batch, answers, strict=True):
-            kind = " ".join(row["prompt"].split()[:3])
+        for number, (row, given) in enumerate(zip(batch, answers, strict=True), at):
+            kind = names[number % len(names)]
             asked[kind] += 1
             right[kind] += given == row["response"]
     kinds = {kind: right[kind] / asked[kind] for kind in asked}

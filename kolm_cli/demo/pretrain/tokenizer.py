@@ -18,16 +18,16 @@ VIDEO = "<|video_pad|>"
 # wherever it stands. The words of style B are in the list: the base has tokens for them, but its
 # training never shows it one.
 _INNER = """
-    a above after all an and answer any are as at bar bars below between big by can chart charts
-    colour count data does each equal from greater has have high highest horizontal how image in is
-    it label labels largest least left less letter long longest longer low lowest many more most
-    name number of on one or out over picture right short shorter shortest show size small smallest
-    sum tall taller tallest than that the there these this to top total under value values vertical
-    what which wide with
+    a above after all an and answer any are as at bar bars below between big biggest bottom by can
+    chart charts colour count data does each equal from greater greatest has have high highest
+    horizontal how image in is it label labels largest least left less letter littlest long longest
+    longer low lowest many more most name number of on one or out over picture right short shorter
+    shortest show size small smallest sum tall taller tallest than that the there these this
+    tiniest to top total under value values vertical what which wide with
 """
 _FIRST = """
-    Answer Compare Count Describe Does Give How Is List Look Name Read Say Show Tell The What Where
-    Which Write assistant system user
+    Answer Compare Count Describe Does Give How Is List Look Name Over Read Say Show Tell The What
+    Where Which Write assistant system user
 """
 
 CHAT_TEMPLATE = """\
