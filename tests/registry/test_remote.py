@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import factory
+import httpx
 import pytest
 from fake_registry import FakeRegistry, serving
 from registry_helpers import bundle, kolm
@@ -23,7 +24,9 @@ from kolm_cli.registry.publish import Pushed, pull, push
 from kolm_cli.registry.pull import Pulled
 from kolm_cli.registry.references import parse_remote
 from kolm_cli.registry.remote import client, send
+from kolm_cli.registry.remote.auth import authorization, challenges
 from kolm_cli.registry.remote.client import Client
+from kolm_cli.registry.remote.credentials import Credentials
 from kolm_cli.registry.store import Registry
 
 QUIET = Silent()
@@ -242,6 +245,18 @@ def test_credentials_do_not_follow_a_redirect(
         assert other.seen
         assert all("Authorization" not in headers for _, _, headers in other.seen)
     assert (tmp_path / "b.kolm").read_bytes() == built.path.read_bytes()
+
+
+def test_a_password_is_not_sent_in_the_clear_because_a_registry_says_so(fake: FakeRegistry) -> None:
+    offered = challenges([f'Bearer realm="http://{fake.host}/token",service="x"'])
+    known = Credentials("ann", "s3cret")
+    assert "s3cret" not in repr(known)
+    with httpx.Client() as http:
+        with pytest.raises(LackingError, match="wants credentials sent to"):
+            authorization(http, offered, known, host="far", scope="s", plain_http=False)
+        assert fake.seen == []
+        token = authorization(http, offered, known, host="far", scope="s", plain_http=True)
+    assert token == "Bearer for-s"
 
 
 def test_http_is_for_this_machine_only() -> None:
