@@ -14,9 +14,10 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from kolm_cli.core.errors import InputError, LackingError
 from kolm_cli.families import catalog
+from kolm_cli.families.base import Family
 from kolm_cli.families.detect import detect
 from kolm_cli.families.resolve import resolve_base
-from kolm_cli.families.support import Experimental
+from kolm_cli.families.support import Experimental, describe
 from kolm_cli.families.tiny import tokens, towers
 from kolm_cli.trainer.partition import Partition
 from kolm_cli.trainer.preflight import Limits, check_rows
@@ -205,3 +206,14 @@ def test_an_experimental_family_is_noted_in_preflight(new_case: Callable[..., Ca
 def test_a_base_is_named_by_its_folder(new_case: Callable[..., Case]) -> None:
     case = new_case("llava")
     assert resolve_base(str(case.folder)).name == case.folder.name
+
+
+@pytest.mark.parametrize("family", catalog.families(), ids=lambda family: family.name)
+def test_every_family_stands_in_the_docs_with_its_level(family: Family) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "families.md").read_text()
+    [line] = [
+        line for line in text.splitlines() if line.startswith("|") and f"`{family.name}`" in line
+    ]
+    assert describe(family.support)[0] in line
+    for part in family.vision:
+        assert part.removeprefix("model.embed_tokens_extend.") in line.replace("…", "")
