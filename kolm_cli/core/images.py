@@ -34,6 +34,12 @@ _DAMAGE = (
 )
 
 
+def _formats() -> tuple[str, ...]:
+    """Those of `FORMATS` that this Pillow reads."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
 class ImageError(ValueError):
     """The bytes are not an image that kolm reads; the message says why."""
 
@@ -64,7 +70,7 @@ def inspect(data: bytes) -> ImageFacts:
         ImageError: not an image, truncated, damaged, or beyond the limits.
     """
     upright = decode_rgb(data)
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+    with Image.open(io.BytesIO(data), formats=_formats()) as image:
         try:
             value = image.getexif().get(ExifTags.Base.Orientation, 1)
         except _DAMAGE:
@@ -90,7 +96,7 @@ def decode_rgb(data: bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            image = Image.open(io.BytesIO(data), formats=_formats())
             if image.width * image.height > MAX_PIXELS:
                 raise ImageError(
                     f"{image.width} x {image.height} pixels, more than the {MAX_PIXELS} allowed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ class Rows:
 
 def read_source(source: Source, *, accepted_only: bool = False) -> Rows:
     """Every row of `source`, and every problem, so that they can be told with all the others."""
+    began = time.time_ns()
     problems: list[Problem] = []
     if isinstance(source, CaptureSource):
         rows = list(_captured(source, accepted_only=accepted_only))
@@ -48,7 +50,7 @@ def read_source(source: Source, *, accepted_only: bool = False) -> Rows:
     if problems:
         return Rows(rows, f"unreadable:{digest}", tuple(problems))
     if isinstance(source, FileSource):
-        _remember(source.path, paths, digest)
+        _remember(source.path, paths, digest, began)
     return Rows(rows, digest)
 
 
@@ -114,7 +116,10 @@ def _memo(path: Path) -> Path:
     return folder / f"{sha256_bytes(str(path).encode())}.json"
 
 
-def _remember(path: Path, paths: list[Path], digest: str) -> None:
-    files = [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in paths]
+def _remember(path: Path, paths: list[Path], digest: str, began: int) -> None:
+    stats = [(p, p.stat()) for p in paths]
+    if any(stat.st_mtime_ns >= began for _, stat in stats):
+        return  # touched while it was read: what was digested may not be what is there
+    files = [[str(p), stat.st_size, stat.st_mtime_ns] for p, stat in stats]
     content = json.dumps({"digest": digest, "files": files}).encode()
     write_atomic(_memo(path), content, mode=0o600, durable=False)

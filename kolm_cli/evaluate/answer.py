@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -13,11 +14,13 @@ import torch
 from torch import nn
 from transformers import GenerationConfig
 
-from kolm_cli.core.progress import Progress
+from kolm_cli.core.errors import Problem
+from kolm_cli.core.progress import Progress, Silent
 from kolm_cli.dataset.rows import Row
 from kolm_cli.families.base import Family
 from kolm_cli.trainer.collate import collate, to_device
 from kolm_cli.trainer.encode import Encoded, encode_prompt, open_images
+from kolm_cli.trainer.preflight import Limits, check_rows
 
 # Enough answers for a steady median, few enough not to double an evaluation's time.
 LATENCY_ROWS = 20
@@ -86,6 +89,14 @@ class Answerer:
     def encode(self, row: Row) -> Encoded:
         """A row's prompt as the model sees it."""
         return encode_prompt(self._family, self._processor, row.conversation, open_images(row))
+
+    def problems(self, rows: Sequence[Row]) -> list[Problem]:
+        """Everything that keeps one of these rows from being asked."""
+        limits = Limits(max_tokens=sys.maxsize, max_images=sys.maxsize)
+        found = check_rows(
+            self._family, self._processor, rows, limits, progress=Silent(), prompts_only=True
+        )
+        return found.problems
 
     @torch.no_grad()
     def answer(self, prompts: Sequence[Encoded]) -> list[str | None]:

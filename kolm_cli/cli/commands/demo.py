@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from kolm_cli.cli.output import Output
+from kolm_cli.core.errors import InputError, Problem
 
 
 def register(app: typer.Typer) -> None:
@@ -37,20 +38,35 @@ def demo(
     output = Output()
     home = folder.absolute() / "home"
     if fresh and home.exists():
+        if not (folder / "chart-demo.yaml").is_file():
+            raise InputError(
+                Problem("it was not written by a demo, and is left alone", where=str(home))
+            )
         shutil.rmtree(home)
     output.note(f"The demo works in {folder}/, with a KOLM_HOME of its own in {folder}/home/.")
     output.note("Drawing 3,000 training and 240 held-out chart questions ...")
     began = time.monotonic()
     spec = prepare(folder, seed=seed)
     environment = {**os.environ, "KOLM_HOME": str(home)}
+    # The demo makes a key of its own, which its own home trusts.
+    environment.pop("KOLM_SIGNING_KEY", None)
     for step in steps(folder, spec):
         output.note(f"\n# {step.says}\n$ kolm {' '.join(step.arguments)}")
-        done = subprocess.run(
-            [sys.executable, "-m", "kolm_cli.cli.app", *step.arguments],
-            env=environment,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise typer.Exit(done.returncode)
+        code = _run(step.arguments, environment)
+        if code != 0:
+            raise typer.Exit(code)
     output.note(f"\nAll of it took {time.monotonic() - began:.0f} s. What the bundle proves:")
     output.note(f"$ KOLM_HOME={folder}/home kolm receipt {folder}/chart-demo.kolm")
+
+
+def _run(arguments: tuple[str, ...], environment: dict[str, str]) -> int:
+    """Run a command; when interrupted, let it end in order first."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kolm_cli.cli.app", *arguments], env=environment
+    )
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise

@@ -38,12 +38,14 @@ def validate(
         progress.stage("read spec")
         inputs = gather(spec)
         checked = preflight(inputs, progress)
+    report = _report(inputs, checked)
+    masks = _masks(inputs, checked, show_mask)
     if json:
-        output.json(_report(inputs, checked))
+        output.json({**report, "masks": masks} if show_mask else report)
         return
-    _show(output, _report(inputs, checked))
-    if show_mask:
-        _show_masks(output, inputs, checked, show_mask)
+    _show(output, report)
+    for mask in masks:
+        output.data(f"\n{mask['id']}\n{mask['text']}")
 
 
 def _report(inputs: Inputs, checked: Preflight) -> dict[str, Any]:
@@ -88,16 +90,21 @@ def _show(output: Output, report: dict[str, Any]) -> None:
     output.data(f"  steps        {report['optimizer_steps']}")
 
 
-def _show_masks(output: Output, inputs: Inputs, checked: Preflight, count: int) -> None:
-    """Print rows as the model sees them; what carries loss stands between marks."""
+def _masks(inputs: Inputs, checked: Preflight, count: int) -> list[dict[str, str]]:
+    """Rows as the model sees them; what carries loss stands between marks."""
     from kolm_cli.trainer.mask import marked_text
 
-    for row in checked.train.rows[:count]:
-        text = marked_text(
-            inputs.base.family,
-            checked.processor,
-            row,
-            budget=inputs.spec.train.max_seq_length,
-            side=inputs.spec.data.truncation,
-        )
-        output.data(f"\n{row.id}\n{text}")
+    spec = inputs.spec
+    return [
+        {
+            "id": row.id,
+            "text": marked_text(
+                inputs.base.family,
+                checked.processor,
+                row,
+                budget=spec.train.max_seq_length,
+                side=spec.data.truncation,
+            ),
+        }
+        for row in checked.train.rows[:count]
+    ]
