@@ -67,7 +67,7 @@ made from random weights, is not derived from any published model, and saw no da
 --language-steps {made.language_steps} --seed {made.seed} --threads {made.threads}`
 (torch {made.torch}, transformers {made.transformers}, {made.machine}). The same machine, \
 versions and
-thread count give the same bytes.
+thread count give the same bytes (tested on 20 steps, twice).
 
 1. **Vision tower**, {made.tower_steps} steps of {tower.BATCH} charts. It saw vertical and \
 horizontal charts on
