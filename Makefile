@@ -50,7 +50,8 @@ test-slow: $(READY)
 
 test-interop: $(READY)
 	bash tests/interop/setup.sh
-	$(BIN)/python -m pytest -m interop tests/interop
+	bash tests/registry/setup.sh
+	$(BIN)/python -m pytest -m interop tests/interop tests/registry
 
 test-gpu: $(READY)
 	$(BIN)/python -m pytest -m gpu
