@@ -72,7 +72,7 @@ class Running:
         self._queue: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
         try:
-            self.url = json.loads(self._queue.get(timeout=30))["url"]
+            self.url = json.loads(self._queue.get(timeout=150))["url"]
         except queue.Empty:
             self.process.kill()
             raise AssertionError(self.process.communicate()[1]) from None
@@ -84,7 +84,7 @@ class Running:
             self._queue.put(line)
 
     def until(
-        self, wanted: Callable[[dict[str, Any]], bool], seconds: float = 30
+        self, wanted: Callable[[dict[str, Any]], bool], seconds: float = 150
     ) -> dict[str, Any]:
         """The first report from now on that `wanted` accepts."""
         deadline = time.monotonic() + seconds
