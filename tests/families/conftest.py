@@ -38,7 +38,7 @@ def case(request: pytest.FixtureRequest, new_case: Callable[[str, str], Case]) -
     return new_case(*request.param)
 
 
-@pytest.fixture(scope="session", params=params(images_only=True))
+@pytest.fixture(scope="session", params=params("images"))
 def pictured(request: pytest.FixtureRequest, new_case: Callable[[str, str], Case]) -> Case:
     """Every one of them with a vision tower."""
     return new_case(*request.param)

@@ -37,17 +37,22 @@ CASES = [
 ]
 
 
-def params(*, images_only: bool = False) -> list[Any]:
-    """The cases as parameters; what is not promised is tried by `make test-slow`."""
+def params(*takes: str) -> list[Any]:
+    """The cases that take all this; what is not promised is tried by `make test-slow`."""
     found = []
     for case in CASES:
         family = catalog.by_name(case[0])
         assert family is not None
-        if family.takes.images or not images_only:
+        if all(getattr(family.takes, shape) for shape in takes):
             promised = isinstance(family.support, Supported)
             marks = [] if promised else [pytest.mark.slow]
             found.append(pytest.param(case, marks=marks, id=case_id(case)))
     return found
+
+
+def that_take(*takes: str) -> pytest.MarkDecorator:
+    """The test runs for the cases that take all this. test_takes.py: the others refuse it."""
+    return pytest.mark.parametrize("case", params(*takes), indirect=True, scope="session")
 
 
 BUDGET = 4096

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from family_helpers import Case, runs
+from family_helpers import Case, runs, that_take
 
 from kolm_cli.dataset.rows import Row
 from kolm_cli.trainer.encode import IGNORE, RowError, encode_prompt, encode_training, open_images
@@ -45,38 +45,39 @@ def test_answers_with_white_space_around_them(case: Case) -> None:
     _check(case, case.row(("How many?", "  42\n")))
 
 
+@that_take("several_turns")
 def test_several_turns(case: Case) -> None:
-    if not case.family.takes.several_turns:
-        pytest.skip("takes a single turn")
     _check(case, case.row(("One?", "1"), ("Two?", "2 2"), ("One?", "1")))
 
 
+@that_take("system")
 def test_a_system_prompt(case: Case) -> None:
-    if not case.family.takes.system:
-        pytest.skip("takes no system prompt")
     _check(case, case.row(("Who?", "Me."), system="Be brief."))
 
 
+@that_take("system", "several_turns")
 def test_several_turns_under_a_system_prompt(case: Case) -> None:
-    if not (case.family.takes.system and case.family.takes.several_turns):
-        pytest.skip("does not take both")
     _check(case, case.row(("A?", "a"), ("B?", "b"), system="Be brief."))
 
 
+@that_take("several_images")
 def test_several_images(case: Case) -> None:
-    if not case.family.takes.several_images:
-        pytest.skip("takes one image")
     _check(case, case.row(("Both?", "Two."), images=[(40, 40), (90, 32)]))
 
 
-def test_the_start_token_stands_once(case: Case) -> None:
+def test_the_start_token_stands_as_often_as_the_tokenizer_wants(case: Case) -> None:
+    """Once where it adds one, else only where the template writes it; never doubled."""
     tokenizer = case.family.tokenizer(case.processor)
     start = tokenizer.bos_token_id
-    if start is None or tokenizer("x")["input_ids"][0] != start:
-        pytest.skip("the tokenizer adds no start token")
-    ids = case.encode(case.row(("What?", "This."), images=[])).sequence["input_ids"].tolist()
-    assert ids[0] == start
-    assert ids[1] != start
+    row = case.row(("What?", "This."))
+    ids = case.encode(row).sequence["input_ids"].tolist()
+    written = case.family.render(
+        case.processor, case.family.messages(row.conversation), prompt=False
+    )
+    adds = tokenizer("x")["input_ids"][0] == start
+    writes = bool(tokenizer.bos_token) and written.startswith(tokenizer.bos_token)
+    assert (ids[0] == start) == (adds or writes)
+    assert start is None or ids[1] != start
 
 
 def test_training_shows_what_answering_shows(case: Case) -> None:

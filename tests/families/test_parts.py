@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from family_helpers import Case
+from family_helpers import Case, that_take
 from peft.tuners.lora import LoraLayer
 from torch import nn
 
@@ -40,10 +40,9 @@ def test_every_parameter_is_in_exactly_one_part(case: Case) -> None:
         assert partition.parts[name] == part
 
 
+@that_take("text_only")
 def test_the_parts_are_what_the_gradients_say(case: Case) -> None:
     """A row without images reaches the language tower and head, and nothing else."""
-    if not case.family.takes.text_only:
-        pytest.skip("takes no row without images")
     model = case.fresh()
     partition = Partition.of(case.family, model)
     batch = case.batch([case.row(("No image", "here"), images=[])])
