@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import importlib
 import io
 import struct
 import warnings
@@ -15,7 +18,7 @@ MAX_BYTES = 64 * 1024 * 1024
 
 
 # Formats of pictures only: Pillow also opens EPS, by running Ghostscript on it. HEIF is read where
-# a plug-in of Pillow's is registered.
+# pillow-heif is installed.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "HEIF", "JPEG2000", "MPO")
 # What Pillow's decoders raise on damaged data.
 _DAMAGE = (
@@ -34,9 +37,13 @@ _DAMAGE = (
 )
 
 
+@functools.cache
 def _formats() -> tuple[str, ...]:
     """Those of `FORMATS` that this Pillow reads."""
     Image.init()
+    with contextlib.suppress(ImportError):
+        pillow_heif = importlib.import_module("pillow_heif")
+        pillow_heif.register_heif_opener()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 

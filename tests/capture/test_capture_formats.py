@@ -531,8 +531,11 @@ def encoded(picture: Picture.Image, format: str, **more: Any) -> bytes:
 
 
 def test_every_kind_of_image_has_a_defined_reading(kolm: Kolm, tmp_path: Path, home: Path) -> None:
+    from pillow_heif import register_heif_opener
+
     from kolm_cli.core.images import decode_rgb
 
+    register_heif_opener()
     half = Picture.new("RGBA", (4, 4), (255, 0, 0, 0))
     frames = [Picture.new("RGB", (4, 4), c) for c in ("red", "blue")]
     palette = Picture.new("RGB", (4, 4), (10, 200, 30)).quantize()
@@ -546,6 +549,7 @@ def test_every_kind_of_image_has_a_defined_reading(kolm: Kolm, tmp_path: Path, h
         "moving.webp": (encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:],
                                 lossless=True), (255, 0, 0)),
         "a.avif": (encoded(Picture.new("RGB", (4, 4), "white"), "AVIF"), (255, 255, 255)),
+        "a.heic": (encoded(Picture.new("RGB", (64, 64), "white"), "HEIF"), (255, 255, 255)),
         "bw.png": (encoded(Picture.new("1", (4, 4), 1), "PNG"), (255, 255, 255)),
     }  # fmt: skip
     rows = []
