@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -305,7 +307,8 @@ def vlm_trainer(
         config: the training options; the defaults when None.
         revision: a branch, tag or commit of a hub id.
         device: `cuda`, `cpu`, or None for the GPU when there is one.
-        output_dir: where checkpoints go, and are resumed from; a temporary folder when None.
+        output_dir: where checkpoints go, and are resumed from; when None, a temporary folder that
+            goes with the trainer.
         max_images_per_example: more images in a row are refused.
         truncation: which side of the prompt is cut when a row is too long.
         trust_remote_code: whether code that comes with the checkpoint may run.
@@ -331,7 +334,7 @@ def vlm_trainer(
         )
     check_rows(base.family, processor, rows, limits, progress=progress or Silent()).raise_if_bad()
     folder = Path(output_dir) if output_dir else Path(tempfile.mkdtemp(prefix="kolm-"))
-    return VLMTrainer(
+    trainer = VLMTrainer(
         base,
         rows,
         config,
@@ -342,3 +345,6 @@ def vlm_trainer(
         side=truncation,
         progress=progress,
     )
+    if output_dir is None:
+        weakref.finalize(trainer, shutil.rmtree, folder, ignore_errors=True)
+    return trainer

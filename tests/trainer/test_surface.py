@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import gc
 import io
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -167,3 +169,18 @@ def test_a_trainable_tensor_without_gradient_fails_by_name(
     names = {problem.where for problem in caught.value.problems}
     assert "model.visual.merger.ln_q.weight" in names
     assert all(name.startswith("model.visual.merger") for name in names)
+
+
+def test_without_an_output_dir_nothing_is_left_on_disk(
+    tiny_base: Callable[[str], Path],
+    rows: list[dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    base = str(tiny_base("qwen2_5_vl"))
+    trainer = vlm_trainer(base, rows, VLMTrainConfig(**QUICK), device="cpu").train()
+    assert list(tmp_path.glob("kolm-*"))
+    del trainer
+    gc.collect()
+    assert not list(tmp_path.glob("kolm-*"))
