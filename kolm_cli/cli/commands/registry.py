@@ -89,24 +89,38 @@ def gc_command(
     untagged: Annotated[
         bool, typer.Option("--untagged", help="Also remove every bundle that no tag names.")
     ] = False,
+    runs: Annotated[
+        int | None,
+        typer.Option(
+            "--runs",
+            metavar="DAYS",
+            min=0,
+            help="Also remove training runs untouched for so many days; bundles stay.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be removed.")
     ] = False,
     json: Json = False,
 ) -> None:
     """Free the space of what was removed. Safe while other commands run."""
+    from kolm_cli.pipeline.tidy import remove_runs
     from kolm_cli.registry.collect import collect
     from kolm_cli.registry.store import Registry
 
     done = collect(Registry(), untagged=untagged, dry_run=dry_run)
+    tidied = None if runs is None else remove_runs(days=runs, dry_run=dry_run)
     output = Output(as_json=json)
     if json:
-        output.json({**asdict(done), "dry_run": dry_run})
+        report = {**asdict(done), "dry_run": dry_run}
+        output.json(report if tidied is None else {**report, "runs": asdict(tidied)})
         return
     for cid in sorted({*done.forgotten, *done.removed}):
         output.data(f"removed {cid}" if not dry_run else f"would remove {cid}")
     verb = "would be freed" if dry_run else "freed"
     output.data(f"{done.blobs} blobs, {size(done.bytes)} {verb}; {done.kept} kept")
+    if tidied is not None:
+        output.data(f"{len(tidied.runs)} runs, {size(tidied.bytes)} {verb}")
 
 
 def check_command(json: Json = False) -> None:
