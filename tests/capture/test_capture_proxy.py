@@ -84,12 +84,15 @@ class Running:
             self._queue.put(line)
 
     def until(
-        self, wanted: Callable[[dict[str, Any]], bool], seconds: float = 150
+        self, wanted: Callable[[dict[str, Any]], bool], seconds: float = 300
     ) -> dict[str, Any]:
         """The first report from now on that `wanted` accepts."""
         deadline = time.monotonic() + seconds
         while True:
-            line = self._queue.get(timeout=max(0.1, deadline - time.monotonic()))
+            try:
+                line = self._queue.get(timeout=max(0.1, deadline - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"its last report: {self.lines[-1:]}") from None
             event: dict[str, Any] = json.loads(line)
             if wanted(event):
                 return event
