@@ -635,3 +635,35 @@ def test_half_an_entry_is_not_read_and_hides_nothing(tmp_path: Path) -> None:
         assert len(damaged) < 5
     segment.write_bytes(whole)
     assert SpoolReader(tmp_path).read(99, 1 << 20) == calls
+
+
+def test_a_client_that_leaves_at_the_last_event_has_a_record(start: Start) -> None:
+    """Clients close at the end mark; the upstream's own end may come later."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    left = threading.Event()
+
+    def answer() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            asked = b""
+            while not asked.endswith(b"}"):
+                asked += connection.recv(65536)
+            choice = {"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}
+            piece = json.dumps({"choices": [choice]})
+            connection.sendall(
+                b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+                + f"data: {piece}\n\ndata: [DONE]\n\n".encode()
+            )
+            left.wait(30)
+
+    threading.Thread(target=answer, daemon=True).start()
+    proxy = start(to=f"http://127.0.0.1:{listener.getsockname()[1]}")
+    body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "q"}]}
+    with httpx.stream("POST", f"{proxy.url}/v1/chat/completions", json=body) as response:
+        for line in response.iter_lines():
+            if line == "data: [DONE]":
+                break
+    time.sleep(0.5)
+    left.set()
+    assert proxy.recorded(1)["pairs"] == 1
+    listener.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -22,6 +23,12 @@ _HOP = frozenset(
     {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"te"}
     | {b"trailer", b"transfer-encoding", b"upgrade", b"host", TOKEN_HEADER}
 )
+# What ends a stream of each API. Line breaks inside of data are escaped, so none can stand there.
+_LAST_EVENT = re.compile(
+    rb"^(?:data: \[DONE\]|event: message_stop|event: response\.completed)\r?\n(?:.+\n)*\r?\n",
+    re.MULTILINE,
+)
+
 # A call whose bodies are longer passes, and is not recorded.
 MAX_RECORDED = 128 * 1024 * 1024
 
@@ -163,12 +170,15 @@ class Proxy:
             )
             async for piece in response.aiter_raw():
                 if watcher.done():
-                    return False  # The client is gone; nobody pays for the rest.
+                    # The client is gone; nobody pays for the rest.
+                    return _all_that_was_waited_for(response, answered)
                 answered.add(piece)
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
-            seen = not watcher.done()
+            seen = not watcher.done() or _all_that_was_waited_for(response, answered)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except httpx.HTTPError:
+            if watcher.done() and _all_that_was_waited_for(response, answered):
+                return True
             # The upstream broke off. Raising ends the client's connection without the end of
             # the body, so that it sees the same.
             self.counts.failed += 1
@@ -185,6 +195,14 @@ class Proxy:
             path = path[len(last) + 1 :]
         raw = self._prefix + path
         return self._upstream.copy_with(raw_path=raw + b"?" + query if query else raw)
+
+
+def _all_that_was_waited_for(response: httpx.Response, answered: _Tee) -> bool:
+    """Whether the client had its answer when it left: many go before the connection's end."""
+    length = response.headers.get("content-length")
+    if length is not None:
+        return bool(length == str(answered.size))
+    return _LAST_EVENT.search(b"".join(answered.pieces)) is not None
 
 
 def _watch(receive: Receive) -> asyncio.Task[None]:
