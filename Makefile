@@ -28,8 +28,6 @@ $(READY): pyproject.toml
 		$(BIN)/pip install --quiet torch==2.14.1 torchvision==0.29.1
 	@echo "installing kolm and what its tests need ..."
 	@$(BIN)/pip install --quiet -e '.[dev,proxy]'
-	@# A disk that is still writing these gigabytes would hold up every fsync of what follows.
-	@sync
 	@touch $@
 
 demo: $(READY)

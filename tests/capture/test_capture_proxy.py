@@ -84,7 +84,7 @@ class Running:
             self._queue.put(line)
 
     def until(
-        self, wanted: Callable[[dict[str, Any]], bool], seconds: float = 300
+        self, wanted: Callable[[dict[str, Any]], bool], seconds: float = 150
     ) -> dict[str, Any]:
         """The first report from now on that `wanted` accepts."""
         deadline = time.monotonic() + seconds

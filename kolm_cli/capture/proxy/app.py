@@ -170,11 +170,11 @@ class Proxy:
             )
             async for piece in response.aiter_raw():
                 if watcher.done():
-                    # The client is gone; nobody pays for the rest.
-                    return _all_that_was_waited_for(response, answered)
+                    break  # The client is gone; nobody pays for the rest.
                 answered.add(piece)
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
-            seen = not watcher.done() or _all_that_was_waited_for(response, answered)
+            if watcher.done():
+                return _all_that_was_waited_for(response, answered)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except httpx.HTTPError:
             if watcher.done() and _all_that_was_waited_for(response, answered):
@@ -186,7 +186,7 @@ class Proxy:
         finally:
             watcher.cancel()
             await response.aclose()
-        return seen
+        return True
 
     def _target(self, path: bytes, query: bytes) -> httpx.URL:
         # With an upstream of .../v1, a client's base URL may end in /v1 or not.
