@@ -22,10 +22,10 @@ from pathlib import Path
 from PIL import Image
 
 from kolm_cli.capture.pairs import NewPair
-from kolm_cli.capture.record import Conversation
 from kolm_cli.capture.store import Store
 from kolm_cli.core.digests import sha256_bytes
-from kolm_cli.core.images import ImageFacts
+from kolm_cli.records.conversation import Conversation
+from kolm_cli.records.pictures import ImageFacts
 
 IMAGES = 20_000
 FACTS = ImageFacts("PNG", 4, 4, 1, 1)

@@ -13,9 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "bundle"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import factory
+from tests.bundle import factory
 
 KOLM = [sys.executable, "-m", "kolm_cli.cli.app"]
 

@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 from statistics import median
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "bundle"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import factory
+from tests.bundle import factory
 
 RUNS = 7
 MEBIBYTES = 100

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jobs import Compiled, Job, write_rows
+
+from tests.support.jobs import Compiled, Job, write_rows
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,14 +11,14 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from kolm_cli import __version__
-from kolm_cli.bundle import layout
-from kolm_cli.bundle.keys import Signer
-from kolm_cli.bundle.manifest import BaseIdentity, FileRecord, Manifest, checked_bytes
-from kolm_cli.bundle.model_signature import model_hint, model_payload
-from kolm_cli.bundle.sigstore import Envelope
-from kolm_cli.bundle.statement import Run, Stage, receipt_statement, stage_statement
-from kolm_cli.bundle.zip_writer import Measured, Source, measure, write_archive
-from kolm_cli.core import canonical, digests
+from kolm_cli.bundle.container.zip_writer import Measured, Source, measure, write_archive
+from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format.manifest import BaseIdentity, FileRecord, Manifest, checked_bytes
+from kolm_cli.bundle.format.statement import Run, Stage, receipt_statement, stage_statement
+from kolm_cli.bundle.signing.keys import Signer
+from kolm_cli.bundle.signing.model_signature import model_hint, model_payload
+from kolm_cli.bundle.signing.sigstore import Envelope
+from kolm_cli.core import canonical_json, digests
 from kolm_cli.core.errors import InputError, Problem
 
 __all__ = ["BaseIdentity", "Built", "Content", "Stage", "build_bundle", "sign_content"]
@@ -119,7 +119,7 @@ def sign_content(
     files[layout.RECEIPT] = _envelope(payload, signer)
     if isinstance(signer.public, ec.EllipticCurvePublicKey):
         files[layout.MODEL_SIGNATURE] = _model_signature(manifest, signer)
-    receipt = canonical.loads(payload, max_bytes=len(payload))
+    receipt = canonical_json.loads(payload, max_bytes=len(payload))
     return files, receipt
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kolm_cli.bundle import layout
-from kolm_cli.bundle.attestations import read_attestations, read_statement
-from kolm_cli.bundle.evidence import gather
-from kolm_cli.bundle.manifest import Manifest
-from kolm_cli.bundle.reader import open_file
-from kolm_cli.bundle.trust import TrustPolicy
-from kolm_cli.bundle.unpack import require
+from kolm_cli.bundle.container.unpack import require
+from kolm_cli.bundle.container.zip_reader import open_file
+from kolm_cli.bundle.contents import gather
+from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format.manifest import Manifest
+from kolm_cli.bundle.signing.attestations import read_attestations, read_statement
+from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.bundle.verify import judge
 
 Line = tuple[str, str | list[str]]

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
 from kolm_cli.bundle.checks.catalog import CHECKS
-from kolm_cli.bundle.evidence import Evidence, gather
-from kolm_cli.bundle.reader import open_file
-from kolm_cli.bundle.trust import TrustPolicy
+from kolm_cli.bundle.container.zip_reader import open_file
+from kolm_cli.bundle.contents import Evidence, gather
+from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.core.errors import VerificationError
 
 State = Literal["trusted", "untrusted", "invalid"]

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from kolm_cli.capture.pair_writes import transaction
 from kolm_cli.capture.removal import Removed, sweep
 from kolm_cli.capture.store import Store
-from kolm_cli.capture.writing import transaction
 from kolm_cli.core import digests
 from kolm_cli.core.progress import Progress, Silent
 

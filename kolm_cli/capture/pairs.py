@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
-from kolm_cli.capture.blobs import ImageSource
-from kolm_cli.capture.record import Conversation, Image, Message, Part, Text
-from kolm_cli.core import digests
-from kolm_cli.core.images import ImageFacts
+from kolm_cli.core.times import time_text
+from kolm_cli.records.conversation import Conversation, ReviewState
+from kolm_cli.records.images import ImageSource
+from kolm_cli.records.pictures import ImageFacts
 
-ReviewState = Literal["pending", "accepted", "rejected"]
 # The database holds a state as its index here.
 REVIEW_STATES: tuple[ReviewState, ...] = ("pending", "accepted", "rejected")
 
@@ -109,56 +107,6 @@ class StoredPair:
             "reviewed": None if self.reviewed is None else time_text(self.reviewed),
             "corrected_from": self.corrected_from or None,
         }
-
-
-def time_text(milliseconds: int) -> str:
-    """ISO 8601 in UTC, to the second."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def tidy(parts: list[Part]) -> tuple[Part, ...]:
-    """Join neighbouring texts and drop empty ones: what a model is shown stays the same.
-
-    Applications cut one text into several parts, or send an empty one, at random; without
-    this equal prompts would be different pairs.
-    """
-    result: list[Part] = []
-    for part in parts:
-        if isinstance(part, Image):
-            result.append(part)
-        elif part.text:
-            last = result[-1] if result else None
-            if isinstance(last, Text):
-                result[-1] = Text(last.text + part.text)
-            else:
-                result.append(part)
-    return tuple(result)
-
-
-def faults(conversation: Conversation) -> list[str]:
-    """Why `conversation` cannot teach anything; empty when it can."""
-    messages = conversation.messages
-    found: list[str] = []
-    if not messages or messages[-1].role != "assistant":
-        found.append("the last message is not the assistant's: there is no response to learn")
-    elif not messages[-1].text.strip():
-        found.append("the response is empty")
-    if not any(message.role == "user" and message.parts for message in messages):
-        found.append("there is no prompt")
-    if any(_shows_image(m) for m in messages if m.role == "assistant"):
-        found.append("an assistant's message holds an image; kolm trains text answers only")
-    if any(message.role == "system" for message in messages[1:]):
-        found.append("a system message stands after the first message")
-    return found
-
-
-def _shows_image(message: Message) -> bool:
-    return any(isinstance(part, Image) for part in message.parts)
-
-
-def prompt_hash(conversation: Conversation) -> bytes:
-    """32 bytes that name everything but the last message: the same question, the same hash."""
-    return bytes.fromhex(digests.sha256_json(Conversation(conversation.messages[:-1]).as_json()))
 
 
 def answers_text(answers: tuple[str, ...]) -> str:

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from kolm_cli.capture import reading
-from kolm_cli.capture.blobs import ImageFiles
+from kolm_cli.capture import pair_queries
 from kolm_cli.capture.filters import Filter
+from kolm_cli.capture.image_files import ImageFiles
+from kolm_cli.capture.pair_writes import transaction
 from kolm_cli.capture.store import Store
-from kolm_cli.capture.writing import transaction
 from kolm_cli.core.progress import Progress, Silent
 
 _CHUNK = 500
@@ -52,7 +52,7 @@ def _numbers(
     if namespace is not None:
         where, values = (
             f"namespace = ? AND {where}",
-            [reading.namespace_id(connection, namespace), *values],
+            [pair_queries.namespace_id(connection, namespace), *values],
         )
     found = connection.execute(f"SELECT pairs.id FROM pairs WHERE {where}", values)  # noqa: S608
     for (number,) in found:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kolm_cli.capture import reading
-from kolm_cli.capture.pairs import time_text
+from kolm_cli.capture import pair_queries
 from kolm_cli.capture.store import Store
+from kolm_cli.core.times import time_text
 
 # Longer lists of sources and tags are cut: the figures are for a reader.
 MOST = 20
@@ -19,7 +19,7 @@ def stats(store: Store, namespace: str) -> dict[str, Any]:
         InputError: there is no such namespace.
     """
     ask = store.connection.execute
-    number = (reading.namespace_id(store.connection, namespace),)
+    number = (pair_queries.namespace_id(store.connection, namespace),)
     pairs, pending, accepted, rejected, first, last = ask(
         "SELECT count(*), coalesce(sum(review = 0), 0), coalesce(sum(review = 1), 0), "
         "coalesce(sum(review = 2), 0), min(captured), max(captured) FROM pairs "

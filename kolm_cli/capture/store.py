@@ -14,15 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from kolm_cli.capture import reading, writing
-from kolm_cli.capture.blobs import BytesImage, ImageFiles, ImageSource
+from kolm_cli.capture import pair_queries, pair_writes
 from kolm_cli.capture.filters import Filter
+from kolm_cli.capture.image_files import ImageFiles
 from kolm_cli.capture.pairs import Added, NewPair, StoredPair
-from kolm_cli.capture.record import Conversation
 from kolm_cli.capture.schema import open_database
 from kolm_cli.capture.split import Split, check_namespace
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.core.home import kolm_home
+from kolm_cli.records.conversation import Conversation
+from kolm_cli.records.images import BytesImage, ImageSource
 
 BATCH = 200
 BATCH_BYTES = 32 * 1024 * 1024
@@ -107,7 +108,7 @@ class Store:
         Raises:
             InputError: as `add`, with every pair that is wrong.
         """
-        return writing.add_batch(self.connection, self.files, check_namespace(namespace), pairs)
+        return pair_writes.add_batch(self.connection, self.files, check_namespace(namespace), pairs)
 
     def add_many(self, namespace: str, pairs: Iterable[NewPair]) -> Iterator[Added]:
         """Add any number of pairs, a short transaction for every `BATCH`; memory is bounded."""
@@ -154,8 +155,8 @@ class Store:
         wanted = _chosen(accepted_only, matching)
         part = Split.parse(split) if isinstance(split, str) else split
         with self._snapshot() as connection:
-            number = reading.namespace_id(connection, namespace)
-            yield from reading.pairs(
+            number = pair_queries.namespace_id(connection, namespace)
+            yield from pair_queries.pairs(
                 connection, namespace, number, wanted, part, newest_first=newest_first
             )
 
@@ -171,8 +172,8 @@ class Store:
         wanted = _chosen(accepted_only, matching)
         part = Split.parse(split) if isinstance(split, str) else split
         with self._snapshot() as connection:
-            number = reading.namespace_id(connection, namespace)
-            return reading.count(connection, number, wanted, part)
+            number = pair_queries.namespace_id(connection, namespace)
+            return pair_queries.count(connection, number, wanted, part)
 
     def pair(self, number: int) -> StoredPair:
         """One pair by its number.
@@ -180,7 +181,7 @@ class Store:
         Raises:
             InputError: there is none of this number.
         """
-        found = reading.by_id(self.connection, number)
+        found = pair_queries.by_id(self.connection, number)
         if found is None:
             raise InputError(
                 Problem(f"there is no such pair: {number}", fix="kolm capture ls NS lists numbers")
@@ -189,7 +190,7 @@ class Store:
 
     def namespaces(self) -> list[NamespaceSummary]:
         """Every namespace that holds a pair, by name."""
-        return [NamespaceSummary(*row) for row in reading.summaries(self.connection)]
+        return [NamespaceSummary(*row) for row in pair_queries.summaries(self.connection)]
 
     def namespace_digest(
         self,
@@ -211,7 +212,7 @@ class Store:
         total = hashlib.sha256(f"kolm-namespace-1\n{part or ''}\n{accepted_only}\n".encode())
         chosen = "review = 1" if accepted_only else "review <> 2"
         with self._snapshot() as connection:
-            number = reading.namespace_id(connection, namespace)
+            number = pair_queries.namespace_id(connection, namespace)
             for condition in (chosen, "1") if part else (chosen,):
                 for kind in ("digest", "CAST(digest || answers AS BLOB)"):
                     further = "AND answers <> ''" if kind != "digest" else ""
@@ -233,7 +234,7 @@ class Store:
     @contextlib.contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection]:
         """A connection of its own that sees one state of the database until it is closed."""
-        connection = reading.reader(self.home / "capture.db")
+        connection = pair_queries.reader(self.home / "capture.db")
         try:
             connection.execute("BEGIN")
             yield connection

@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from kolm_cli.core import canonical
+from kolm_cli.core import canonical_json
 
 CHUNK = 1 << 20
 # CIDv1, codec raw (0x55), multihash sha2-256 (0x12) of 32 bytes (0x20).
@@ -35,7 +35,7 @@ def sha256_file(path: Path) -> str:
 
 def sha256_json(value: Any) -> str:
     """SHA-256 of the canonical JSON of `value`."""
-    return sha256_bytes(canonical.dumps(value))
+    return sha256_bytes(canonical_json.dumps(value))
 
 
 def cid_from_digest(sha256_hex: str) -> str:

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from kolm_cli.capture.blobs import PathImage
-from kolm_cli.capture.record import Conversation
 from kolm_cli.core.files import atomic_writer, write_atomic
-from kolm_cli.dataset.rows import Row
+from kolm_cli.records.conversation import Conversation
+from kolm_cli.records.images import PathImage
+from kolm_cli.records.row import Row
 
 
 def freeze(rows: Iterable[Row], folder: Path, split: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from kolm_cli.core.errors import Problem
-from kolm_cli.dataset.rows import Row
+from kolm_cli.records.row import Row
 
 
 def leaks(train: Sequence[Row], evaluation: Sequence[Row]) -> Iterator[Problem]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from kolm_cli.capture.record import Conversation, Text
 from kolm_cli.core.errors import InputError, Problem
-from kolm_cli.families.features import VisionFeatures
 from kolm_cli.families.support import Support, Supported
+from kolm_cli.families.vision_features import VisionFeatures
+from kolm_cli.records.conversation import Conversation, Text
 
 PartName = Literal["vision", "projector", "language", "head", "other"]
 PARTS: tuple[PartName, ...] = get_args(PartName)

@@ -9,7 +9,7 @@ from typing import Any
 
 from kolm_cli.families.base import Family, Paper
 from kolm_cli.families.tiny import templates, tokens, towers
-from kolm_cli.families.unread import beyond_feature_layer
+from kolm_cli.families.unused_layers import beyond_feature_layer
 
 _SPECIAL = ("<s>", "</s>", "<pad>", "<image>")
 

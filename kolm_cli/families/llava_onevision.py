@@ -8,7 +8,7 @@ from typing import Any
 
 from kolm_cli.families.base import Family, Paper
 from kolm_cli.families.tiny import templates, tokens, towers
-from kolm_cli.families.unread import beyond_feature_layer
+from kolm_cli.families.unused_layers import beyond_feature_layer
 
 _SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<video>")
 _PINPOINTS = [[28, 28], [28, 56], [56, 28], [56, 56]]

@@ -9,7 +9,7 @@ from typing import Any
 from kolm_cli.families.base import Family, Paper
 from kolm_cli.families.support import Experimental
 from kolm_cli.families.tiny import templates, tokens, towers
-from kolm_cli.families.unread import after_layers
+from kolm_cli.families.unused_layers import after_layers
 
 _SPECIAL = (
     "<|endoftext|>",

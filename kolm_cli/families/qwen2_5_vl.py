@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kolm_cli.families import features
+from kolm_cli.families import vision_features
 from kolm_cli.families.base import Family, Paper
 from kolm_cli.families.tiny import qwen, towers
 
@@ -58,5 +58,5 @@ FAMILY = Qwen25VL(
     vision=("model.visual",),
     projector=("model.visual.merger",),
     language=("model.language_model",),
-    vision_features=features.QWEN2_5_VL,
+    vision_features=vision_features.QWEN2_5_VL,
 )

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kolm_cli.core import canonical
+from kolm_cli.core import canonical_json
 from kolm_cli.core.errors import InputError, LackingError, Problem
-from kolm_cli.core.memo import FileMemo
+from kolm_cli.core.file_digests import FileMemo
 from kolm_cli.families.base import Family
 from kolm_cli.families.detect import detect
 
@@ -114,8 +114,8 @@ def _config(folder: Path, name: str) -> Mapping[str, Any]:
             Problem("it has no config.json", where=f"base.model {name}", fix="give a checkpoint")
         )
     try:
-        config = canonical.loads(path.read_bytes(), max_bytes=MAX_CONFIG_BYTES)
-    except canonical.JSONError as error:
+        config = canonical_json.loads(path.read_bytes(), max_bytes=MAX_CONFIG_BYTES)
+    except canonical_json.JSONError as error:
         raise InputError(Problem(f"config.json: {error}", where=f"base.model {name}")) from error
     if not isinstance(config, dict):
         raise InputError(Problem("config.json is not an object", where=f"base.model {name}"))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kolm_cli.capture.record import Conversation
 from kolm_cli.families.base import Family, Paper, Takes
 from kolm_cli.families.tiny import templates, tokens, towers
+from kolm_cli.records.conversation import Conversation
 
 
 @dataclass(frozen=True)

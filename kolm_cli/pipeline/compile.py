@@ -13,22 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from kolm_cli.bundle.build import BaseIdentity, Content, build_bundle
-from kolm_cli.bundle.keys import Signer, signer_for_compile
+from kolm_cli.bundle.signing.keys import Signer, signer_for_compile
 from kolm_cli.core import digests
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.core.home import private_folder
 from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.frozen import thaw
-from kolm_cli.dataset.orders import RunFolder
-from kolm_cli.dataset.rows import rows_digest
-from kolm_cli.pipeline import earlier
-from kolm_cli.pipeline.contents import bundle_files, total_bytes
+from kolm_cli.pipeline import result_cache
+from kolm_cli.pipeline.bundle_files import bundle_files, total_bytes
 from kolm_cli.pipeline.inputs import Inputs, gather
-from kolm_cli.pipeline.places import remember_base, remember_pack
+from kolm_cli.pipeline.known_inputs import remember_base, remember_pack
 from kolm_cli.pipeline.preflight import preflight
-from kolm_cli.pipeline.score import Score, make_score, read_predictions
-from kolm_cli.pipeline.stages import stages_of
+from kolm_cli.pipeline.receipt_chain import stages_of
+from kolm_cli.pipeline.scores import Score, make_score, read_predictions
 from kolm_cli.pipeline.train import discard, is_done, run_folder, train
+from kolm_cli.records.row import rows_digest
+from kolm_cli.run.folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def compile_spec(spec: Path, *, out: Path | None, force: bool, progress: Progres
     with _only_one(inputs, progress):
         # The signature is part of what is returned: another key asks for another bundle.
         key = digests.sha256_json([inputs.result, signer.key_id])
-        found = None if force else earlier.find(key, target)
+        found = None if force else result_cache.find(key, target)
         if found is not None:
             return Compiled(target, {**found, "bundle": str(target), "cached": True})
         done = is_done(inputs)
@@ -85,7 +85,7 @@ def compile_spec(spec: Path, *, out: Path | None, force: bool, progress: Progres
             train(inputs, checked, progress)
         progress.stage("bundle")
         report = _bundle(inputs, run_folder(inputs), target, signer, started)
-        earlier.keep(key, inputs.spec.name, target, report, progress)
+        result_cache.keep(key, inputs.spec.name, target, report, progress)
     return Compiled(target, {**report, "bundle": str(target), "cached": False})
 
 

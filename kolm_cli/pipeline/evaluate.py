@@ -6,21 +6,21 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from kolm_cli.capture.blobs import BytesImage, ImageSource
-from kolm_cli.capture.record import Conversation
 from kolm_cli.core import digests
 from kolm_cli.core.errors import InputError, Problem, raise_if_any
-from kolm_cli.core.images import ImageError, decode_rgb
 from kolm_cli.core.progress import Progress
-from kolm_cli.dataset.read import read_source
-from kolm_cli.dataset.rows import Row
-from kolm_cli.metrics.gate import judge
-from kolm_cli.metrics.interval import bootstrap_interval
-from kolm_cli.metrics.k_score import k_score
-from kolm_cli.pipeline.places import known_pack
+from kolm_cli.dataset.sources import read_source
+from kolm_cli.pipeline.bundle_use import Unpacked, answerer_for
+from kolm_cli.pipeline.known_inputs import known_pack
 from kolm_cli.pipeline.preflight import pack_problems
-from kolm_cli.pipeline.reuse import Unpacked, answerer_for
-from kolm_cli.pipeline.score import read_predictions, row_scores
+from kolm_cli.pipeline.scores import read_predictions, row_scores
+from kolm_cli.records.conversation import Conversation
+from kolm_cli.records.images import BytesImage, ImageSource
+from kolm_cli.records.pictures import ImageError, decode_rgb
+from kolm_cli.records.row import Row
+from kolm_cli.scoring.gate import judge
+from kolm_cli.scoring.interval import bootstrap_interval
+from kolm_cli.scoring.k_score import k_score
 from kolm_cli.spec.model import GateSection
 from kolm_cli.spec.sources import FileSource
 

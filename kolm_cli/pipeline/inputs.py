@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from kolm_cli.core import digests
-from kolm_cli.core.memo import FileMemo
+from kolm_cli.core.file_digests import FileMemo
 from kolm_cli.core.versions import installed_versions
-from kolm_cli.dataset.read import read_source, source_digest
+from kolm_cli.dataset.sources import read_source, source_digest
 from kolm_cli.families.resolve import Base, resolve_base
-from kolm_cli.metrics.catalog import names as metric_names
-from kolm_cli.spec.canonical import evaluation_form, training_form
+from kolm_cli.scoring.metrics.catalog import names as metric_names
+from kolm_cli.spec.digest_forms import evaluation_form, training_form
 from kolm_cli.spec.load import LoadedSpec, load_spec
 from kolm_cli.spec.model import Spec
 

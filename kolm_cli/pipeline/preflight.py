@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from kolm_cli.core.errors import InputError, Problem, raise_if_any
 from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.leakage import leaks
-from kolm_cli.dataset.read import Rows, read_source
-from kolm_cli.dataset.rows import Row
+from kolm_cli.dataset.sources import Rows, read_source
 from kolm_cli.pipeline.inputs import Inputs
+from kolm_cli.records.row import Row
 
 if TYPE_CHECKING:
-    from kolm_cli.trainer.preflight import RowFacts
+    from kolm_cli.encoding.row_checks import RowFacts
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     """
     import torch
 
-    from kolm_cli.trainer.preflight import Limits, check_rows
+    from kolm_cli.encoding.row_checks import Limits, check_rows
     from kolm_cli.trainer.vlm import pick_device, steps_of
 
     spec, loaded, family = inputs.spec, inputs.loaded, inputs.base.family

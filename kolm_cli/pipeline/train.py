@@ -6,10 +6,12 @@ import shutil
 
 from kolm_cli.core.home import private_folder
 from kolm_cli.core.progress import Progress
+from kolm_cli.core.seals import is_sealed
 from kolm_cli.dataset.frozen import freeze
-from kolm_cli.dataset.orders import Orders, RunFolder, is_sealed
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.pipeline.preflight import Preflight
+from kolm_cli.run.folder import RunFolder
+from kolm_cli.run.orders import Orders
 
 
 def run_folder(inputs: Inputs) -> RunFolder:
@@ -30,7 +32,7 @@ def discard(inputs: Inputs) -> None:
 
 def train(inputs: Inputs, checked: Preflight, progress: Progress) -> RunFolder:
     """Freeze the dataset and have the worker train and answer; resumes what was interrupted."""
-    from kolm_cli.trainer.launch import launch
+    from kolm_cli.run.launch import launch
 
     run, spec, base = run_folder(inputs), inputs.spec, inputs.base
     evaluation = run.evaluation(inputs.evaluation)

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from kolm_cli.bundle.evidence import Evidence, gather
-from kolm_cli.bundle.trust import TrustPolicy
-from kolm_cli.bundle.unpack import require
+from kolm_cli.bundle.container.unpack import require
+from kolm_cli.bundle.container.zip_records import Entry as ZipEntry
+from kolm_cli.bundle.container.zip_records import directory, local_header
+from kolm_cli.bundle.contents import Evidence, gather
+from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.bundle.verify import Report, judge
-from kolm_cli.bundle.zip_format import Entry as ZipEntry
-from kolm_cli.bundle.zip_format import directory, local_header
 from kolm_cli.core.errors import InputError, Problem, VerificationError
 from kolm_cli.core.files import sync_folder
 from kolm_cli.core.progress import Progress, Silent

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kolm_cli.bundle import layout
-from kolm_cli.bundle.manifest import read_manifest
+from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format.manifest import read_manifest
 from kolm_cli.core.digests import sha256_file
 from kolm_cli.core.errors import KolmError, Problem
 from kolm_cli.core.progress import Progress

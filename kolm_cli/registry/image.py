@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kolm_cli.bundle import layout
-from kolm_cli.bundle.opened import Bundle
-from kolm_cli.core import canonical, digests
+from kolm_cli.bundle.container.opened import Bundle
+from kolm_cli.bundle.format import layout
+from kolm_cli.core import canonical_json, digests
 from kolm_cli.core.errors import VerificationError
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
@@ -103,7 +103,7 @@ def image_of(bundle: Bundle) -> Image:
         ],
         "annotations": {TITLE: f"{bundle.manifest.name}.kolm"},
     }
-    return Image(canonical.dumps(value), files)
+    return Image(canonical_json.dumps(value), files)
 
 
 def read_image(data: bytes) -> Image:
@@ -112,7 +112,7 @@ def read_image(data: bytes) -> Image:
     Raises:
         VerificationError: it is malformed, or an image of something else.
     """
-    value = canonical.loads(data, max_bytes=MAX_IMAGE_BYTES, max_depth=8)
+    value = canonical_json.loads(data, max_bytes=MAX_IMAGE_BYTES, max_depth=8)
     if not isinstance(value, dict) or value.get("schemaVersion") != 2:
         raise VerificationError("is not an OCI image manifest")
     config = value.get("config")

@@ -11,7 +11,7 @@ from typing import Any
 from kolm_cli.core.errors import InputError, Problem, VerificationError
 from kolm_cli.core.files import write_atomic
 from kolm_cli.registry.image import ARTIFACT_TYPE, INDEX_TYPE, MANIFEST_TYPE
-from kolm_cli.registry.references import ContentId, Local, Pinned, is_cid, is_segment
+from kolm_cli.registry.names import ContentId, Local, Pinned, is_cid, is_segment
 
 REF = "org.opencontainers.image.ref.name"
 CID = "dev.kolm.cid"

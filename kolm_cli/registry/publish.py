@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kolm_cli.bundle.trust import TrustPolicy
+from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.core.progress import Progress
 from kolm_cli.registry import pull as local
+from kolm_cli.registry.names import is_remote, parse_local, parse_remote, parse_tag
 from kolm_cli.registry.pull import Pulled, as_file
-from kolm_cli.registry.references import is_remote, parse_local, parse_remote, parse_tag
 from kolm_cli.registry.store import Registry
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from kolm_cli.bundle.trust import TrustPolicy
+from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.bundle.verify import State
 from kolm_cli.core.home import private_folder
 from kolm_cli.core.progress import Progress
 from kolm_cli.registry.assemble import assemble, staged, verified
 from kolm_cli.registry.image import Image
 from kolm_cli.registry.index import Entry
-from kolm_cli.registry.references import Local, parse_local
+from kolm_cli.registry.names import Local, parse_local
 from kolm_cli.registry.store import Registry
 
 

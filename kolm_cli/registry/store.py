@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from kolm_cli.bundle.opened import Bundle, open_bundle
-from kolm_cli.bundle.trust import TrustPolicy
-from kolm_cli.bundle.unpack import require
+from kolm_cli.bundle.container.opened import Bundle, open_bundle
+from kolm_cli.bundle.container.unpack import require
+from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.bundle.verify import judge
 from kolm_cli.core.errors import InputError, Problem, VerificationError
 from kolm_cli.core.files import write_atomic
@@ -20,7 +20,7 @@ from kolm_cli.core.progress import Progress
 from kolm_cli.registry.blobs import Blobs
 from kolm_cli.registry.image import Image, image_of, read_image
 from kolm_cli.registry.index import Entry, Index, find, promoted, read_index, write_index
-from kolm_cli.registry.references import ContentId, Local, Tag
+from kolm_cli.registry.names import ContentId, Local, Tag
 from kolm_cli.registry.workspace import Lease, Workspace, storage_errors
 
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'

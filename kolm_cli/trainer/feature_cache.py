@@ -12,10 +12,10 @@ from peft import PeftModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from kolm_cli.core.errors import InputError, Problem
-from kolm_cli.dataset.rows import Row
+from kolm_cli.encoding.encode import Encoded
 from kolm_cli.families.base import Family
-from kolm_cli.families.features import VisionFeatures
-from kolm_cli.trainer.encode import Encoded
+from kolm_cli.families.vision_features import VisionFeatures
+from kolm_cli.records.row import Row
 
 KEY = "vision_features"
 # Images beyond this are encoded again at each use, as they would be without a cache.

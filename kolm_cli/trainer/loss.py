@@ -9,7 +9,7 @@ import torch
 from torch import distributed
 from torch.nn import functional
 
-from kolm_cli.trainer.encode import IGNORE
+from kolm_cli.encoding.encode import IGNORE
 
 
 def supervised_loss(

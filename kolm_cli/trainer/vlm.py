@@ -16,20 +16,23 @@ from peft import PeftModel
 from torch import distributed, nn
 from transformers.trainer_utils import set_seed
 
-from kolm_cli.core import canonical, digests
+from kolm_cli.core import canonical_json, digests
 from kolm_cli.core.errors import InputError, LackingError, Problem
 from kolm_cli.core.files import write_atomic
 from kolm_cli.core.progress import Progress, Silent
-from kolm_cli.dataset.python_rows import rows_from_python
-from kolm_cli.dataset.rows import Row, rows_digest
+from kolm_cli.encoding.collate import collate
+from kolm_cli.encoding.encode import Encoded, open_images
+from kolm_cli.encoding.fitting import Side, encode_to_fit
+from kolm_cli.encoding.row_checks import Limits, check_rows
 from kolm_cli.families.resolve import Base, resolve_base
 from kolm_cli.families.support import describe
+from kolm_cli.formats.python_rows import rows_from_python
+from kolm_cli.records.row import Row, rows_digest
 from kolm_cli.spec.model import TrainSection
-from kolm_cli.trainer import checkpoint
-from kolm_cli.trainer.artifact import module_lists, save_adapter
-from kolm_cli.trainer.collate import collate
-from kolm_cli.trainer.dataset import EncodedRows
-from kolm_cli.trainer.encode import Encoded, open_images
+from kolm_cli.trainer import checkpoints
+from kolm_cli.trainer.adapter_files import module_lists, save_adapter
+from kolm_cli.trainer.base_model import load_base
+from kolm_cli.trainer.encoded_rows import EncodedRows
 from kolm_cli.trainer.evidence import (
     Evidence,
     EvidenceError,
@@ -37,14 +40,11 @@ from kolm_cli.trainer.evidence import (
     count_parameters,
 )
 from kolm_cli.trainer.feature_cache import FeatureCache
-from kolm_cli.trainer.fit import Side, encode_to_fit
 from kolm_cli.trainer.freeze import GraphWatch, isolate_vision, set_trainable
-from kolm_cli.trainer.hf import KolmTrainer, Observer, training_arguments
-from kolm_cli.trainer.load import load_base
+from kolm_cli.trainer.loop import KolmTrainer, Observer, training_arguments
 from kolm_cli.trainer.lora import attach, leaf_names
 from kolm_cli.trainer.loss import make_loss
 from kolm_cli.trainer.partition import Partition, summarise
-from kolm_cli.trainer.preflight import Limits, check_rows
 
 __all__ = ["VLMTrainConfig", "VLMTrainer", "vlm_trainer"]
 
@@ -246,16 +246,16 @@ class VLMTrainer:
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         save_adapter(self.model, self.partition, self.base.name, target)
-        write_atomic(target / "modules.json", canonical.dumps(self.modules()))
+        write_atomic(target / "modules.json", canonical_json.dumps(self.modules()))
         return target
 
 
 def _agreed_checkpoint(folder: Path) -> tuple[Path, dict[str, Any]] | None:
     """The newest usable checkpoint, chosen by the first process for all of them."""
     if not (distributed.is_initialized() and distributed.get_world_size() > 1):
-        return checkpoint.latest(folder)
+        return checkpoints.latest(folder)
     first = distributed.get_rank() == 0
-    choice: list[Any] = [checkpoint.latest(folder) if first else None]
+    choice: list[Any] = [checkpoints.latest(folder) if first else None]
     distributed.broadcast_object_list(choice, src=0)
     found: tuple[Path, dict[str, Any]] | None = choice[0]
     return found

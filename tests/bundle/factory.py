@@ -13,14 +13,14 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from kolm_cli.bundle import keys
 from kolm_cli.bundle.build import BaseIdentity, Built, Content, Stage, build_bundle
-from kolm_cli.bundle.scoring import Gate
-from kolm_cli.bundle.trust import TrustedKey, TrustPolicy
-from kolm_cli.core import canonical
-from kolm_cli.metrics.catalog import get_metric
-from kolm_cli.metrics.gate import judge
-from kolm_cli.metrics.k_score import k_score
+from kolm_cli.bundle.format.evaluation import Gate
+from kolm_cli.bundle.signing import keys
+from kolm_cli.bundle.trust.policy import TrustedKey, TrustPolicy
+from kolm_cli.core import canonical_json
+from kolm_cli.scoring.gate import judge
+from kolm_cli.scoring.k_score import k_score
+from kolm_cli.scoring.metrics.catalog import get_metric
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 FINISHED = datetime(2026, 1, 2, 4, 4, 5, tzinfo=UTC)
@@ -50,7 +50,7 @@ def safetensors_bytes(tensors: Mapping[str, Sequence[int]], seed: int = 0) -> by
 
 
 def jsonl(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    return b"".join(canonical.dumps(dict(row)) + b"\n" for row in rows)
+    return b"".join(canonical_json.dumps(dict(row)) + b"\n" for row in rows)
 
 
 def modules_json() -> dict[str, Any]:
@@ -129,7 +129,7 @@ def make_files(*, include: str = "answers", adapter_padding: int = 0) -> Files:
             "rows": len(rows),
             "images": len(rows),
             "sha256": hashlib.sha256(
-                canonical.dumps([[row["id"], row["sha256"]] for row in rows])
+                canonical_json.dumps([[row["id"], row["sha256"]] for row in rows])
             ).hexdigest(),
         },
         "eval": {"rows": len(pack), "images": len(pack), "sha256": digest("pack")},
@@ -148,16 +148,16 @@ def make_files(*, include: str = "answers", adapter_padding: int = 0) -> Files:
         "task_type": "CAUSAL_LM",
     }
     files: Files = {
-        "adapter/adapter_config.json": canonical.dumps(config),
+        "adapter/adapter_config.json": canonical_json.dumps(config),
         **{path: safetensors_bytes(tensors) for path, tensors in shapes.items()},
         "processor/chat_template.jinja": b"{% for m in messages %}{{ m }}{% endfor %}",
         "processor/processor_config.json": b'{"processor_class": "TinyProcessor"}\n',
         "processor/tokenizer.json": b'{"model": {"type": "BPE", "vocab": {"a": 0}}}\n',
         "processor/tokenizer_config.json": b'{"tokenizer_class": "TokenizersBackend"}\n',
-        "eval/evaluation.json": canonical.dumps(evaluation),
-        "data/dataset.json": canonical.dumps(dataset),
+        "eval/evaluation.json": canonical_json.dumps(evaluation),
+        "data/dataset.json": canonical_json.dumps(dataset),
         "data/train.jsonl": jsonl(rows),
-        "modules.json": canonical.dumps(modules),
+        "modules.json": canonical_json.dumps(modules),
         "spec.yaml": b"kolm: 1\nname: tiny-chart\n",
     }
     if include == "answers":
@@ -313,4 +313,4 @@ def big_files(folder: Path, mebibytes: int) -> Files:
     with path.open("wb") as stream:
         stream.write(struct.pack("<Q", len(header)) + header)
         stream.truncate(8 + len(header) + size)
-    return {**files, "modules.json": canonical.dumps(modules), entry["file"]: path}
+    return {**files, "modules.json": canonical_json.dumps(modules), entry["file"]: path}

@@ -11,14 +11,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import factory
 from typer.testing import CliRunner
 
-from kolm_cli.bundle import keys, layout
-from kolm_cli.bundle.sigstore import Envelope
-from kolm_cli.bundle.trust import TrustedKey
-from kolm_cli.bundle.trust_file import add_key
-from kolm_cli.core import canonical
+from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.signing import keys
+from kolm_cli.bundle.signing.sigstore import Envelope
+from kolm_cli.bundle.trust.file import add_key
+from kolm_cli.bundle.trust.policy import TrustedKey
+from kolm_cli.core import canonical_json
+from tests.bundle import factory
 
 DATE = 0x21
 LOCAL = (
@@ -136,7 +137,7 @@ def change(items: list[Item], name: str, **changes: Any) -> list[Item]:
 def edit_json(data: bytes, edit: Callable[[Any], Any]) -> bytes:
     value = json.loads(data)
     edit(value)
-    return canonical.dumps(value)
+    return canonical_json.dumps(value)
 
 
 def payload_of(data: bytes) -> bytes:

@@ -8,15 +8,15 @@ import sys
 import zipfile
 from pathlib import Path
 
-import factory
 import pytest
 
-from kolm_cli.bundle import keys
-from kolm_cli.bundle.opened import open_bundle
-from kolm_cli.bundle.unpack import unpack
+from kolm_cli.bundle.container.opened import open_bundle
+from kolm_cli.bundle.container.unpack import unpack
+from kolm_cli.bundle.signing import keys
 from kolm_cli.bundle.verify import verify
 from kolm_cli.core import digests
 from kolm_cli.core.errors import InputError, VerificationError
+from tests.bundle import factory
 
 
 def test_a_good_bundle_is_trusted_by_who_trusts_its_key(tmp_path: Path) -> None:

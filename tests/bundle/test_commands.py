@@ -6,12 +6,12 @@ import json
 import subprocess
 from pathlib import Path
 
-import factory
 import pytest
-from forge import files_of, good
-from test_keys import kolm
 
 from kolm_cli.bundle.checks.catalog import CHECKS
+from tests.bundle import factory
+from tests.bundle.forge import files_of, good
+from tests.bundle.test_keys import kolm
 
 
 def test_verify_for_a_reader(tmp_path: Path) -> None:

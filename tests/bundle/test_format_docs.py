@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from kolm_cli.bundle import layout
 from kolm_cli.bundle.checks.catalog import CHECKS
 from kolm_cli.bundle.checks.configs import CODE_HOOKS
-from kolm_cli.bundle.tensors import DTYPE_BYTES
-from kolm_cli.bundle.trust_file import parse
+from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format.safetensors_header import DTYPE_BYTES
+from kolm_cli.bundle.trust.file import parse
 from kolm_cli.core import digests
 
 DOCS = Path(__file__).parent.parent.parent / "docs"

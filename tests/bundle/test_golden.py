@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import factory
 import pytest
-from forge import files_of
 
-from kolm_cli.bundle import keys
 from kolm_cli.bundle.build import Content, build_bundle
-from kolm_cli.bundle.layout import is_attested
-from kolm_cli.bundle.manifest import read_manifest
+from kolm_cli.bundle.format.layout import is_attested
+from kolm_cli.bundle.format.manifest import read_manifest
 from kolm_cli.bundle.receipt import read_receipt
-from kolm_cli.bundle.trust_file import load_policy
+from kolm_cli.bundle.signing import keys
+from kolm_cli.bundle.trust.file import load_policy
 from kolm_cli.bundle.verify import verify
+from tests.bundle import factory
+from tests.bundle.forge import files_of
 
 GOLDEN = Path(__file__).parent / "golden"
 EXPECTED = json.loads((GOLDEN / "expected.json").read_bytes())

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from forge import Item, archive, assert_refused, change, good, items_of, pack, verdict
+
+from tests.bundle.forge import Item, archive, assert_refused, change, good, items_of, pack, verdict
 
 CONFIG = "adapter/adapter_config.json"
 Items = list[Item]
@@ -266,7 +267,7 @@ def test_later_checks_say_that_they_were_not_reached(tmp_path: Path) -> None:
 def test_a_missing_file_a_folder_and_a_pipe_are_a_wrong_input(tmp_path: Path) -> None:
     import os
 
-    from kolm_cli.bundle.trust import TrustPolicy
+    from kolm_cli.bundle.trust.policy import TrustPolicy
     from kolm_cli.bundle.verify import verify
     from kolm_cli.core.errors import InputError
 

@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import factory
 import pytest
-from forge import assert_refused, edit_json, files_of, good, pack, verdict
 
-from kolm_cli.bundle import keys
 from kolm_cli.bundle.build import build_bundle
-from kolm_cli.core import canonical
+from kolm_cli.bundle.signing import keys
+from kolm_cli.core import canonical_json
+from tests.bundle import factory
+from tests.bundle.forge import assert_refused, edit_json, files_of, good, pack, verdict
 
 ADAPTER = "adapter/adapter_model.safetensors"
 Value = dict[str, Any]
@@ -76,7 +76,7 @@ def test_a_changed_file(name: str, tmp_path: Path) -> None:
 
 
 def test_files_in_another_order(tmp_path: Path) -> None:
-    from forge import archive, items_of
+    from tests.bundle.forge import archive, items_of
 
     path, signer = good(tmp_path / "a.kolm")
     first, second, third, *rest = items_of(path)
@@ -600,7 +600,7 @@ def test_evidence(name: str, tmp_path: Path) -> None:
 def claiming(tmp_path: Path, edit: Callable[[Value], Any]) -> tuple[Path, keys.Signer]:
     """A bundle whose receipt says something else, signed by a trusted key."""
     content = factory.make_content()
-    receipt = json.loads(canonical.dumps(dict(content.receipt)))
+    receipt = json.loads(canonical_json.dumps(dict(content.receipt)))
     edit(receipt)
     signer = keys.generate()
     build_bundle(replace(content, receipt=receipt), signer, tmp_path / "a.kolm")

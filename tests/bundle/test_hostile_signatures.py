@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import factory
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import (
@@ -17,7 +16,14 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     encode_dss_signature,
 )
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from forge import (
+
+from kolm_cli.bundle.build import build_bundle
+from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.signing import dsse, keys
+from kolm_cli.core import canonical_json
+from kolm_cli.core.digests import sha256_bytes
+from tests.bundle import factory
+from tests.bundle.forge import (
     assert_refused,
     edit_json,
     envelope,
@@ -27,11 +33,6 @@ from forge import (
     payload_of,
     verdict,
 )
-
-from kolm_cli.bundle import dsse, keys, layout
-from kolm_cli.bundle.build import build_bundle
-from kolm_cli.core import canonical
-from kolm_cli.core.digests import sha256_bytes
 
 RECEIPT = "attestations/receipt.sigstore.json"
 MODEL = "attestations/model.sig"
@@ -162,7 +163,7 @@ CASES: dict[str, tuple[Callable[[Files], Files], str, str]] = {
         "the media type",
     ),
     "envelope without a Sigstore bundle": (
-        lambda f: {**f, RECEIPT: canonical.dumps(json.loads(f[RECEIPT])["dsseEnvelope"])},
+        lambda f: {**f, RECEIPT: canonical_json.dumps(json.loads(f[RECEIPT])["dsseEnvelope"])},
         "signatures",
         "not exactly the keys",
     ),

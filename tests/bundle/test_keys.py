@@ -9,18 +9,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import factory
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from forge import files_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kolm_cli.bundle import dsse, keys
-from kolm_cli.bundle.trust_file import load_policy
+from kolm_cli.bundle.signing import dsse, keys
+from kolm_cli.bundle.trust.file import load_policy
 from kolm_cli.core.errors import InputError
+from tests.bundle import factory
+from tests.bundle.forge import files_of
 
 KOLM = str(Path(sys.executable).with_name("kolm"))
 
@@ -235,7 +235,7 @@ def test_revoke_somebody_elses_key(home: Path, tmp_path: Path) -> None:
 
 
 def test_two_first_uses_at_once_make_one_key(home: Path) -> None:
-    program = "from kolm_cli.bundle import keys; print(keys.signer_for_compile().key_id)"
+    program = "from kolm_cli.bundle.signing import keys; print(keys.signer_for_compile().key_id)"
     running = [
         subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
         for _ in range(4)

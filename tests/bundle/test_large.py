@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import factory
 import pytest
+
+from tests.bundle import factory
 
 KOLM = str(Path(sys.executable).with_name("kolm"))
 LIMIT_KIB = 80 << 10
@@ -54,8 +55,8 @@ def test_memory_stays_below_80_mb(command: str, large: Path, tmp_path: Path) -> 
 
 def test_writing_streams_too(tmp_path: Path) -> None:
     program = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "import factory; from pathlib import Path\n"
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
+        "from tests.bundle import factory; from pathlib import Path\n"
         f"folder = Path({str(tmp_path)!r})\n"
         "factory.make_bundle(folder / 'a.kolm', files=factory.big_files(folder, 100))\n"
     )

@@ -10,19 +10,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import factory
 import pytest
-from forge import archive, files_of, items_of, pack
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from kolm_cli.bundle import keys
 from kolm_cli.bundle.build import build_bundle
-from kolm_cli.bundle.trust import TrustPolicy
+from kolm_cli.bundle.signing import keys
+from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.bundle.verify import Report, verify
-from kolm_cli.core import canonical
+from kolm_cli.core import canonical_json
 from kolm_cli.core.digests import sha256_bytes
 from kolm_cli.core.errors import KolmError
+from tests.bundle import factory
+from tests.bundle.forge import archive, files_of, items_of, pack
 
 Mutation = Callable[[bytes], bytes]
 
@@ -39,7 +39,7 @@ def often(examples: int) -> settings:
 def encoded(value: Any) -> bytes:
     """Canonical JSON, or the next best of what has no canonical form."""
     try:
-        return canonical.dumps(value)
+        return canonical_json.dumps(value)
     except KolmError:
         return json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
 
@@ -319,7 +319,7 @@ def nonsense(draw: st.DrawFn) -> tuple[Any, ...]:
         for mutation in draw(st.lists(byte_mutations, max_size=2)):
             data = mutation(data) if data else data
         files[name] = data
-    receipt = json.loads(canonical.dumps(dict(content.receipt)))
+    receipt = json.loads(canonical_json.dumps(dict(content.receipt)))
     if draw(st.booleans()):
         change_value(draw, receipt)
     return replace(content, files=files, receipt=receipt)  # type: ignore[return-value]

@@ -6,11 +6,11 @@ import re
 import subprocess
 from pathlib import Path
 
-import factory
 import pytest
-from forge import files_of, pack
 
-from kolm_cli.bundle import keys
+from kolm_cli.bundle.signing import keys
+from tests.bundle import factory
+from tests.bundle.forge import files_of, pack
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "verify.md"
 

@@ -10,8 +10,8 @@ import rfc8785
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kolm_cli.core import canonical
-from kolm_cli.core.canonical import JSONError
+from kolm_cli.core import canonical_json
+from kolm_cli.core.canonical_json import JSONError
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 values = st.recursive(
@@ -30,9 +30,9 @@ values = st.recursive(
 @example(value={"\ue000": 1, "\U0001f600": 2})
 @example(value=-0.0)
 def test_what_is_written_canonically_is_read(value: Any) -> None:
-    data = canonical.dumps(value)
+    data = canonical_json.dumps(value)
     assert data == rfc8785.dumps(value)
-    assert canonical.loads_canonical(data, max_bytes=1 << 20) == value
+    assert canonical_json.loads_canonical(data, max_bytes=1 << 20) == value
 
 
 @settings(max_examples=600)
@@ -42,22 +42,22 @@ def test_the_same_value_written_otherwise_is_refused(
 ) -> None:
     data = json.dumps(value, indent=indent, ensure_ascii=ascii_only).encode()
     if data == rfc8785.dumps(value):
-        assert canonical.loads_canonical(data, max_bytes=1 << 20) == value
+        assert canonical_json.loads_canonical(data, max_bytes=1 << 20) == value
     else:
         with pytest.raises(JSONError, match="canonical form"):
-            canonical.loads_canonical(data, max_bytes=1 << 20)
+            canonical_json.loads_canonical(data, max_bytes=1 << 20)
 
 
 @pytest.mark.parametrize("text", [b"-0", b"[-0]", b"1.0", b"1e2", b"1E2", b'"\\u0041"', b'"\\/"'])
 def test_numbers_and_texts_have_one_form(text: bytes) -> None:
     with pytest.raises(JSONError, match="canonical form"):
-        canonical.loads_canonical(text, max_bytes=100)
+        canonical_json.loads_canonical(text, max_bytes=100)
 
 
 def test_keys_sort_as_utf_16() -> None:
     """U+1F600 is a surrogate pair that begins with D83D, before E000."""
     astral_first = '{"\U0001f600":1,"\ue000":2}'.encode()
-    assert canonical.loads_canonical(astral_first, max_bytes=100)
+    assert canonical_json.loads_canonical(astral_first, max_bytes=100)
     by_code_point = '{"\ue000":2,"\U0001f600":1}'.encode()
     with pytest.raises(JSONError, match="canonical form"):
-        canonical.loads_canonical(by_code_point, max_bytes=100)
+        canonical_json.loads_canonical(by_code_point, max_bytes=100)

@@ -6,19 +6,19 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-import factory
 import pytest
-from forge import good
 from hypothesis import given
 from hypothesis import strategies as st
-from test_keys import kolm
 
-from kolm_cli.bundle import keys
-from kolm_cli.bundle.co_sign import co_sign
-from kolm_cli.bundle.trust import Threshold, TrustedKey, TrustPolicy, matches
-from kolm_cli.bundle.trust_file import add_key, key_block, load_policy, parse, replace_keys
+from kolm_cli.bundle.signing import keys
+from kolm_cli.bundle.signing.co_sign import co_sign
+from kolm_cli.bundle.trust.file import add_key, key_block, load_policy, parse, replace_keys
+from kolm_cli.bundle.trust.policy import Threshold, TrustedKey, TrustPolicy, matches
 from kolm_cli.bundle.verify import verify
 from kolm_cli.core.errors import InputError
+from tests.bundle import factory
+from tests.bundle.forge import good
+from tests.bundle.test_keys import kolm
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 EARLIER, LATER = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)

@@ -1,3 +1,3 @@
-from capture_helpers import charts, home, kolm
+from tests.capture.helpers import charts, home, kolm
 
 __all__ = ["charts", "home", "kolm"]

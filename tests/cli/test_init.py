@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from kolm_cli.cli.app import build_app
 from kolm_cli.core.errors import InputError
-from kolm_cli.metrics.catalog import names
+from kolm_cli.scoring.metrics.catalog import names
 from kolm_cli.spec.load import load_spec
 from kolm_cli.spec.model import Spec
 

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from jobs import Compiled
+
+from tests.support.jobs import Compiled
 
 HEAVY = ("torch", "torchvision", "transformers", "peft", "accelerate")
 CODE = """

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from jobs import KOLM, Job, write_rows
+
+from tests.support.jobs import KOLM, Job, write_rows
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 

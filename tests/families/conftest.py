@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from family_helpers import CASES, Case, build, case_id, params
 from transformers.utils import logging
+
+from tests.families.helpers import CASES, Case, build, case_id, params
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 from accelerate import PartialState
-from family_helpers import Case
 
 from kolm_cli.families.resolve import resolve_base
 from kolm_cli.trainer.evidence import GradientLedger
+from tests.families.helpers import Case
 
 
 def main() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from family_helpers import Case
 
-from kolm_cli.evaluate.answer import Answerer
+from kolm_cli.answering.answerer import Answerer
+from tests.families.helpers import Case
 
 
 def _answerer(case: Case) -> Answerer:

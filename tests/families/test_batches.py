@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from family_helpers import Case, row_losses
 
 from kolm_cli.core.errors import InputError
 from kolm_cli.trainer.evidence import GradientLedger
 from kolm_cli.trainer.partition import top_modules
 from kolm_cli.trainer.vlm import VLMTrainConfig, vlm_trainer
+from tests.families.helpers import Case, row_losses
 
 
 def test_a_row_has_the_same_loss_alone_and_in_a_batch(case: Case) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from family_helpers import CASES, Case, case_id
-from jobs import Job, write_rows
+
+from tests.families.helpers import CASES, Case, case_id
+from tests.support.jobs import Job, write_rows
 
 # Qwen2.5-VL's chain is tests/pipeline's; a launch costs ten seconds, so the others wait.
 QUICK = {("llava_next", "mistral"), ("idefics3", ""), ("text", "smollm2")}

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from family_helpers import BUDGET, Case, Notes
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from kolm_cli.core.errors import InputError, LackingError
+from kolm_cli.encoding.row_checks import Limits, check_rows
 from kolm_cli.families import catalog
 from kolm_cli.families.base import Family
 from kolm_cli.families.detect import detect
@@ -20,8 +20,8 @@ from kolm_cli.families.resolve import resolve_base
 from kolm_cli.families.support import Experimental, describe
 from kolm_cli.families.tiny import tokens, towers
 from kolm_cli.trainer.partition import Partition
-from kolm_cli.trainer.preflight import Limits, check_rows
 from kolm_cli.trainer.vlm import VLMTrainConfig, vlm_trainer
+from tests.families.helpers import BUDGET, Case, Notes
 
 WRITTEN_FOR = [(family.name, i) for family in catalog.families() for i in family.written_for]
 

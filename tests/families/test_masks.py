@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from family_helpers import Case, runs, that_take
 
-from kolm_cli.dataset.rows import Row
-from kolm_cli.trainer.encode import IGNORE, RowError, encode_prompt, encode_training, open_images
-from kolm_cli.trainer.mask import marked_text
+from kolm_cli.encoding.encode import IGNORE, RowError, encode_prompt, encode_training, open_images
+from kolm_cli.encoding.mask_view import marked_text
+from kolm_cli.records.row import Row
+from tests.families.helpers import Case, runs, that_take
 
 
 def _answers(row: Row) -> list[str]:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from family_helpers import Case, that_take
 from peft.tuners.lora import LoraLayer
 from torch import nn
 
@@ -14,6 +13,7 @@ from kolm_cli.core.errors import InputError
 from kolm_cli.trainer.lora import attach
 from kolm_cli.trainer.loss import supervised_loss
 from kolm_cli.trainer.partition import Partition, base_name
+from tests.families.helpers import Case, that_take
 
 # What a rule over names would get wrong, read from the models themselves (docs/families.md).
 KNOWN = {

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from family_helpers import Case
 
-from kolm_cli.dataset.orders import RunFolder
+from kolm_cli.run import launch
+from kolm_cli.run.folder import RunFolder
 from kolm_cli.spec.model import LaunchSection
-from kolm_cli.trainer import launch
+from tests.families.helpers import Case
 
 
 def _run(case: Case, folder: Path, *, processes: int, batch: int) -> list[dict[str, Any]]:
@@ -24,7 +24,7 @@ def _run(case: Case, folder: Path, *, processes: int, batch: int) -> list[dict[s
     section = LaunchSection(device="cpu", num_processes=processes)
     (folder / "accelerate.yaml").write_text(yaml.safe_dump(launch.accelerate_config(section)))
     (folder / "job.json").write_text(json.dumps({"base": str(case.folder), "batch": batch}))
-    environment = {**launch.environment(section, 1), "PYTHONPATH": str(Path(__file__).parent)}
+    environment = {**launch.environment(section, 1), "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(
         launch.command(RunFolder(folder), section, 1),
         env={**os.environ, **environment},
@@ -42,7 +42,7 @@ def _run(case: Case, folder: Path, *, processes: int, batch: int) -> list[dict[s
 def test_two_ranks_are_one_run(
     new_case: Callable[..., Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(launch, "WORKER", "ddp_worker")
+    monkeypatch.setattr(launch, "WORKER", "tests.families.ddp_worker")
     case = new_case(name)
     [alone] = _run(case, tmp_path / "one", processes=1, batch=2)
     ranks = _run(case, tmp_path / "two", processes=2, batch=1)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jobs import Job
 from PIL import Image, ImageDraw
-from real_weights import fetch, load, write_text_base, write_vision_base
+
+from tests.families.real_weights import fetch, load, write_text_base, write_vision_base
+from tests.support.jobs import Job
 
 pytestmark = pytest.mark.slow
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from family_helpers import BUDGET, Case, Notes
 
-from kolm_cli.dataset.rows import Row
-from kolm_cli.trainer.preflight import Limits, check_rows
+from kolm_cli.encoding.row_checks import Limits, check_rows
+from kolm_cli.records.row import Row
+from tests.families.helpers import BUDGET, Case, Notes
 
 SHAPES = {
     "text_only": "no image",

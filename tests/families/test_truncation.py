@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from family_helpers import BUDGET, Case, Notes, runs
 
-from kolm_cli.trainer.encode import RowError, open_images
-from kolm_cli.trainer.fit import Side, encode_to_fit
-from kolm_cli.trainer.preflight import Limits, check_rows
+from kolm_cli.encoding.encode import RowError, open_images
+from kolm_cli.encoding.fitting import Side, encode_to_fit
+from kolm_cli.encoding.row_checks import Limits, check_rows
+from tests.families.helpers import BUDGET, Case, Notes, runs
 
 PROMPT = " ".join(f"word{n}" for n in range(60))
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from jobs import Job
+
+from tests.support.jobs import Job
 
 pytestmark = pytest.mark.gpu
 

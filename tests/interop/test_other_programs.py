@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jobs import Compiled
+
+from tests.support.jobs import Compiled
 
 pytestmark = pytest.mark.interop
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from jobs import Job
+
+from tests.support.jobs import Job
 
 
 @pytest.fixture(scope="module")

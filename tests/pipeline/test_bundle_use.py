@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from jobs import Compiled
+
+from tests.support.jobs import Compiled
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +28,9 @@ def test_plain_peft_gives_the_logits_that_kolm_run_uses(
     from transformers import AutoModelForImageTextToText
 
     from kolm_cli.core.progress import Silent
+    from kolm_cli.encoding.collate import collate
+    from kolm_cli.pipeline.bundle_use import answerer_for
     from kolm_cli.pipeline.evaluate import find_pack
-    from kolm_cli.pipeline.reuse import answerer_for
-    from kolm_cli.trainer.collate import collate
 
     monkeypatch.setenv("KOLM_HOME", str(compiled.job.home))
     threads = torch.get_num_threads()

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from jobs import Job
+from tests.support.jobs import Job
 
 
 def statement(bundle: Path, name: str) -> dict:

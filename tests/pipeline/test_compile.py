@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from jobs import Compiled, Job
+
+from tests.support.jobs import Compiled, Job
 
 
 def test_report_has_the_promised_shape(compiled: Compiled) -> None:

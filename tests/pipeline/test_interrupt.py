@@ -12,7 +12,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from jobs import Job
+
+from tests.support.jobs import Job
 
 STEPS = {"num_train_epochs": 40, "save_steps": 10, "per_device_train_batch_size": 4}
 
@@ -28,7 +29,7 @@ def wait_for_checkpoint(job: Job, process: subprocess.Popen[str]) -> None:
     """Until the first checkpoint is sealed, while training goes on."""
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
-        if list((job.home / "runs").glob("*/checkpoints/checkpoint-*/kolm-checkpoint.json")):
+        if list((job.home / "runs").glob("*/checkpoints/checkpoint-*/sealed.json")):
             return
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)

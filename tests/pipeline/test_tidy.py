@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from jobs import Job
+from tests.support.jobs import Job
 
 TWO_DAYS = 2 * 24 * 3600
 

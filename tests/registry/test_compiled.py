@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jobs import Compiled
 
 from kolm_cli.core.progress import Silent
 from kolm_cli.registry.check import check
-from kolm_cli.registry.references import ContentId, Tag
+from kolm_cli.registry.names import ContentId, Tag
 from kolm_cli.registry.store import Registry
+from tests.support.jobs import Compiled
 
 
 @pytest.fixture

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import factory
-from registry_helpers import bundle, kolm
-
-from kolm_cli.bundle import keys
-from kolm_cli.core import canonical
+from kolm_cli.bundle.signing import keys
+from kolm_cli.core import canonical_json
 from kolm_cli.core.progress import Silent
-from kolm_cli.registry.compare import compare
-from kolm_cli.registry.references import Tag
+from kolm_cli.registry.differences import compare
+from kolm_cli.registry.names import Tag
 from kolm_cli.registry.store import Registry
+from tests.bundle import factory
+from tests.registry.helpers import bundle, kolm
 
 
 def test_a_bundle_and_itself_do_not_differ(tmp_path: Path) -> None:
@@ -40,10 +39,10 @@ def test_each_change_is_named_and_no_other(tmp_path: Path) -> None:
         "rows": 5,
         "images": 4,
         "sha256": factory.hashlib.sha256(
-            canonical.dumps([[row["id"], row["sha256"]] for row in rows])
+            canonical_json.dumps([[row["id"], row["sha256"]] for row in rows])
         ).hexdigest(),
     }
-    after["data/dataset.json"] = canonical.dumps(dataset)
+    after["data/dataset.json"] = canonical_json.dumps(dataset)
     said = factory.lines_of(before, "eval/predictions.jsonl")
     assert said[3]["prediction"] == "no idea"
     said[3]["prediction"], said[0]["prediction"], said[7]["prediction"] = "40", "wrong", "hm"

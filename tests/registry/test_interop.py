@@ -14,10 +14,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import factory
 import httpx
 import pytest
-from registry_helpers import assert_oci_layout, bundle, kolm
 
 from kolm_cli.core.digests import digest_from_cid
 from kolm_cli.core.progress import Silent
@@ -25,6 +23,8 @@ from kolm_cli.registry.check import check
 from kolm_cli.registry.publish import pull, push
 from kolm_cli.registry.remote import client, send
 from kolm_cli.registry.store import Registry
+from tests.bundle import factory
+from tests.registry.helpers import assert_oci_layout, bundle, kolm
 
 pytestmark = pytest.mark.interop
 QUIET = Silent()

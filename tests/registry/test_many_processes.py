@@ -11,18 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-import factory
 import pytest
-from registry_helpers import assert_oci_layout, bundle, kolm
 
 from kolm_cli.bundle.build import Built
 from kolm_cli.core.errors import InputError, LackingError
 from kolm_cli.core.progress import Silent
 from kolm_cli.registry.check import check
 from kolm_cli.registry.collect import collect
+from kolm_cli.registry.names import ContentId, Tag
 from kolm_cli.registry.pull import pull
-from kolm_cli.registry.references import ContentId, Tag
 from kolm_cli.registry.store import Registry
+from tests.bundle import factory
+from tests.registry.helpers import assert_oci_layout, bundle, kolm
 
 QUIET = Silent()
 NOBODY = factory.trusting()

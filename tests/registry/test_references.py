@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kolm_cli.core import digests
 from kolm_cli.core.errors import InputError
-from kolm_cli.registry.references import (
+from kolm_cli.registry.names import (
     ContentId,
     Pinned,
     Remote,

@@ -10,24 +10,24 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import factory
 import httpx
 import pytest
-from fake_registry import FakeRegistry, serving
-from registry_helpers import bundle, kolm
 
 from kolm_cli.bundle.build import Built
 from kolm_cli.core.errors import InputError, KolmError, LackingError, VerificationError
 from kolm_cli.core.progress import Silent
 from kolm_cli.registry.check import check
+from kolm_cli.registry.names import parse_remote
 from kolm_cli.registry.publish import Pushed, pull, push
 from kolm_cli.registry.pull import Pulled
-from kolm_cli.registry.references import parse_remote
 from kolm_cli.registry.remote import client, send
 from kolm_cli.registry.remote.auth import authorization, challenges
 from kolm_cli.registry.remote.client import Client
 from kolm_cli.registry.remote.credentials import Credentials
 from kolm_cli.registry.store import Registry
+from tests.bundle import factory
+from tests.registry.fake_registry import FakeRegistry, serving
+from tests.registry.helpers import bundle, kolm
 
 QUIET = Silent()
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import factory
 import pytest
-from registry_helpers import assert_oci_layout, bundle, kolm
 
-from kolm_cli.bundle import keys
-from kolm_cli.bundle.trust_file import add_key, trust_path
+from kolm_cli.bundle.signing import keys
+from kolm_cli.bundle.trust.file import add_key, trust_path
 from kolm_cli.core.digests import digest_from_cid
 from kolm_cli.core.errors import InputError, VerificationError
 from kolm_cli.core.progress import Silent
 from kolm_cli.registry.check import check
 from kolm_cli.registry.collect import collect
+from kolm_cli.registry.names import ContentId, Pinned, Tag
 from kolm_cli.registry.pull import pull
-from kolm_cli.registry.references import ContentId, Pinned, Tag
 from kolm_cli.registry.store import Registry
+from tests.bundle import factory
+from tests.registry.helpers import assert_oci_layout, bundle, kolm
 
 QUIET = Silent()
 

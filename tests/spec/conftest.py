@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from spec_helpers import GOOD
+
+from tests.spec.helpers import GOOD
 
 
 @pytest.fixture

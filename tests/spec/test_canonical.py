@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kolm_cli.core import canonical
-from kolm_cli.spec.canonical import bundle_form, evaluation_form, training_form
+from kolm_cli.core import canonical_json
+from kolm_cli.spec.digest_forms import bundle_form, evaluation_form, training_form
 from kolm_cli.spec.load import load_spec
 from kolm_cli.spec.model import Spec
 from kolm_cli.spec.yaml_positions import parse
@@ -165,4 +165,4 @@ def test_what_decides_training_and_what_decides_answers(
 def test_the_forms_are_plain_json() -> None:
     spec = spec_of(train={"lora_targets": ["a"]})
     for value in (training_form(spec), evaluation_form(spec)):
-        assert json.loads(canonical.dumps(value)) == value
+        assert json.loads(canonical_json.dumps(value)) == value

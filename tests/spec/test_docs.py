@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from pydantic_core import PydanticUndefined
 
-from kolm_cli.metrics.catalog import names
+from kolm_cli.scoring.metrics.catalog import names
 from kolm_cli.spec.model import Spec
 from kolm_cli.spec.section import Section
 

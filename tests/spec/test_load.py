@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from spec_helpers import GOOD, problems
 
 from kolm_cli.core.digests import sha256_bytes
 from kolm_cli.core.errors import InputError
 from kolm_cli.spec.load import load_spec
 from kolm_cli.spec.sources import CaptureSource, FileSource
+from tests.spec.helpers import GOOD, problems
 
 Write = Callable[..., Path]
 

@@ -122,8 +122,9 @@ def test_no_mapping_breaks_the_model(section: dict[str, Any]) -> None:
 
 def test_reading_specs_and_metrics_loads_no_slow_library() -> None:
     code = (
-        "import sys, kolm_cli.spec.load, kolm_cli.spec.canonical, kolm_cli.metrics.catalog,"
-        " kolm_cli.metrics.k_score, kolm_cli.metrics.gate, kolm_cli.metrics.interval\n"
+        "import sys, kolm_cli.spec.load, kolm_cli.spec.digest_forms, "
+        "kolm_cli.scoring.metrics.catalog, kolm_cli.scoring.k_score, "
+        "kolm_cli.scoring.gate, kolm_cli.scoring.interval\n"
         "print([m for m in ('torch', 'transformers', 'numpy', 'PIL') if m in sys.modules])"
     )
     folder = Path(__file__).parents[2]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kolm_cli.bundle import layout
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
-from kolm_cli.bundle.tensors import Tensor, read_header
-from kolm_cli.core import canonical
+from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format.safetensors_header import Tensor, read_header
+from kolm_cli.core import canonical_json
 from kolm_cli.core.errors import VerificationError
 
 Place = tuple[str, str]  # file, tensor
@@ -53,7 +53,7 @@ def _listed(modules: dict[str, Any]) -> dict[Place, Tensor]:
 def _config(case: Case) -> list[str]:
     """What the adapter's configuration and the rest of the bundle must say alike."""
     data = case.evidence.content(layout.ADAPTER_CONFIG)
-    config = canonical.loads_canonical(data, max_bytes=layout.MIB)
+    config = canonical_json.loads_canonical(data, max_bytes=layout.MIB)
     if not isinstance(config, dict):
         return [f"{layout.ADAPTER_CONFIG} is not an object"]
     block = case.receipt.get("vlm_train")

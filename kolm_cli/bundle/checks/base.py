@@ -8,13 +8,13 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from kolm_cli.bundle import layout
-from kolm_cli.bundle.attestations import Attestations, read_attestations
-from kolm_cli.bundle.evidence import Evidence
-from kolm_cli.bundle.manifest import Manifest
-from kolm_cli.bundle.scoring import Evaluation, read_evaluation
-from kolm_cli.bundle.trust import TrustPolicy
-from kolm_cli.core import canonical
+from kolm_cli.bundle.contents import Evidence
+from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format.evaluation import Evaluation, read_evaluation
+from kolm_cli.bundle.format.manifest import Manifest
+from kolm_cli.bundle.signing.attestations import Attestations, read_attestations
+from kolm_cli.bundle.trust.policy import TrustPolicy
+from kolm_cli.core import canonical_json
 from kolm_cli.core.errors import VerificationError
 
 
@@ -66,7 +66,7 @@ class Case:
     def modules(self) -> dict[str, Any]:
         """`modules.json`, canonical JSON of any shape."""
         data = self.evidence.content(layout.MODULES)
-        value = canonical.loads_canonical(data, max_bytes=len(data))
+        value = canonical_json.loads_canonical(data, max_bytes=len(data))
         if not isinstance(value, dict):
             raise VerificationError("modules.json is not an object")
         return value

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kolm_cli.bundle import layout
-from kolm_cli.bundle.attestations import read_statement
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
-from kolm_cli.bundle.statement import STAGE_TYPE, STATEMENT_TYPE, chain_block, stage_subjects
+from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format.statement import STAGE_TYPE, STATEMENT_TYPE, chain_block, stage_subjects
+from kolm_cli.bundle.signing.attestations import read_statement
 from kolm_cli.core.digests import sha256_bytes
 from kolm_cli.core.errors import VerificationError
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kolm_cli.bundle import layout
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
-from kolm_cli.core import canonical
+from kolm_cli.bundle.format import layout
+from kolm_cli.core import canonical_json
 from kolm_cli.core.errors import VerificationError
 
 # What transformers, peft and huggingface_hub take as code, or as leave to fetch some.
@@ -25,7 +25,7 @@ def _run(case: Case) -> Outcome:
         looked_at += 1
         try:
             data = case.evidence.content(path)
-            value = canonical.loads(data, max_bytes=kind.max_bytes)
+            value = canonical_json.loads(data, max_bytes=kind.max_bytes)
         except VerificationError as error:
             problems.append(f"{path}: {error}")
             continue

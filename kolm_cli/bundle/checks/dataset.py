@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from kolm_cli.bundle import layout
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
-from kolm_cli.core import canonical
+from kolm_cli.bundle.format import layout
+from kolm_cli.core import canonical_json
 from kolm_cli.core.errors import VerificationError
 
 
 def _run(case: Case) -> Outcome:
     evidence = case.evidence
     data = evidence.content(layout.DATASET)
-    value = canonical.loads_canonical(data, max_bytes=64 * layout.KIB)
+    value = canonical_json.loads_canonical(data, max_bytes=64 * layout.KIB)
     if (
         not isinstance(value, dict)
         or set(value) != {"format", "train", "eval"}

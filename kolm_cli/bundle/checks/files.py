@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kolm_cli.bundle import layout
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
+from kolm_cli.bundle.format import layout
 
 
 def _run(case: Case) -> Outcome:

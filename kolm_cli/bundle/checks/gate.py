@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
 from kolm_cli.bundle.checks.k_score import NOT_RECOMPUTABLE, claimed
-from kolm_cli.bundle.scoring import recomputed
-from kolm_cli.metrics.gate import judge
+from kolm_cli.bundle.format.evaluation import recomputed
+from kolm_cli.scoring.gate import judge
 
 
 def _run(case: Case) -> Outcome:

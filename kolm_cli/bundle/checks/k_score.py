@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kolm_cli.bundle import layout
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
-from kolm_cli.bundle.scoring import recomputed
+from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format.evaluation import recomputed
 from kolm_cli.core.errors import VerificationError
 
 NOT_RECOMPUTABLE = "not recomputable: the bundle holds digests of the evaluation, not its answers"

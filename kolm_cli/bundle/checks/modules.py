@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from kolm_cli.bundle import layout
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
+from kolm_cli.bundle.format import layout
 from kolm_cli.core.errors import VerificationError
 
 _PARTS = ("vision", "projector", "language", "head", "other")

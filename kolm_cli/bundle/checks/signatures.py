@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from kolm_cli.bundle import dsse, layout
-from kolm_cli.bundle.attestations import Attestations
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
-from kolm_cli.bundle.model_signature import model_hint, model_payload
-from kolm_cli.bundle.public_keys import to_pem
-from kolm_cli.bundle.sigstore import Envelope
+from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.signing import dsse
+from kolm_cli.bundle.signing.attestations import Attestations
+from kolm_cli.bundle.signing.model_signature import model_hint, model_payload
+from kolm_cli.bundle.signing.public_keys import to_pem
+from kolm_cli.bundle.signing.sigstore import Envelope
 from kolm_cli.core.errors import VerificationError
 
 

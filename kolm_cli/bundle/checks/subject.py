@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kolm_cli.bundle import layout
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
-from kolm_cli.bundle.statement import (
+from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format.statement import (
     PROVENANCE_TYPE,
     STATEMENT_TYPE,
     provenance_parts,

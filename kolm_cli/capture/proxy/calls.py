@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kolm_cli.capture.blobs import ImageChecker
-from kolm_cli.capture.importers.references import ImageReader
-from kolm_cli.capture.importers.row import Fields, Parsed, RawRow
-from kolm_cli.capture.importers.shapes import anthropic, openai
-from kolm_cli.capture.importers.shapes.messages import conversation, read_content, read_messages
-from kolm_cli.capture.pairs import NewPair, faults
+from kolm_cli.capture.pairs import NewPair
 from kolm_cli.capture.proxy import streams
 from kolm_cli.capture.proxy.fetch import Fetcher
 from kolm_cli.capture.proxy.spool import Call
-from kolm_cli.capture.record import Message
+from kolm_cli.formats.fields import Fields, Parsed, RawRow
+from kolm_cli.formats.image_references import ImageReader
+from kolm_cli.formats.shapes import anthropic, openai
+from kolm_cli.formats.shapes.messages import conversation, read_content, read_messages
+from kolm_cli.records.conversation import Message, faults
+from kolm_cli.records.images import ImageChecker
 
 MAX_BODY = 256 * 1024 * 1024
 

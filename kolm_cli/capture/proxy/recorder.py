@@ -16,12 +16,12 @@ import sys
 import time
 from pathlib import Path
 
+from kolm_cli.capture.pair_writes import transaction
 from kolm_cli.capture.pairs import Added, NewPair
 from kolm_cli.capture.proxy.calls import CallReader
 from kolm_cli.capture.proxy.fetch import Fetcher
 from kolm_cli.capture.proxy.spool import Call, SpoolReader, remove, take
 from kolm_cli.capture.store import Store
-from kolm_cli.capture.writing import transaction
 from kolm_cli.core.errors import KolmError
 
 _BATCH = 50

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from kolm_cli.capture.pairs import REVIEW_STATES, ReviewState, StoredPair, faults
-from kolm_cli.capture.record import Conversation, Message, Text
+from kolm_cli.capture.pair_writes import now, transaction
+from kolm_cli.capture.pairs import REVIEW_STATES, StoredPair
 from kolm_cli.capture.store import Store
-from kolm_cli.capture.writing import now, transaction
-from kolm_cli.core import canonical, digests
+from kolm_cli.core import canonical_json, digests
 from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.records.conversation import Conversation, Message, ReviewState, Text, faults
 
 
 def decide(
@@ -45,7 +45,7 @@ def decide(
             changed = Conversation((*asked, Message("assistant", (Text(response),))))
             if wrong := faults(changed):
                 raise InputError(*(Problem(what, where=where) for what in wrong))
-        text = canonical.dumps(changed.as_json())
+        text = canonical_json.dumps(changed.as_json())
         new = digests.sha256_bytes(text)
         if new != digest:
             twin = store.connection.execute(

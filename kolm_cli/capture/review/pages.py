@@ -16,13 +16,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from kolm_cli.capture import reading
+from kolm_cli.capture import pair_queries
 from kolm_cli.capture.pairs import REVIEW_STATES
 from kolm_cli.capture.proxy.access import is_loopback
 from kolm_cli.capture.review.decide import decide
 from kolm_cli.capture.store import Store
 from kolm_cli.core.errors import InputError
-from kolm_cli.core.images import ImageError, decode_rgb, encode_png
+from kolm_cli.records.pictures import ImageError, decode_rgb, encode_png
 
 PAGE = 20
 # What a screen shows; larger images are scaled down to be sent.
@@ -53,7 +53,7 @@ class ReviewPages:
     def __init__(self, store: Store, namespace: str, reviewer: str, token: str) -> None:
         self._store = store
         self._namespace = namespace
-        self._number = reading.namespace_id(store.connection, namespace)
+        self._number = pair_queries.namespace_id(store.connection, namespace)
         self._reviewer = reviewer
         self._token = token
         self._lock = threading.Lock()

@@ -10,7 +10,7 @@ import typer
 from kolm_cli.cli.output import Output
 
 if TYPE_CHECKING:
-    from kolm_cli.registry.compare import Changes, Difference
+    from kolm_cli.registry.differences import Changes, Difference
 
 _SHOWN = 10
 
@@ -29,7 +29,7 @@ def diff_command(
 ) -> None:
     """Say what changed from A to B: base, spec, data, modules, scores. Exits 0 either way."""
     from kolm_cli.bundle.receipt import printable
-    from kolm_cli.registry.compare import compare
+    from kolm_cli.registry.differences import compare
     from kolm_cli.registry.pull import as_file
     from kolm_cli.registry.store import Registry
 

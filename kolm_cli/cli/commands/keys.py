@@ -11,7 +11,7 @@ import typer
 from kolm_cli.cli.output import Output
 
 if TYPE_CHECKING:
-    from kolm_cli.bundle.key_store import StoredKey
+    from kolm_cli.bundle.signing.key_store import StoredKey
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 Protected = Annotated[
@@ -52,7 +52,7 @@ def new(
     json: Json = False,
 ) -> None:
     """Make a key. The first one signs by default."""
-    from kolm_cli.bundle import keys
+    from kolm_cli.bundle.signing import keys
     from kolm_cli.cli.passphrase import choose
 
     secret = choose() if passphrase else ""
@@ -69,7 +69,7 @@ def new(
 
 def list_keys(json: Json = False) -> None:
     """List your keys; the one marked default signs."""
-    from kolm_cli.bundle.key_store import stored_keys
+    from kolm_cli.bundle.signing.key_store import stored_keys
 
     found, output = stored_keys(), Output()
     if json:
@@ -80,8 +80,8 @@ def list_keys(json: Json = False) -> None:
 
 def show(key: KeyId = None, json: Json = False) -> None:
     """Show a key's public half, and what your trust file lets it sign."""
-    from kolm_cli.bundle.key_store import find_key
-    from kolm_cli.bundle.trust_file import load_policy
+    from kolm_cli.bundle.signing.key_store import find_key
+    from kolm_cli.bundle.trust.file import load_policy
 
     found, output = find_key(key), Output()
     grants = [k for k in load_policy().keys if k.id == found.id]
@@ -103,7 +103,7 @@ def export(
     ] = None,
 ) -> None:
     """Write a key's public half as PEM, for those who are to trust it."""
-    from kolm_cli.bundle.key_store import find_key
+    from kolm_cli.bundle.signing.key_store import find_key
     from kolm_cli.core.files import write_atomic
 
     data = find_key(key).public_file.read_bytes()
@@ -115,7 +115,7 @@ def export(
 
 def rotate(passphrase: Protected = False, json: Json = False) -> None:
     """Sign with a new key from now on. What the old one signed stays trusted."""
-    from kolm_cli.bundle import key_store
+    from kolm_cli.bundle.signing import key_store
     from kolm_cli.cli.passphrase import choose
 
     old, fresh = key_store.rotate(choose() if passphrase else "")
@@ -134,7 +134,7 @@ def revoke(
     json: Json = False,
 ) -> None:
     """Never trust a key again, also for what it signed before. Tell those who trust it."""
-    from kolm_cli.bundle import key_store
+    from kolm_cli.bundle.signing import key_store
 
     found = key_store.revoke(key.lower())
     key_id = found.id if found else key.lower()

@@ -37,7 +37,7 @@ def pull_command(
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Write a bundle to a file, byte for byte as it was pushed, if it verifies."""
-    from kolm_cli.bundle.trust_file import load_policy
+    from kolm_cli.bundle.trust.file import load_policy
     from kolm_cli.cli.live import progress_for
     from kolm_cli.registry.publish import pull
 

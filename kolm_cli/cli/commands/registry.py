@@ -54,7 +54,7 @@ def tag_command(
     json: Json = False,
 ) -> None:
     """Give a stored bundle a further name; a name that exists moves."""
-    from kolm_cli.registry.references import parse_local, parse_tag
+    from kolm_cli.registry.names import parse_local, parse_tag
     from kolm_cli.registry.store import Registry
 
     entry = Registry().tag(parse_local(reference), parse_tag(tag))
@@ -73,7 +73,7 @@ def rm_command(
     json: Json = False,
 ) -> None:
     """Take a tag away, or (by CID or digest) a bundle; `kolm gc` then frees the space."""
-    from kolm_cli.registry.references import parse_local
+    from kolm_cli.registry.names import parse_local
     from kolm_cli.registry.store import Registry
 
     gone = Registry().remove(parse_local(reference), force=force)
@@ -104,7 +104,7 @@ def gc_command(
     json: Json = False,
 ) -> None:
     """Free the space of what was removed. Safe while other commands run."""
-    from kolm_cli.pipeline.tidy import remove_runs
+    from kolm_cli.pipeline.old_runs import remove_runs
     from kolm_cli.registry.collect import collect
     from kolm_cli.registry.store import Registry
 

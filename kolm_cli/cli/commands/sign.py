@@ -26,9 +26,9 @@ def sign(
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Verify a bundle and add your signature to it. The CID stays the same."""
-    from kolm_cli.bundle import keys
-    from kolm_cli.bundle.co_sign import co_sign
-    from kolm_cli.bundle.key_store import find_key
+    from kolm_cli.bundle.signing import keys
+    from kolm_cli.bundle.signing.co_sign import co_sign
+    from kolm_cli.bundle.signing.key_store import find_key
     from kolm_cli.cli.passphrase import ask
 
     signer = keys.load(find_key(key).id, ask) if key else keys.signer_for_compile(ask)

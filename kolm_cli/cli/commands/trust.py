@@ -12,7 +12,7 @@ from kolm_cli.cli.output import Output
 from kolm_cli.core.errors import ExitCode, InputError, Problem, VerificationError
 
 if TYPE_CHECKING:
-    from kolm_cli.bundle.trust import TrustedKey
+    from kolm_cli.bundle.trust.policy import TrustedKey
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 TrustFile = Annotated[
@@ -46,8 +46,8 @@ def add(
     trust: TrustFile = None,
 ) -> None:
     """Trust a key for bundles of some names. Dates are UTC."""
-    from kolm_cli.bundle.trust import PATTERN, Threshold, TrustedKey
-    from kolm_cli.bundle.trust_file import add_key, set_threshold, trust_path
+    from kolm_cli.bundle.trust.file import add_key, set_threshold, trust_path
+    from kolm_cli.bundle.trust.policy import PATTERN, Threshold, TrustedKey
 
     key_id = _key_id(key)
     wrong = [name for name in names if not PATTERN.fullmatch(name)]
@@ -66,7 +66,7 @@ def add(
 
 def list_trust(trust: TrustFile = None, json: Json = False) -> None:
     """List the keys and thresholds of a trust file."""
-    from kolm_cli.bundle.trust_file import load_policy
+    from kolm_cli.bundle.trust.file import load_policy
 
     policy, output, now = load_policy(trust), Output(), datetime.now(UTC)
     if json:
@@ -91,7 +91,7 @@ def remove(
     trust: TrustFile = None,
 ) -> None:
     """Take a key out of a trust file. To distrust it for ever, revoke it."""
-    from kolm_cli.bundle.trust_file import load_policy, replace_keys, trust_path
+    from kolm_cli.bundle.trust.file import load_policy, replace_keys, trust_path
 
     key_id, path = _key_id(key), trust or trust_path()
     if all(known.id != key_id for known in load_policy(path).keys):
@@ -107,7 +107,7 @@ def check(
     json: Json = False,
 ) -> None:
     """Say who may sign bundles of a name; with keys, whether these would do (else exit 4)."""
-    from kolm_cli.bundle.trust_file import load_policy
+    from kolm_cli.bundle.trust.file import load_policy
 
     policy, now, output = load_policy(trust), datetime.now(UTC), Output()
     asked = [_key_id(key) for key in key_ids] if key_ids else [key.id for key in policy.keys]
@@ -127,7 +127,7 @@ def check(
 
 def _key_id(text: str) -> str:
     """A key id, given as one or as a file with the key."""
-    from kolm_cli.bundle import public_keys
+    from kolm_cli.bundle.signing import public_keys
 
     if public_keys.KEY_ID.fullmatch(text.lower()):
         return text.lower()

@@ -27,8 +27,8 @@ def unpack_command(
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Verify a bundle and unpack it into a private folder, in one pass."""
-    from kolm_cli.bundle.trust_file import load_policy
-    from kolm_cli.bundle.unpack import unpack
+    from kolm_cli.bundle.container.unpack import unpack
+    from kolm_cli.bundle.trust.file import load_policy
 
     report = unpack(bundle, folder, trust=load_policy(trust), allow_untrusted=allow_untrusted)
     output = Output(as_json=json)

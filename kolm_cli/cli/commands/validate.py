@@ -92,7 +92,7 @@ def _show(output: Output, report: dict[str, Any]) -> None:
 
 def _masks(inputs: Inputs, checked: Preflight, count: int) -> list[dict[str, str]]:
     """Rows as the model sees them; what carries loss stands between marks."""
-    from kolm_cli.trainer.mask import marked_text
+    from kolm_cli.encoding.mask_view import marked_text
 
     spec = inputs.spec
     return [

@@ -33,7 +33,7 @@ def verify_command(
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Check a bundle: trusted, untrusted (intact, but no trusted key signed it) or invalid."""
-    from kolm_cli.bundle.trust_file import load_policy
+    from kolm_cli.bundle.trust.file import load_policy
     from kolm_cli.bundle.verify import verify
 
     report = verify(bundle, load_policy(trust), cid=cid)

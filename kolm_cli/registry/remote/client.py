@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urljoin, urlsplit
 
 from kolm_cli.core.errors import InputError, KolmError, LackingError, Problem, VerificationError
-from kolm_cli.registry.references import Remote
+from kolm_cli.registry.names import Remote
 from kolm_cli.registry.remote.auth import authorization, challenges
 from kolm_cli.registry.remote.credentials import credentials_for
 

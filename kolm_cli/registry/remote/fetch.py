@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from kolm_cli.bundle.manifest import read_manifest
-from kolm_cli.bundle.trust import TrustPolicy
+from kolm_cli.bundle.format.manifest import read_manifest
+from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.core import digests
 from kolm_cli.core.errors import InputError, KolmError, Problem, VerificationError
 from kolm_cli.core.progress import Progress
@@ -19,8 +19,8 @@ from kolm_cli.registry.image import (
     Image,
     read_image,
 )
+from kolm_cli.registry.names import Remote, is_cid
 from kolm_cli.registry.pull import Pulled
-from kolm_cli.registry.references import Remote, is_cid
 from kolm_cli.registry.remote.client import Client, InterruptedTransferError, Patience
 from kolm_cli.registry.store import Registry
 from kolm_cli.registry.workspace import Lease

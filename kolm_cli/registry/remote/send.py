@@ -12,8 +12,8 @@ from kolm_cli.core.errors import InputError, Problem, VerificationError
 from kolm_cli.core.progress import Progress
 from kolm_cli.registry.image import MANIFEST_TYPE, Descriptor, Image
 from kolm_cli.registry.index import Entry
+from kolm_cli.registry.names import Pinned, Remote, is_cid
 from kolm_cli.registry.pull import held
-from kolm_cli.registry.references import Pinned, Remote, is_cid
 from kolm_cli.registry.remote.client import Client, InterruptedTransferError, Patience
 from kolm_cli.registry.store import Registry
 

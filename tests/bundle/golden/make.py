@@ -12,13 +12,12 @@ import json
 import sys
 from pathlib import Path
 
-import factory
-
-from kolm_cli.bundle import keys
-from kolm_cli.bundle.co_sign import co_sign
-from kolm_cli.bundle.trust import Threshold, TrustedKey
-from kolm_cli.bundle.trust_file import add_key, load_policy, set_threshold
+from kolm_cli.bundle.signing import keys
+from kolm_cli.bundle.signing.co_sign import co_sign
+from kolm_cli.bundle.trust.file import add_key, load_policy, set_threshold
+from kolm_cli.bundle.trust.policy import Threshold, TrustedKey
 from kolm_cli.bundle.verify import verify
+from tests.bundle import factory
 
 
 def main(folder: Path) -> None:

@@ -1,0 +1,1 @@
+"""Having a model answer rows, greedily and in batches."""

@@ -1,0 +1,149 @@
+"""Answering: the model is shown a prompt, and says what it says, greedily."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import GenerationConfig
+
+from kolm_cli.core.errors import Problem
+from kolm_cli.core.progress import Progress, Silent
+from kolm_cli.encoding.collate import collate, to_device
+from kolm_cli.encoding.encode import Encoded, encode_prompt, open_images
+from kolm_cli.encoding.row_checks import Limits, check_rows
+from kolm_cli.families.base import Family
+from kolm_cli.records.row import Row
+
+# Enough answers for a steady median, few enough not to double an evaluation's time.
+LATENCY_ROWS = 20
+
+
+class Answerer:
+    """Answers rows with one model, always in the same way.
+
+    Args:
+        model: the base, or the base with an adapter; moved to `device`.
+        processor: the processor of the base, or the one that the bundle carries.
+        family: the family of the base.
+        device: `cpu` or `cuda`.
+        bf16: run under bf16 autocast, as training did.
+        max_new_tokens: where an answer without an end is cut.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        processor: Any,
+        family: Family,
+        *,
+        device: str,
+        bf16: bool,
+        max_new_tokens: int,
+    ) -> None:
+        self.model = model.to(device).eval()
+        self._processor, self._family = processor, family
+        self._device, self._bf16 = torch.device(device), bf16
+        self._generation = self._greedy(max_new_tokens)
+
+    def _greedy(self, max_new_tokens: int) -> GenerationConfig:
+        """Greedy decoding, whatever sampling and penalties the base's own file asks for."""
+        tokenizer = self._family.tokenizer(self._processor)
+        own = getattr(self.model, "generation_config", None)
+        ends = {tokenizer.convert_tokens_to_ids(self._family.end_of_turn(self._processor))}
+        declared = getattr(own, "eos_token_id", None)
+        ends |= set(declared) if isinstance(declared, list) else {declared}
+        pad = tokenizer.pad_token_id
+        config = GenerationConfig(
+            do_sample=False,
+            num_beams=1,
+            repetition_penalty=1.0,
+            max_new_tokens=max_new_tokens,
+            eos_token_id=sorted(end for end in ends if end is not None),
+            pad_token_id=pad if pad is not None else tokenizer.eos_token_id,
+            use_cache=True,
+        )
+        base: Any = self.model
+        for holder in (base, getattr(base, "base_model", None), self._inner()):
+            # `generate` fills what a configuration leaves open from the model's own.
+            if holder is not None and hasattr(holder, "generation_config"):
+                holder.generation_config = config
+        return config
+
+    def _inner(self) -> Any:
+        get_base_model = getattr(self.model, "get_base_model", None)
+        return get_base_model() if get_base_model else None
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        if not self._bf16:
+            return contextlib.nullcontext()
+        return torch.autocast(self._device.type, dtype=torch.bfloat16)
+
+    def encode(self, row: Row) -> Encoded:
+        """A row's prompt as the model sees it."""
+        return encode_prompt(self._family, self._processor, row.conversation, open_images(row))
+
+    def problems(self, rows: Sequence[Row]) -> list[Problem]:
+        """Everything that keeps one of these rows from being asked."""
+        limits = Limits(max_tokens=sys.maxsize, max_images=sys.maxsize)
+        found = check_rows(
+            self._family, self._processor, rows, limits, progress=Silent(), prompts_only=True
+        )
+        return found.problems
+
+    @torch.no_grad()
+    def answer(self, prompts: Sequence[Encoded]) -> list[str | None]:
+        """One answer a prompt; None where the model said nothing."""
+        batch = collate(self._family, self._processor, prompts, side="left")
+        with self._precision():
+            generate: Callable[..., torch.Tensor] = self.model.generate  # type: ignore[assignment]
+            ids = generate(**to_device(batch, self._device), generation_config=self._generation)
+        new = ids[:, batch["input_ids"].shape[1] :]
+        decode = self._family.tokenizer(self._processor).batch_decode
+        texts: list[str] = decode(new, skip_special_tokens=True)
+        return [text.strip() or None for text in texts]
+
+    @torch.no_grad()
+    def logits(self, row: Row) -> torch.Tensor:
+        """Next-token logits at every position of a row's prompt: [tokens, vocabulary]."""
+        batch = collate(self._family, self._processor, [self.encode(row)], side="left")
+        with self._precision():
+            outputs = self.model(**to_device(batch, self._device))
+        logits: torch.Tensor = outputs.logits[0]
+        return logits
+
+    def answer_all(
+        self,
+        rows: Sequence[Row],
+        *,
+        batch_size: int,
+        progress: Progress,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> list[str | None]:
+        """Answers to all rows, in their order; ends early, with fewer, when told to stop."""
+        answers: list[str | None] = []
+        for start in range(0, len(rows), batch_size):
+            if should_stop():
+                break
+            batch = rows[start : start + batch_size]
+            answers += self.answer([self.encode(row) for row in batch])
+            progress.advance(len(answers))
+        return answers
+
+    def median_latency_us(self, rows: Sequence[Row]) -> int:
+        """Microseconds from a row to its answer, one at a time: the median over a few rows."""
+        measured = rows[:LATENCY_ROWS]
+        self.answer([self.encode(measured[0])])
+        times = []
+        for row in measured:
+            began = time.perf_counter()
+            self.answer([self.encode(row)])
+            times.append(time.perf_counter() - began)
+        return round(statistics.median(times) * 1_000_000)

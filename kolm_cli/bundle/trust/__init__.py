@@ -1,0 +1,1 @@
+"""Which keys may sign which names: the verifier's own decision."""

@@ -1,0 +1,125 @@
+"""Reading the rows that a spec names, from the capture store or from files."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kolm_cli.capture.store import Store
+from kolm_cli.core.digests import sha256_bytes
+from kolm_cli.core.errors import Problem
+from kolm_cli.core.files import write_atomic
+from kolm_cli.core.home import kolm_home
+from kolm_cli.formats.reader import read_rows
+from kolm_cli.records.images import ImageSource, PathImage
+from kolm_cli.records.row import Row, rows_digest
+from kolm_cli.spec.sources import CaptureSource, FileSource, Source
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All rows of one source.
+
+    Attributes:
+        rows: the rows that could be read, in a fixed order.
+        digest: names the rows; with problems, it names nothing that was ever compiled.
+        problems: every row that could not be read; an empty source is one too.
+    """
+
+    rows: list[Row]
+    digest: str
+    problems: tuple[Problem, ...] = ()
+
+
+def read_source(source: Source, *, accepted_only: bool = False) -> Rows:
+    """Every row of `source`, and every problem, so that they can be told with all the others."""
+    began = time.time_ns()
+    problems: list[Problem] = []
+    if isinstance(source, CaptureSource):
+        rows = list(_captured(source, accepted_only=accepted_only))
+        name = f"capture:{source.namespace}"
+    else:
+        rows, problems, paths = _from_file(source)
+        name = source.path.name
+    if not rows and not problems:
+        problems.append(Problem("there are no rows", where=name))
+    digest = rows_digest(rows)
+    if problems:
+        return Rows(rows, f"unreadable:{digest}", tuple(problems))
+    if isinstance(source, FileSource):
+        _remember(source.path, paths, digest, began)
+    return Rows(rows, digest)
+
+
+def _captured(source: CaptureSource, *, accepted_only: bool) -> Iterator[Row]:
+    with Store.open() as store:
+        for pair in store.pairs(source.namespace, accepted_only=accepted_only, split=source.split):
+            images: dict[str, ImageSource] = {
+                sha256: PathImage(store.image_path(sha256), sha256)
+                for sha256 in pair.conversation.images
+            }
+            name = f"capture:{source.namespace}/{pair.digest[:16]}"
+            yield Row(name, pair.conversation, images, pair.answers, pair.provenance())
+
+
+def _from_file(source: FileSource) -> tuple[list[Row], list[Problem], list[Path]]:
+    """The rows, the problems, and every file that they were read from."""
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    paths = {source.path}
+    if source.path.is_dir():
+        paths |= set(source.path.rglob("*"))
+    # Preflight decodes the images; here their bytes are only named.
+    for row in read_rows(source.path, check_images=False):
+        if isinstance(row, Problem):
+            problems.append(row)
+            continue
+        images: dict[str, ImageSource] = dict(row.images)
+        paths |= {path for image in row.images.values() if (path := image.path)}
+        rows.append(Row(row.where, row.conversation, images, row.answers))
+    return rows, problems, sorted(paths)
+
+
+# -- recognising an unchanged file without reading it --------------------------------------------
+
+
+def source_digest(source: Source, *, accepted_only: bool = False) -> str | None:
+    """The digest of an unchanged source, quickly; None when it has to be read.
+
+    A capture namespace has a digest of its own. A file is recognised by the size and time of
+    itself and of every image that its rows named when they were last read.
+    """
+    if isinstance(source, CaptureSource):
+        with Store.open() as store:
+            return store.namespace_digest(
+                source.namespace, accepted_only=accepted_only, split=source.split
+            )
+    try:
+        memo = json.loads(_memo(source.path).read_bytes())
+        for name, size, changed in memo["files"]:
+            stat = Path(name).stat()
+            if [stat.st_size, stat.st_mtime_ns] != [size, changed]:
+                return None
+    except (OSError, ValueError, KeyError, TypeError):
+        # A lost memo costs a reading, nothing else.
+        return None
+    digest: str = memo["digest"]
+    return digest
+
+
+def _memo(path: Path) -> Path:
+    folder = kolm_home() / "source-digests"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / f"{sha256_bytes(str(path).encode())}.json"
+
+
+def _remember(path: Path, paths: list[Path], digest: str, began: int) -> None:
+    stats = [(p, p.stat()) for p in paths]
+    if any(stat.st_mtime_ns >= began for _, stat in stats):
+        return  # touched while it was read: what was digested may not be what is there
+    files = [[str(p), stat.st_size, stat.st_mtime_ns] for p, stat in stats]
+    content = json.dumps({"digest": digest, "files": files}).encode()
+    write_atomic(_memo(path), content, mode=0o600, durable=False)

@@ -1,0 +1,1 @@
+"""From rows to tensors: rendering, fitting, collating, and checking rows before training."""

@@ -1,0 +1,177 @@
+"""One row as tensors: tokens, the supervised positions, the images."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image as PILImage
+
+from kolm_cli.core.errors import InputError
+from kolm_cli.encoding.rendering import Rendered, RenderError, render_prompt, render_training
+from kolm_cli.families.base import Family
+from kolm_cli.records.conversation import Conversation
+from kolm_cli.records.pictures import ImageError, decode_rgb
+from kolm_cli.records.row import Row
+
+IGNORE = -100
+
+
+class RowError(ValueError):
+    """A row cannot be used; the message says why, the caller knows which."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One row, ready to be batched.
+
+    Attributes:
+        sequence: per-token tensors of shape [tokens]: `input_ids`, `attention_mask`, ….
+        images: image tensors as the processor gives them, their first dimension counting images,
+            patches or crops.
+        labels: [tokens], the token id where it is supervised, -100 elsewhere; None for prompts.
+        image_tokens: how many tokens stand for images, their row and column marks included.
+        cut: how many prompt tokens were cut to fit, 0 for none.
+    """
+
+    sequence: dict[str, torch.Tensor]
+    images: dict[str, torch.Tensor]
+    labels: torch.Tensor | None
+    image_tokens: int
+    cut: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """The number of tokens."""
+        return int(self.sequence["input_ids"].shape[0])
+
+    @property
+    def supervised(self) -> int:
+        """The number of tokens that carry loss."""
+        return 0 if self.labels is None else int((self.labels != IGNORE).sum())
+
+
+def open_images(row: Row) -> list[PILImage.Image]:
+    """The row's images in their order, decoded.
+
+    Raises:
+        RowError: one of them cannot be decoded.
+    """
+    images = []
+    for sha256 in row.conversation.images:
+        source = row.images[sha256]
+        try:
+            images.append(decode_rgb(source.read()))
+        except (ImageError, InputError, OSError) as error:
+            name = source.path.name if source.path else sha256[:12]
+            raise RowError(f"its image {name} cannot be read: {error}") from error
+    return images
+
+
+def encode_training(
+    family: Family,
+    processor: Any,
+    conversation: Conversation,
+    images: Sequence[PILImage.Image],
+) -> Encoded:
+    """Encode a whole conversation; only its answers are supervised.
+
+    Raises:
+        RowError: nothing would be supervised, or images and placeholders do not agree.
+    """
+    _refuse_reserved(family, processor, conversation)
+    try:
+        rendered = render_training(family, processor, conversation)
+    except RenderError as error:
+        raise RowError(str(error)) from error
+    return _encode(family, processor, rendered, list(images))
+
+
+def encode_prompt(
+    family: Family, processor: Any, conversation: Conversation, images: Sequence[PILImage.Image]
+) -> Encoded:
+    """Encode everything up to the last answer, as the model sees it when it is asked.
+
+    Raises:
+        RowError: images and placeholders do not agree, or the template refuses the row.
+    """
+    _refuse_reserved(family, processor, conversation)
+    try:
+        text = render_prompt(family, processor, conversation)
+    except RenderError as error:
+        raise RowError(str(error)) from error
+    return _encode(family, processor, Rendered(text, ()), list(images))
+
+
+def _refuse_reserved(family: Family, processor: Any, conversation: Conversation) -> None:
+    """Refuse text that the processor would take for an image, or the model for an answer's end."""
+    reserved = sorted(family.reserved(processor))
+    for message in conversation.messages:
+        for mark in reserved:
+            if mark in message.text:
+                raise RowError(
+                    f"the {message.role}'s text holds {mark!r}, which the model keeps for itself"
+                )
+
+
+def _encode(
+    family: Family, processor: Any, rendered: Rendered, images: list[PILImage.Image]
+) -> Encoded:
+    try:
+        features = family.encode(processor, rendered.text, images)
+    except (ValueError, IndexError, StopIteration) as error:
+        # Processors raise these when placeholders in the text and images disagree.
+        raise RowError(f"the processor refuses it: {error}") from error
+    offsets: list[tuple[int, int]] = features.pop("offset_mapping")[0].tolist()
+    replaced = features.pop("text_replacement_offsets", None) or [[]]
+    expansions = replaced[0]
+    if len(expansions) != len(images):
+        raise RowError(
+            f"{len(expansions)} image placeholders in the rendered text, but {len(images)} images"
+        )
+    length = features["input_ids"].shape[1]
+    sequence, pictures = {}, {}
+    for key, value in features.items():
+        if key in family.image_keys or value.shape[:2] != (1, length):
+            pictures[key] = value
+        else:
+            sequence[key] = value[0]
+    image_spans = [tuple(e["new_span"]) for e in expansions]
+    in_image = _overlapping(offsets, image_spans)
+    image_ids = family.image_token_ids(processor)
+    ids = sequence["input_ids"].tolist()
+    for position, token in enumerate(ids):
+        if token in image_ids and not in_image[position]:
+            raise RowError("its text holds an image token")
+    labels = None
+    supervised = _overlapping(offsets, [_shift(span, expansions) for span in rendered.answers])
+    family.finish_row(sequence, supervised)
+    if rendered.answers:
+        labels = torch.tensor(
+            [
+                token if wanted and not image else IGNORE
+                for token, wanted, image in zip(ids, supervised, in_image, strict=True)
+            ]
+        )
+        if not (labels != IGNORE).any():
+            raise RowError("no token of it would be supervised")
+    return Encoded(sequence, pictures, labels, sum(in_image))
+
+
+def _shift(span: tuple[int, int], expansions: list[dict[str, Any]]) -> tuple[int, int]:
+    """A span of the rendered text as it stands after placeholders were expanded."""
+    ends = [e["span"][1] for e in expansions]
+    gained = [0, *(e["new_span"][1] - e["span"][1] for e in expansions)]
+    start, end = (char + gained[bisect.bisect_right(ends, char)] for char in span)
+    return start, end
+
+
+def _overlapping(offsets: list[tuple[int, int]], spans: Sequence[tuple[int, ...]]) -> list[bool]:
+    """For each token whether it overlaps one of the spans; empty tokens overlap nothing."""
+    return [
+        any(start < span[1] and end > span[0] for span in spans) and end > start
+        for start, end in offsets
+    ]

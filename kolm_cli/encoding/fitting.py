@@ -1,0 +1,93 @@
+"""Making a row fit the token budget: prompt text is cut first, images and answers never."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from PIL import Image as PILImage
+
+from kolm_cli.encoding.encode import Encoded, RowError, encode_training
+from kolm_cli.families.base import Family
+from kolm_cli.records.conversation import Conversation, Message, Text
+
+Side = Literal["prompt_start", "prompt_end"]
+
+
+def encode_to_fit(
+    family: Family,
+    processor: Any,
+    conversation: Conversation,
+    images: Sequence[PILImage.Image],
+    *,
+    budget: int,
+    side: Side = "prompt_start",
+) -> Encoded:
+    """Encode a row in at most `budget` tokens, cutting text of its prompts when it must.
+
+    The text is cut before it is rendered, so the template, the image tokens and the answers
+    (with their end tokens) stay whole. `prompt_start` cuts from the first question's beginning,
+    `prompt_end` from the last question's end.
+
+    Raises:
+        RowError: the row cannot be used, or does not fit even with all but one token of its
+            prompt text gone.
+    """
+    encoded = encode_training(family, processor, conversation, images)
+    whole = encoded.tokens
+    if whole <= budget:
+        return encoded
+    tokenizer = family.tokenizer(processor)
+    available = sum(
+        len(_starts(tokenizer, part.text))
+        for message in conversation.messages
+        if message.role != "assistant"
+        for part in message.parts
+        if isinstance(part, Text)
+    )
+    cut = whole - budget
+    # Tokens merge differently at the cut, so that the first guess can be a few short.
+    while cut < available:
+        shorter = _cut(tokenizer, conversation, cut, side)
+        encoded = encode_training(family, processor, shorter, images)
+        if encoded.tokens <= budget:
+            return replace(encoded, cut=whole - encoded.tokens)
+        cut += encoded.tokens - budget
+    raise RowError(
+        f"it needs {whole} tokens: {encoded.image_tokens} of images, {encoded.supervised} of"
+        f" answers, about {available} of prompt text; the budget is {budget}, which cutting the"
+        " prompt text cannot reach"
+    )
+
+
+def _starts(tokenizer: Any, text: str) -> list[int]:
+    """Where each token of `text` begins, in characters."""
+    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    return [start for start, _ in offsets["offset_mapping"]]
+
+
+def _cut(tokenizer: Any, conversation: Conversation, count: int, side: Side) -> Conversation:
+    """Drop `count` tokens of prompt text from one side, message by message."""
+    messages = list(conversation.messages)
+    order = range(len(messages)) if side == "prompt_start" else range(len(messages) - 1, -1, -1)
+    for index in order:
+        message = messages[index]
+        if message.role == "assistant":
+            continue
+        parts = list(message.parts)
+        places = range(len(parts)) if side == "prompt_start" else range(len(parts) - 1, -1, -1)
+        for place in places:
+            part = parts[place]
+            if count == 0 or not isinstance(part, Text):
+                continue
+            starts = _starts(tokenizer, part.text)
+            gone = min(count, len(starts))
+            count -= gone
+            if side == "prompt_start":
+                text = part.text[starts[gone] :] if gone < len(starts) else ""
+            else:
+                text = part.text[: starts[len(starts) - gone]] if gone else part.text
+            parts[place] = Text(text)
+        messages[index] = Message(message.role, tuple(parts))
+    return Conversation(tuple(messages))

@@ -1,1 +1,0 @@
-"""Answering the evaluation pack with a model."""

@@ -1,0 +1,69 @@
+"""CSV with a header. `images`, `answers` and `tags` may hold a JSON list."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kolm_cli.core.errors import Problem
+from kolm_cli.formats.fields import RawRow
+from kolm_cli.formats.image_references import ImageReader
+from kolm_cli.records.pictures import MAX_BYTES
+
+# A cell may hold an image in base64.
+_MAX_CELL = MAX_BYTES * 4 // 3 + 4096
+# Columns whose cells are JSON when they begin like it.
+_JSON_COLUMNS = ("images", "answers", "tags", "messages", "conversations", "completion")
+
+
+def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
+    """Every row by the line on which it begins; an empty cell counts as absent."""
+    csv.field_size_limit(_MAX_CELL)
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        reader = csv.reader(stream, strict=True)
+        header: list[str] | None = None
+        line = 1
+        while True:
+            where = f"{name}:{line}"
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except UnicodeDecodeError as error:
+                yield Problem(f"not UTF-8: {error.reason}; stopped here", where=where)
+                return
+            except csv.Error as error:
+                yield Problem(f"not CSV: {error}; stopped here", where=where)
+                return
+            line = reader.line_num + 1
+            if not cells:
+                continue
+            if header is None:
+                header = [cell.strip() for cell in cells]
+                twice = sorted({column for column in header if header.count(column) > 1})
+                if twice:
+                    yield Problem(f"the column {twice[0]!r} stands twice", where=where)
+                    return
+            elif len(cells) != len(header):
+                yield Problem(
+                    f"{len(cells)} cells, but the header has {len(header)} columns", where=where
+                )
+            else:
+                yield _row(where, dict(zip(header, cells, strict=True)), images)
+
+
+def _row(where: str, cells: dict[str, str], images: ImageReader) -> RawRow | Problem:
+    record: dict[str, Any] = {}
+    for column, cell in cells.items():
+        if not cell:
+            continue
+        record[column] = cell
+        if column in _JSON_COLUMNS and cell[0] in "[{":
+            try:
+                record[column] = json.loads(cell)
+            except (ValueError, RecursionError) as error:
+                return Problem(f"{column}: begins like JSON and is not: {error}", where=where)
+    return RawRow(where, record, images)

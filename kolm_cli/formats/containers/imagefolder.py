@@ -1,0 +1,46 @@
+"""A Hugging Face `imagefolder`: images, and `metadata.jsonl` or `.csv` that names them.
+
+https://huggingface.co/docs/datasets/image_dataset#imagefolder describes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kolm_cli.core.errors import Problem
+from kolm_cli.formats.containers import csvtext, jsontext, parquet
+from kolm_cli.formats.fields import RawRow
+from kolm_cli.formats.image_references import ImageReader
+
+NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
+_READERS = {".jsonl": jsontext.read, ".csv": csvtext.read, ".parquet": parquet.read}
+
+
+def metadata_files(path: Path) -> list[Path]:
+    """Every metadata file in the folder and below it."""
+    return sorted(file for name in NAMES for file in path.rglob(name) if file.is_file())
+
+
+def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
+    """Every row of every metadata file; paths in it start from its own folder."""
+    for file in metadata_files(path):
+        label = file.relative_to(path).as_posix()
+        beside = images.starting_from(file.parent)
+        for raw in _READERS[file.suffix](file, beside, label):
+            if isinstance(raw, RawRow) and isinstance(raw.record, dict):
+                raw = RawRow(raw.where, _columns(raw.record), raw.images)
+            yield raw
+
+
+def _columns(record: dict[str, Any]) -> dict[str, Any]:
+    """Name the image columns as `datasets` does: `images_file_names` becomes `images`."""
+    renamed = {}
+    for key, value in record.items():
+        if key in ("file_name", "file_names"):
+            key = "image" if key == "file_name" else "images"
+        else:
+            key = key.removesuffix("_file_names").removesuffix("_file_name")
+        renamed[key] = value
+    return renamed

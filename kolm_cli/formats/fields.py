@@ -1,0 +1,193 @@
+"""One imported row, and the reader that turns a record's fields into it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kolm_cli.core.errors import Problem
+from kolm_cli.formats.image_references import ImageReader
+from kolm_cli.formats.shapes.writing import Exported, ImageForms
+from kolm_cli.records.conversation import Conversation, ReviewState
+from kolm_cli.records.images import ImageSource
+from kolm_cli.records.pictures import ImageError, ImageFacts
+
+
+@dataclass(frozen=True)
+class ImportedRow:
+    """A row that could be read.
+
+    Attributes:
+        where: the place a person can find again: `charts.jsonl:17`.
+        conversation: the messages; images are named by SHA-256.
+        answers: further answers that are as right as the response.
+        images: by SHA-256, where the bytes of each image are.
+        model: who gave the response, when the row says so.
+        tags: the row's tags.
+        facts: by SHA-256, what decoding the image found; empty when images were not decoded.
+        captured: milliseconds since 1970 (UTC), when the row says so.
+        review: the review state that the row names.
+    """
+
+    where: str
+    conversation: Conversation
+    answers: tuple[str, ...] = ()
+    images: Mapping[str, ImageSource] = field(default_factory=dict)
+    model: str = ""
+    tags: tuple[str, ...] = ()
+    facts: Mapping[str, ImageFacts] = field(default_factory=dict)
+    captured: int | None = None
+    review: ReviewState = "pending"
+
+
+@dataclass(frozen=True)
+class RawRow:
+    """A record as its container gives it, not yet understood.
+
+    Attributes:
+        where: the place a person can find again.
+        record: what stands there, usually a dictionary.
+        images: finds and reads the images that the record refers to.
+    """
+
+    where: str
+    record: Any
+    images: ImageReader
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What a shape read from a record."""
+
+    conversation: Conversation
+    answers: tuple[str, ...] = ()
+    model: str = ""
+    tags: tuple[str, ...] = ()
+    captured: int | None = None
+    review: ReviewState = "pending"
+
+
+def kind_of(value: object) -> str:
+    """What a JSON value is called in a message."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float):
+        return f"a number ({value})"
+    names: dict[type, str] = {str: "text", list: "a list", dict: "an object", bytes: "bytes"}
+    return names.get(type(value), type(value).__name__)
+
+
+class Fields:
+    """Reads a record's fields, collecting every problem instead of stopping at the first."""
+
+    def __init__(self, raw: RawRow) -> None:
+        self.where = raw.where
+        self.record: Mapping[str, Any] = raw.record
+        self.problems: list[Problem] = []
+        self.images: dict[str, ImageSource] = {}
+        self.facts: dict[str, ImageFacts] = {}
+        self._reader = raw.images
+
+    def problem(self, what: str, fix: str = "") -> None:
+        """Note that something is wrong with this row."""
+        self.problems.append(Problem(what, where=self.where, fix=fix))
+
+    def check_keys(self, known: Iterable[str], required: Iterable[str] = ()) -> list[str]:
+        """Report required keys that are missing and keys that look misspelt.
+
+        Returns:
+            The other unknown keys: the data set's own columns, which kolm has no use for.
+        """
+        known = list(known)
+        absent = [key for key in known if self.record.get(key) is None]
+        foreign = []
+        for key in self.record:
+            if key in known:
+                continue
+            # Only a key that is not there can be the one that was meant.
+            close = difflib.get_close_matches(key.lower().strip(), absent, 1, cutoff=0.75)
+            if close:
+                self.problem(f"unknown key {key!r}", f"did you mean {close[0]!r}?")
+                absent.remove(close[0])
+            else:
+                foreign.append(key)
+        for key in required:
+            if key in absent:
+                self.problem(f"the key {key!r} is missing")
+        return foreign
+
+    def text(self, key: str, *, of: Mapping[str, Any] | None = None, name: str = "") -> str:
+        """The text under `key`, or "" when it is absent (or wrong, which is reported)."""
+        value = (self.record if of is None else of).get(key)
+        return "" if value is None else self.as_text(value, name or key)
+
+    def as_text(self, value: object, name: str) -> str:
+        """`value` when it is text, else "" and a problem."""
+        if not isinstance(value, str):
+            self.problem(f"{name}: expected text, found {kind_of(value)}")
+            return ""
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            self.problem(f"{name}: holds half of a surrogate pair, which is not text")
+            return ""
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """The list of texts under `key`; a lone text counts as a list of one."""
+        value = self.record.get(key)
+        if value is None:
+            return ()
+        if isinstance(value, str):
+            value = [value]
+        if not isinstance(value, list | tuple):
+            self.problem(f"{key}: expected a list of texts, found {kind_of(value)}")
+            return ()
+        return tuple(self.as_text(item, f"{key}[{i}]") for i, item in enumerate(value))
+
+    def image(self, value: object, name: str) -> str | None:
+        """Read one image reference; its SHA-256, or None after a problem."""
+        try:
+            sha256, source, facts = self._reader.read(value)
+        except ImageError as error:
+            self.problem(f"{name}: {error}")
+            return None
+        self.images[sha256] = source
+        if facts is not None:
+            self.facts[sha256] = facts
+        return sha256
+
+    def image_list(self, value: object, name: str) -> tuple[str, ...]:
+        """Read a list of image references, or a single one."""
+        values = value if isinstance(value, list | tuple) else [value]
+        single = values is not value
+        found = [
+            self.image(item, name if single else f"{name}[{i}]") for i, item in enumerate(values)
+        ]
+        return tuple(sha256 for sha256 in found if sha256 is not None)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a record spells a conversation.
+
+    Attributes:
+        name: what `--format` takes.
+        summary: one line for a reader.
+        claims: whether a record looks like one of this shape, by its keys.
+        parse: reads a record; reports problems through `Fields`, and gives None after one
+            that leaves no conversation.
+        keys: every key it knows.
+        render: writes a pair as a record; raises `CannotError` for what has no place in it.
+    """
+
+    name: str
+    summary: str
+    claims: Callable[[Mapping[str, Any]], bool]
+    parse: Callable[[Fields], Parsed | None]
+    keys: frozenset[str]
+    render: Callable[[Exported, ImageForms], dict[str, Any]]

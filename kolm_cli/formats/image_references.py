@@ -1,0 +1,150 @@
+"""How rows refer to images: a path, a data URI, base64, bytes, or a member of an archive."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from kolm_cli.core import digests
+from kolm_cli.records.images import (
+    BytesImage,
+    ImageChecker,
+    ImageSource,
+    PathImage,
+    read_image_file,
+)
+from kolm_cli.records.pictures import MAX_BYTES, ImageError, ImageFacts, decode_rgb, encode_png
+
+_DATA_URI = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),", re.ASCII)
+_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]+=*\s*", re.ASCII)
+# Longer than any path that an operating system opens.
+_MAX_PATH = 4096
+# Shorter is no image: the smallest GIF has 35 bytes.
+_MIN_BASE64 = 44
+_REMEMBERED_PATHS = 200_000
+
+# Gives an archive member's bytes by its name, or None when there is none of that name.
+Members = Callable[[str], bytes | None]
+Found = tuple[str, ImageSource, ImageFacts | None]
+
+
+@dataclass(frozen=True)
+class ImageReader:
+    """Reads the images that rows of one file refer to.
+
+    Attributes:
+        folder: what relative paths start from.
+        checker: decodes every image; None leaves them unchecked.
+        members: looks names up in the archive that the rows came from, instead of in `folder`.
+        strip: keep the pixels only: every image is written anew as PNG.
+        paths: digests of files that were read before, by path, size, time and inode.
+    """
+
+    folder: Path
+    checker: ImageChecker | None = None
+    members: Members | None = None
+    strip: bool = False
+    paths: dict[Path, tuple[tuple[int, int, int], str]] = field(default_factory=dict)
+
+    def starting_from(self, folder: Path) -> ImageReader:
+        """The same, for rows of a file in `folder`."""
+        return replace(self, folder=folder)
+
+    def among(self, members: Members) -> ImageReader:
+        """The same, for rows of an archive with these members."""
+        return replace(self, members=members)
+
+    def read(self, value: object) -> Found:
+        """The image's SHA-256, its source, and what decoding found (when images are checked).
+
+        Raises:
+            ImageError: not a reference, nothing there, or not a readable image.
+        """
+        if isinstance(value, str):
+            return self._from_text(value)
+        if isinstance(value, bytes):
+            return self._from_bytes(value)
+        if isinstance(value, Mapping):
+            return self._from_mapping(value)
+        raise ImageError(f"expected a path, a data URI or base64, found {type(value).__name__}")
+
+    def _from_mapping(self, value: Mapping[str, Any]) -> Found:
+        """`{"bytes": ..., "path": ...}`, as `datasets` writes images."""
+        data, path = value.get("bytes"), value.get("path")
+        if isinstance(data, bytes):
+            return self._from_bytes(data)
+        if isinstance(data, str):
+            return self._from_bytes(decode_base64(data))
+        if isinstance(path, str):
+            return self._from_text(path)
+        raise ImageError("an object with neither bytes nor path")
+
+    def _from_text(self, value: str) -> Found:
+        if match := _DATA_URI.match(value):
+            if not match[2].lower().endswith(";base64"):
+                raise ImageError("a data URI that is not base64")
+            return self._from_bytes(decode_base64(value[match.end() :]))
+        if _URL.match(value[:40]):
+            raise ImageError(
+                f"{value[:80]} is a URL; kolm does not download: fetch the image first"
+            )
+        if not value:
+            raise ImageError("the reference is empty")
+        if self.members is not None and len(value) <= _MAX_PATH:
+            data = self.members(value)
+            if data is not None:
+                return self._from_bytes(data)
+        if len(value) <= _MAX_PATH and "\0" not in value:
+            path = self.folder / value
+            if self.members is None and os.path.lexists(path):
+                return self._from_path(path)
+        if len(value) >= _MIN_BASE64 and _BASE64.fullmatch(value):
+            return self._from_bytes(decode_base64(value))
+        raise ImageError(f"no such image file: {value[:200]}")
+
+    def _from_path(self, path: Path) -> Found:
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise ImageError(f"cannot read the image file {path}: {error.strerror}") from error
+        state = (status.st_size, status.st_mtime_ns, status.st_ino)
+        known = self.paths.get(path)
+        if known is not None and known[0] == state and self.checker is None and not self.strip:
+            return known[1], PathImage(path, known[1]), None
+        data = read_image_file(path)
+        if self.strip:
+            return self._from_bytes(data)
+        sha256 = digests.sha256_bytes(data)
+        if len(self.paths) < _REMEMBERED_PATHS:
+            self.paths[path] = (state, sha256)
+        return sha256, PathImage(path, sha256), self._check(sha256, data)
+
+    def _from_bytes(self, data: bytes) -> Found:
+        if self.strip:
+            data = encode_png(decode_rgb(data))
+        sha256 = digests.sha256_bytes(data)
+        return sha256, BytesImage(data), self._check(sha256, data)
+
+    def _check(self, sha256: str, data: bytes) -> ImageFacts | None:
+        return None if self.checker is None else self.checker.check(sha256, data)
+
+
+def decode_base64(text: str) -> bytes:
+    """Bytes of base64 text, whose lines may be folded.
+
+    Raises:
+        ImageError: not base64, or of more than `MAX_BYTES`.
+    """
+    if len(text) > MAX_BYTES * 4 // 3 + 4096:
+        raise ImageError(f"more than the {MAX_BYTES} bytes allowed")
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ImageError(f"damaged base64: {error}") from error

@@ -1,0 +1,115 @@
+"""What the formats with a list of messages have in common: roles, texts, parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kolm_cli.formats.fields import Fields, kind_of
+from kolm_cli.records.conversation import Conversation, Image, Message, Part, Role, Text, tidy
+
+# What the formats call the three roles. Tools have none: kolm trains answers, not calls.
+ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "model": "assistant",
+}
+
+# Reads a part that is not text: gives the part, or None after it reported a problem.
+PartReader = Callable[[Fields, Mapping[str, Any], str], Part | None]
+
+_TOOLS = ("tool_calls", "function_call", "tool_call_id")
+TEXT_TYPES = ("text", "input_text", "output_text")
+
+
+def role_of(fields: Fields, value: object, name: str) -> Role | None:
+    """The role that `value` names, or None and a problem."""
+    role = ROLES.get(value) if isinstance(value, str) else None
+    if role is None:
+        said = repr(value) if isinstance(value, str) else kind_of(value)
+        fields.problem(f"{name}: {said} is no role kolm knows", "write system, user or assistant")
+    return role
+
+
+def read_messages(
+    fields: Fields, value: object, other: PartReader, name: str = "messages"
+) -> list[Message]:
+    """Read a list of `{"role", "content"}`; `other` reads the parts that are not text."""
+    if not isinstance(value, list | tuple):
+        fields.problem(f"{name}: expected a list of messages, found {kind_of(value)}")
+        return []
+    result = []
+    for index, item in enumerate(value):
+        place = f"{name}[{index}]"
+        if not isinstance(item, Mapping):
+            fields.problem(f"{place}: expected an object, found {kind_of(item)}")
+            continue
+        role = role_of(fields, item.get("role"), f"{place}.role")
+        if any(item.get(key) for key in _TOOLS):
+            fields.problem(f"{place}: calls a tool, which kolm does not train")
+            continue
+        if item.get("weight") == 0 and index == len(value) - 1:
+            fields.problem(f"{place}.weight: 0 says that the response is not to be learnt")
+        parts = read_content(fields, item.get("content"), other, f"{place}.content")
+        if role is not None:
+            result.append(Message(role, parts))
+    return result
+
+
+def read_content(fields: Fields, value: object, other: PartReader, name: str) -> tuple[Part, ...]:
+    """Read a message's content: a text, or a list of parts."""
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return tidy([Text(fields.as_text(value, name))])
+    if not isinstance(value, list | tuple):
+        fields.problem(f"{name}: expected text or a list of parts, found {kind_of(value)}")
+        return ()
+    parts: list[Part] = []
+    for index, item in enumerate(value):
+        place = f"{name}[{index}]"
+        if isinstance(item, str):
+            parts.append(Text(fields.as_text(item, place)))
+        elif not isinstance(item, Mapping):
+            fields.problem(f"{place}: expected an object, found {kind_of(item)}")
+        elif item.get("type") in TEXT_TYPES:
+            parts.append(Text(fields.text("text", of=item, name=f"{place}.text")))
+        else:
+            part = other(fields, item, place)
+            if part is not None:
+                parts.append(part)
+    return tidy(parts)
+
+
+def unknown_part(fields: Fields, part: Mapping[str, Any], name: str) -> None:
+    """Report a part that the format does not have."""
+    fields.problem(f"{name}: {part.get('type')!r} is no kind of part kolm reads here")
+
+
+def as_text_or_parts(
+    message: Message, image: Callable[[Image], dict[str, Any]]
+) -> str | list[dict[str, Any]]:
+    """A message's content as the chat formats write it: plain text where that is all."""
+    if len(message.parts) == 1 and isinstance(message.parts[0], Text):
+        return message.parts[0].text
+    return [
+        {"type": "text", "text": part.text} if isinstance(part, Text) else image(part)
+        for part in message.parts
+    ]
+
+
+def conversation(messages: list[Message]) -> Conversation:
+    """The messages as one conversation; leading system messages become one."""
+    head: list[Message] = []
+    rest = list(messages)
+    while rest and rest[0].role == "system":
+        head.append(rest.pop(0))
+    if len(head) > 1:
+        text = "\n\n".join(message.text for message in head)
+        head = [Message("system", (Text(text),))]
+    return Conversation((*head, *rest))

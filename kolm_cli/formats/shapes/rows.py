@@ -1,0 +1,110 @@
+"""`{"image": ..., "prompt": ..., "response": ...}`: kolm's own rows.
+
+`images` for several, `answers` for further accepted answers, `system`, `model`, `tags`, `time`
+and `review` when there is more to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from kolm_cli.formats.fields import Fields, Parsed, Shape
+from kolm_cli.formats.shapes.writing import CannotError, Exported, ImageForms
+from kolm_cli.records.conversation import Conversation, Image, ReviewState
+
+KEYS = frozenset(
+    {"image", "images", "prompt", "response", "answers", "system", *("model", "tags"), "time"}
+    | {"review", "id"}
+)
+
+
+def claims(record: Mapping[str, Any]) -> bool:
+    """Prompt and answer are plain text fields."""
+    return "prompt" in record and ("response" in record or "answers" in record)
+
+
+def parse(fields: Fields) -> Parsed | None:
+    """Read one row."""
+    record = fields.record
+    fields.check_keys(KEYS, required=("prompt",))
+    shown: tuple[str, ...] = ()
+    if record.get("image") is not None and record.get("images") is not None:
+        fields.problem("has both 'image' and 'images'", "keep one of them")
+    elif record.get("images") is not None:
+        shown = fields.image_list(record["images"], "images")
+    elif record.get("image") is not None:
+        shown = fields.image_list(record["image"], "image")
+    elif not any(problem.what.startswith("unknown key 'im") for problem in fields.problems):
+        fields.problem(
+            "the key 'image' is missing", 'write "images": [] when the row has none on purpose'
+        )
+    response, further = answers(fields)
+    conversation = Conversation.of(
+        fields.text("prompt"), response, shown, system=fields.text("system")
+    )
+    return Parsed(conversation, further, **extras(fields))
+
+
+def answers(fields: Fields, key: str = "response") -> tuple[str, tuple[str, ...]]:
+    """The response, and the further accepted answers without it."""
+    listed = fields.texts("answers")
+    if any(not answer.strip() for answer in listed):
+        fields.problem("answers: one of them is empty")
+    if fields.record.get(key) is None:
+        if not listed and not any("did you mean" in problem.fix for problem in fields.problems):
+            fields.problem(f"the key {key!r} is missing")
+        response = listed[0] if listed else ""
+    else:
+        response = fields.text(key)
+    further = tuple(a for a in dict.fromkeys(listed) if a != response)
+    return response, further
+
+
+def extras(fields: Fields) -> dict[str, Any]:
+    """What a row may say beside the conversation: model, tags, time, review state."""
+    from kolm_cli.core.errors import InputError
+    from kolm_cli.core.times import parse_time
+
+    captured = None
+    if when := fields.text("time"):
+        try:
+            captured = parse_time(when)
+        except InputError as error:
+            fields.problem(f"time: {error.problems[0].what}")
+    review = fields.text("review") or "pending"
+    if review not in get_args(ReviewState):
+        fields.problem(f"review: {review!r} is not pending, accepted or rejected")
+        review = "pending"
+    tags = tuple(dict.fromkeys(fields.texts("tags")))
+    return {"model": fields.text("model"), "tags": tags, "captured": captured, "review": review}
+
+
+def render(pair: Exported, images: ImageForms) -> dict[str, Any]:
+    """The row that `parse` reads."""
+    messages = pair.conversation.messages
+    record: dict[str, Any] = {}
+    if messages[0].role == "system":
+        record["system"] = messages[0].text
+        messages = messages[1:]
+    if len(messages) != 2 or messages[0].role != "user":
+        raise CannotError("rows hold one question and one answer, and this has several turns")
+    asked = messages[0].parts
+    if any(isinstance(part, Image) for part in asked[len(pair.conversation.images) :]):
+        raise CannotError("rows show images before the question, and here one stands after text")
+    shown = [images.reference(sha256) for sha256 in pair.conversation.images]
+    if len(shown) == 1:
+        record["image"] = shown[0]
+    else:
+        record["images"] = shown
+    return {
+        **record,
+        "prompt": messages[0].text,
+        "response": pair.conversation.response,
+        **pair.extras(),
+    }
+
+
+SHAPE = Shape(
+    "rows", "rows of image|images, prompt, response (kolm's own)", claims, parse, KEYS, render
+)

@@ -1,0 +1,109 @@
+"""ShareGPT and LLaVA: `conversations` of human and gpt, `<image>` where an image stands.
+
+One newline after a marker belongs to the marker, as LLaVA writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kolm_cli.formats.fields import Fields, Parsed, Shape, kind_of
+from kolm_cli.formats.shapes.messages import conversation, role_of
+from kolm_cli.formats.shapes.writing import CannotError, Exported, ImageForms
+from kolm_cli.records.conversation import Image, Message, Part, Text, tidy
+
+MARKER = "<image>"
+KEYS = frozenset({"conversations", "image", "images", "system", "id", "model"})
+_NAMES = {"system": "system", "user": "human", "assistant": "gpt"}
+
+
+def claims(record: Mapping[str, Any]) -> bool:
+    """Only this format says `conversations`."""
+    return "conversations" in record
+
+
+def parse(fields: Fields) -> Parsed | None:
+    """Read one record; images without any marker stand before the first question."""
+    fields.check_keys(KEYS, required=("conversations",))
+    for key in ("video", "videos", "audio", "audios"):
+        if fields.record.get(key):
+            fields.problem(f"{key}: kolm reads images only")
+    listed = fields.record.get("images")
+    if listed is None:
+        listed = fields.record.get("image")
+    shown = () if listed is None else fields.image_list(listed, "image")
+    turns = _turns(fields)
+    expected = len(listed) if isinstance(listed, list | tuple) else int(listed is not None)
+    marks = sum(text.count(MARKER) for role, text in turns if role == "user")
+    if marks not in (0, expected):
+        fields.problem(f"{marks} {MARKER} markers for {expected} images")
+    if fields.problems:
+        return None
+    waiting = iter(shown)
+    messages: list[Message] = []
+    if system := fields.text("system"):
+        messages.append(Message("system", (Text(system),)))
+    for role, text in turns:
+        parts: list[Part] = [Text(text)]
+        if role == "user":
+            parts = list(_split(text, waiting)) if marks else [*map(Image, waiting), Text(text)]
+        messages.append(Message(role, tidy(parts)))
+    return Parsed(conversation(messages), model=fields.text("model"))
+
+
+def _turns(fields: Fields) -> list[tuple[Any, str]]:
+    value = fields.record.get("conversations")
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        fields.problem(f"conversations: expected a list, found {kind_of(value)}")
+        return []
+    result = []
+    for index, turn in enumerate(value):
+        place = f"conversations[{index}]"
+        if not isinstance(turn, Mapping):
+            fields.problem(f"{place}: expected an object, found {kind_of(turn)}")
+            continue
+        # Some write the chat formats' names into this one.
+        role = role_of(fields, turn.get("from", turn.get("role")), f"{place}.from")
+        key = "value" if "value" in turn else "content"
+        text = fields.text(key, of=turn, name=f"{place}.value")
+        if role is not None:
+            result.append((role, text))
+    return result
+
+
+def _split(text: str, images: Iterator[str]) -> Iterator[Part]:
+    pieces = text.split(MARKER)
+    yield Text(pieces[0])
+    for piece in pieces[1:]:
+        yield Image(next(images))
+        yield Text(piece.removeprefix("\n"))
+
+
+def render(pair: Exported, images: ImageForms) -> dict[str, Any]:
+    """The record that `parse` reads."""
+    pair.refuse_extras("sharegpt", may_have=("model",))
+    turns = []
+    for message in pair.conversation.messages:
+        value = ""
+        for part in message.parts:
+            if isinstance(part, Image):
+                value += f"{MARKER}\n"
+            elif message.role == "user" and MARKER in part.text:
+                raise CannotError(f"a question says {MARKER}, which marks images in this format")
+            else:
+                value += part.text
+        turns.append({"from": _NAMES[message.role], "value": value})
+    record: dict[str, Any] = {"model": pair.model} if pair.model else {}
+    shown = [images.reference(sha256) for sha256 in pair.conversation.images]
+    if shown:
+        record["image"] = shown[0] if len(shown) == 1 else shown
+    record["conversations"] = turns
+    return record
+
+
+SHAPE = Shape(
+    "sharegpt", "ShareGPT and LLaVA: conversations with <image>", claims, parse, KEYS, render
+)

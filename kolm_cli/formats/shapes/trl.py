@@ -1,0 +1,164 @@
+"""TRL's rows: `messages` with `images`, and `prompt` with `completion`.
+
+https://huggingface.co/docs/trl/dataset_formats describes them. A part `{"type": "image"}`
+stands for the next of `images`; without any, images stand before the first question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kolm_cli.formats.fields import Fields, Parsed, Shape
+from kolm_cli.formats.shapes import rows
+from kolm_cli.formats.shapes.messages import (
+    conversation,
+    read_content,
+    read_messages,
+    unknown_part,
+)
+from kolm_cli.formats.shapes.writing import Exported, ImageForms
+from kolm_cli.records.conversation import Image, Message, Part, Text, tidy
+
+_EXTRAS = frozenset({"answers", "model", "tags", "time", "review", "id"})
+_MESSAGES_KEYS = frozenset({"messages", "images", "image", *_EXTRAS})
+_PROMPT_KEYS = frozenset({"prompt", "completion", "images", "image", *_EXTRAS})
+# A part may name its image itself, as chat templates allow.
+_INLINE = ("image", "path", "base64", "url")
+
+
+class _Placeholders:
+    """Hands out the row's images to the parts that stand for them."""
+
+    def __init__(self, fields: Fields) -> None:
+        value = fields.record.get("images")
+        if value is None:
+            value = fields.record.get("image")
+        self.given = len(value) if isinstance(value, list | tuple) else int(value is not None)
+        self.images = [] if value is None else list(fields.image_list(value, "images"))
+        self.used = 0
+
+    def part(self, fields: Fields, part: Mapping[str, Any], name: str) -> Part | None:
+        if part.get("type") != "image":
+            unknown_part(fields, part, name)
+            return None
+        inline = next((part[key] for key in _INLINE if part.get(key) is not None), None)
+        if inline is not None:
+            sha256 = fields.image(inline, name)
+            return None if sha256 is None else Image(sha256)
+        self.used += 1
+        if self.used > self.given:
+            return None  # Counted, and reported once for the row.
+        return Image(self.images[self.used - 1]) if self.used <= len(self.images) else None
+
+    def place(self, fields: Fields, messages: list[Message]) -> list[Message]:
+        """Put images that no part stands for before the first question."""
+        if self.used not in (0, self.given):
+            fields.problem(f"{self.used} image parts for {self.given} images")
+        if self.used or not self.images:
+            return messages
+        asked = next((i for i, m in enumerate(messages) if m.role == "user"), None)
+        if asked is None:
+            return messages
+        first = messages[asked]
+        shown = Message("user", (*map(Image, self.images), *first.parts))
+        return [*messages[:asked], shown, *messages[asked + 1 :]]
+
+
+def claims_messages(record: Mapping[str, Any]) -> bool:
+    """Messages with images beside them, or with parts that stand for images."""
+    messages = record.get("messages")
+    if not isinstance(messages, list):
+        return False
+    return (
+        "images" in record
+        or "image" in record
+        or any(
+            isinstance(part, Mapping) and part.get("type") == "image" and not part.get("source")
+            for message in messages
+            if isinstance(message, Mapping) and isinstance(message.get("content"), list)
+            for part in message["content"]
+        )
+    )
+
+
+def parse_messages(fields: Fields) -> Parsed | None:
+    """`{"messages": [...], "images": [...]}`."""
+    fields.check_keys(_MESSAGES_KEYS, required=("messages",))
+    if fields.record.get("messages") is None:
+        return None
+    images = _Placeholders(fields)
+    messages = read_messages(fields, fields.record["messages"], images.part)
+    messages = images.place(fields, messages)
+    further = fields.texts("answers")
+    return Parsed(conversation(messages), further, **rows.extras(fields))
+
+
+def claims_prompt(record: Mapping[str, Any]) -> bool:
+    """Only this format says `completion`."""
+    return "prompt" in record and "completion" in record
+
+
+def parse_prompt(fields: Fields) -> Parsed | None:
+    """`{"prompt": text or messages, "completion": text or messages, "images": [...]}`."""
+    fields.check_keys(_PROMPT_KEYS, required=("prompt", "completion"))
+    images = _Placeholders(fields)
+    messages: list[Message] = []
+    for key, role in (("prompt", "user"), ("completion", "assistant")):
+        value = fields.record.get(key)
+        if isinstance(value, list | tuple):
+            messages += read_messages(fields, value, images.part, key)
+        elif value is not None:
+            said = read_content(fields, value, images.part, key)
+            messages.append(Message("user" if role == "user" else "assistant", said))
+    messages = images.place(fields, messages)
+    further = fields.texts("answers")
+    return Parsed(conversation(messages), further, **rows.extras(fields))
+
+
+def _content(message: Message) -> list[dict[str, Any]]:
+    return [
+        {"type": "text", "text": part.text} if isinstance(part, Text) else {"type": "image"}
+        for part in tidy(list(message.parts))
+    ]
+
+
+def _messages(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
+    return [{"role": message.role, "content": _content(message)} for message in messages]
+
+
+def render_messages(pair: Exported, images: ImageForms) -> dict[str, Any]:
+    """The row that `parse_messages` reads."""
+    return {
+        "messages": _messages(pair.conversation.messages),
+        "images": [images.reference(sha256) for sha256 in pair.conversation.images],
+        **pair.extras(),
+    }
+
+
+def render_prompt(pair: Exported, images: ImageForms) -> dict[str, Any]:
+    """The row that `parse_prompt` reads."""
+    return {
+        "prompt": _messages(pair.conversation.messages[:-1]),
+        "completion": _messages(pair.conversation.messages[-1:]),
+        "images": [images.reference(sha256) for sha256 in pair.conversation.images],
+        **pair.extras(),
+    }
+
+
+MESSAGES = Shape(
+    "trl-messages",
+    "TRL: messages and images",
+    claims_messages,
+    parse_messages,
+    _MESSAGES_KEYS,
+    render_messages,
+)
+PROMPT = Shape(
+    "trl-prompt",
+    "TRL: prompt, completion and images",
+    claims_prompt,
+    parse_prompt,
+    _PROMPT_KEYS,
+    render_prompt,
+)

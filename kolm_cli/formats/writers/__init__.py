@@ -1,0 +1,1 @@
+"""Writing exported pairs: one class for each kind of file or folder."""

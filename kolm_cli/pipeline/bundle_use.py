@@ -1,0 +1,143 @@
+"""Using a bundle: find its base, attach its adapter, and answer."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from kolm_cli.bundle.container.unpack import unpack
+from kolm_cli.core.errors import LackingError, Problem, VerificationError
+from kolm_cli.core.file_digests import FileMemo
+from kolm_cli.core.home import private_folder
+from kolm_cli.core.progress import Progress
+from kolm_cli.families.resolve import Base, resolve_base
+from kolm_cli.pipeline.known_inputs import known_bases
+
+if TYPE_CHECKING:
+    from kolm_cli.answering.answerer import Answerer
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """A bundle's files, each checked against the manifest while it was written.
+
+    Attributes:
+        folder: a private folder, which lasts as long as the context that made it.
+        cid: the bundle's CID.
+        manifest: the parsed manifest.
+        spec: the spec as the bundle holds it.
+    """
+
+    folder: Path
+    cid: str
+    manifest: dict[str, Any]
+    spec: dict[str, Any]
+
+
+@contextlib.contextmanager
+def unpacked(bundle: Path) -> Iterator[Unpacked]:
+    """Unpack a bundle for as long as the block lasts.
+
+    Raises:
+        InputError: there is no such file.
+        VerificationError: it is not an intact bundle.
+    """
+    with tempfile.TemporaryDirectory(prefix="kolm-", dir=private_folder("tmp")) as name:
+        folder = Path(name) / "bundle"
+        report = unpack(bundle, folder)
+        manifest = json.loads((folder / "manifest.json").read_bytes())
+        spec = yaml.safe_load((folder / "spec.yaml").read_bytes())
+        yield Unpacked(folder, report.cid or "", manifest, spec)
+
+
+def find_base(bundle: Unpacked, given: Path | None) -> Base:
+    """The base that a bundle was trained on, its weights checked against the manifest.
+
+    Raises:
+        LackingError: it is not on this machine.
+        VerificationError: what is there has other weights.
+    """
+    named = bundle.manifest["base"]
+    weights: dict[str, str] = named["weights"]
+    if given is not None:
+        base = resolve_base(str(given))
+    elif named["revision"]:
+        base = resolve_base(named["model"], named["revision"])
+    else:
+        known = known_bases()
+        place = next((known[sha] for sha in weights.values() if sha in known), None)
+        if place is None or not Path(place).is_dir():
+            raise LackingError(
+                Problem(
+                    f"the base {named['model']!r} was a local folder, and is not known here",
+                    fix="say where it is with --base DIR",
+                )
+            )
+        base = resolve_base(place)
+    with FileMemo() as memo:
+        found = base.weights(memo)
+    if found != weights:
+        differing = sorted(
+            k for k in found.keys() | weights.keys() if found.get(k) != weights.get(k)
+        )
+        raise VerificationError(
+            Problem(
+                f"its weights are not the ones that the bundle was trained on ({differing[0]})",
+                where=f"base {base.name}",
+                fix="give the base that the manifest names",
+            )
+        )
+    return base
+
+
+@contextlib.contextmanager
+def answerer_for(
+    bundle: Path, *, base: Path | None, device: str | None, progress: Progress
+) -> Iterator[tuple[Unpacked, Answerer]]:
+    """The bundle's adapter on its base, ready to answer as it did when it was scored.
+
+    Args:
+        bundle: the bundle file.
+        base: where a local base is, when this machine did not compile the bundle.
+        device: `cpu` or `cuda`; what the spec says when None.
+        progress: told of the stages.
+    """
+    progress.stage("unpack and check")
+    with unpacked(bundle) as files:
+        found = find_base(files, base)
+        progress.stage("load base and adapter")
+        yield files, load_answerer(files, found, device)
+
+
+def load_answerer(files: Unpacked, base: Base, device: str | None) -> Answerer:
+    """Load base, adapter and the bundle's own processor."""
+    import torch
+
+    from kolm_cli.answering.answerer import Answerer
+    from kolm_cli.trainer.adapter_files import load_adapter
+    from kolm_cli.trainer.base_model import load_base
+    from kolm_cli.trainer.vlm import pick_device
+
+    launch = files.spec["launch"]
+    if launch.get("threads"):
+        torch.set_num_threads(launch["threads"])
+    bf16 = bool(files.spec["train"]["bf16"])
+    model = load_adapter(load_base(base, bf16=bf16), base.family, files.folder / "adapter")
+    processor = base.family.load_processor(
+        str(files.folder / "processor"), local_files_only=True, trust_remote_code=False
+    )
+    return Answerer(
+        model,
+        processor,
+        base.family,
+        device=pick_device(device or launch["device"]),
+        bf16=bf16,
+        max_new_tokens=files.spec["evaluate"]["max_new_tokens"],
+    )

@@ -1,0 +1,49 @@
+"""Where on this machine things are that a bundle names by digest only: bases and packs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from kolm_cli.core.files import write_atomic
+from kolm_cli.core.home import kolm_home, private_folder
+from kolm_cli.dataset.frozen import thaw
+from kolm_cli.pipeline.inputs import Inputs
+from kolm_cli.records.row import Row, rows_digest
+
+
+def remember_base(inputs: Inputs) -> None:
+    """Note where the base of a bundle stands: the bundle names it by digest only."""
+    if inputs.base.revision:
+        return
+    path = kolm_home() / "bases.json"
+    known = known_bases()
+    for sha256 in inputs.weights.values():
+        known[sha256] = str(inputs.base.folder.resolve())
+    write_atomic(path, json.dumps(known, indent=1).encode(), mode=0o600)
+
+
+def known_bases() -> dict[str, str]:
+    """SHA-256 of a weight file to the folder of its base."""
+    try:
+        known = json.loads((kolm_home() / "bases.json").read_bytes())
+    except (OSError, ValueError):
+        # Where bases stand can be said again with --base.
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def remember_pack(digest: str, folder: Path) -> None:
+    """Note where a frozen evaluation pack stands, so that `kolm eval` finds it by digest."""
+    entry = private_folder("packs") / f"{digest}.json"
+    write_atomic(entry, json.dumps({"folder": str(folder)}).encode(), mode=0o600)
+
+
+def known_pack(digest: str) -> list[Row]:
+    """The rows of the pack with this digest; none when it is not here, or was changed."""
+    try:
+        entry = json.loads((private_folder("packs") / f"{digest}.json").read_bytes())
+        rows = list(thaw(Path(entry["folder"]), "eval"))
+    except (OSError, ValueError, KeyError):
+        return []
+    return rows if rows_digest(rows) == digest else []

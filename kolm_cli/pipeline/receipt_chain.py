@@ -1,0 +1,73 @@
+"""What is attested of each stage of a compile: the links of the receipt chain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kolm_cli.bundle.build import Stage
+from kolm_cli.core import digests
+from kolm_cli.pipeline.inputs import Inputs
+from kolm_cli.pipeline.scores import Score
+from kolm_cli.records.row import Row, rows_digest
+from kolm_cli.spec.sources import CaptureSource
+
+# A statement is read whole by a verifier: beyond this, the list stands there by its digest.
+LISTED_PAIRS = 10_000
+
+
+def stages_of(
+    inputs: Inputs,
+    vlm_train: dict[str, Any],
+    train: Sequence[Row],
+    pack: Sequence[Row],
+    score: Score,
+) -> list[Stage]:
+    """The stages in their order; without captured pairs the chain starts at the dataset."""
+    evidence = vlm_train["evidence"]
+    stages = []
+    if isinstance(inputs.loaded.train_source, CaptureSource):
+        stages.append(Stage("capture", _capture(inputs.loaded.train_source, train)))
+    stages += [
+        Stage("dataset", {"train": _rows(train), "eval": _rows(pack)}),
+        Stage(
+            "train",
+            {
+                "base": inputs.base.name,
+                "dataset_sha256": rows_digest(list(train)),
+                "optimizer_steps": evidence["optimizer_steps"],
+                "frozen_digests": evidence["frozen_digests_after"],
+            },
+        ),
+        Stage(
+            "evaluate",
+            {
+                "metric": inputs.spec.evaluate.metric,
+                "pack_sha256": rows_digest(list(pack)),
+                "accuracy": score.accuracy,
+                "base_accuracy": score.base_accuracy,
+                "coverage": score.coverage,
+            },
+        ),
+    ]
+    return stages
+
+
+def _capture(source: CaptureSource, rows: Sequence[Row]) -> dict[str, Any]:
+    """Each pair's digest, where it came from and who accepted it; never its content."""
+    provenance = [dict(row.provenance) for row in rows]
+    facts: dict[str, Any] = {
+        "namespace": source.namespace,
+        "split": source.split or "",
+        "pairs": len(rows),
+        "accepted": sum(entry["review"] == "accepted" for entry in provenance),
+        "accepted_by": sorted({entry["reviewer"] for entry in provenance} - {""}),
+        "provenance_sha256": digests.sha256_json(provenance),
+    }
+    if len(rows) <= LISTED_PAIRS:
+        facts["provenance"] = provenance
+    return facts
+
+
+def _rows(rows: Sequence[Row]) -> dict[str, Any]:
+    return {"rows": len(rows), "sha256": rows_digest(list(rows))}

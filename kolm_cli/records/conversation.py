@@ -1,0 +1,156 @@
+"""The one record that every stage speaks of: a conversation with its images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from kolm_cli.core import digests
+
+Role = Literal["system", "user", "assistant"]
+ReviewState = Literal["pending", "accepted", "rejected"]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A piece of text in a message."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image in a message, named by the SHA-256 (hex) of its encoded bytes."""
+
+    sha256: str
+
+
+Part = Text | Image
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn: who speaks, and the text and images in their order."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """The message's text without its images."""
+        return "".join(part.text for part in self.parts if isinstance(part, Text))
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Messages in their order; the last is the assistant's, and is what training teaches."""
+
+    messages: tuple[Message, ...]
+
+    @classmethod
+    def of(
+        cls, prompt: str, response: str, images: tuple[str, ...] = (), system: str = ""
+    ) -> Conversation:
+        """A single turn: the images, then the prompt, then the response."""
+        head = (Message("system", (Text(system),)),) if system else ()
+        question = (Text(prompt),) if prompt else ()
+        asked: tuple[Part, ...] = (*(Image(sha256) for sha256 in images), *question)
+        return cls((*head, Message("user", asked), Message("assistant", (Text(response),))))
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The digests of all images, in the order in which they are shown."""
+        return tuple(self._images())
+
+    def _images(self) -> Iterator[str]:
+        for message in self.messages:
+            for part in message.parts:
+                if isinstance(part, Image):
+                    yield part.sha256
+
+    @property
+    def response(self) -> str:
+        """The text of the last message."""
+        return self.messages[-1].text
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON: two equal conversations are one pair."""
+        return digests.sha256_json(self.as_json())
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Plain lists and dictionaries; the inverse of `from_json`."""
+        return [
+            {
+                "role": message.role,
+                "content": [
+                    {"type": "text", "text": part.text}
+                    if isinstance(part, Text)
+                    else {"type": "image", "sha256": part.sha256}
+                    for part in message.parts
+                ],
+            }
+            for message in self.messages
+        ]
+
+    @classmethod
+    def from_json(cls, value: list[dict[str, Any]]) -> Conversation:
+        """Rebuild what `as_json` gave."""
+        return cls(
+            tuple(
+                Message(
+                    message["role"],
+                    tuple(
+                        Text(part["text"]) if part["type"] == "text" else Image(part["sha256"])
+                        for part in message["content"]
+                    ),
+                )
+                for message in value
+            )
+        )
+
+
+def tidy(parts: list[Part]) -> tuple[Part, ...]:
+    """Join neighbouring texts and drop empty ones: what a model is shown stays the same.
+
+    Applications cut one text into several parts, or send an empty one, at random; without
+    this equal prompts would be different pairs.
+    """
+    result: list[Part] = []
+    for part in parts:
+        if isinstance(part, Image):
+            result.append(part)
+        elif part.text:
+            last = result[-1] if result else None
+            if isinstance(last, Text):
+                result[-1] = Text(last.text + part.text)
+            else:
+                result.append(part)
+    return tuple(result)
+
+
+def faults(conversation: Conversation) -> list[str]:
+    """Why `conversation` cannot teach anything; empty when it can."""
+    messages = conversation.messages
+    found: list[str] = []
+    if not messages or messages[-1].role != "assistant":
+        found.append("the last message is not the assistant's: there is no response to learn")
+    elif not messages[-1].text.strip():
+        found.append("the response is empty")
+    if not any(message.role == "user" and message.parts for message in messages):
+        found.append("there is no prompt")
+    if any(_shows_image(m) for m in messages if m.role == "assistant"):
+        found.append("an assistant's message holds an image; kolm trains text answers only")
+    if any(message.role == "system" for message in messages[1:]):
+        found.append("a system message stands after the first message")
+    return found
+
+
+def _shows_image(message: Message) -> bool:
+    return any(isinstance(part, Image) for part in message.parts)
+
+
+def prompt_hash(conversation: Conversation) -> bytes:
+    """32 bytes that name everything but the last message: the same question, the same hash."""
+    return bytes.fromhex(digests.sha256_json(Conversation(conversation.messages[:-1]).as_json()))

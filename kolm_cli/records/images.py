@@ -1,0 +1,120 @@
+"""Where the encoded bytes of an image are: in a row, or in a file that is read when needed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from kolm_cli.core import digests
+from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.records.pictures import MAX_BYTES, ImageError, ImageFacts, inspect
+
+
+class ImageSource(Protocol):
+    """The encoded bytes of one image, wherever they are."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file that holds exactly these bytes, when there is one."""
+
+    def read(self) -> bytes:
+        """The bytes, whose SHA-256 is the name under which the image is known."""
+
+
+@dataclass(frozen=True)
+class BytesImage:
+    """An image that stood inside a row (base64, Parquet, a tar member)."""
+
+    data: bytes
+
+    @property
+    def path(self) -> Path | None:
+        """None: no file holds these bytes alone."""
+        return None
+
+    def read(self) -> bytes:
+        """The bytes."""
+        return self.data
+
+
+@dataclass(frozen=True)
+class PathImage:
+    """An image in a file of the user's, read again when it is needed."""
+
+    path: Path
+    sha256: str
+
+    def read(self) -> bytes:
+        """The file's bytes.
+
+        Raises:
+            InputError: the file is gone, or no longer what it was when its row was read.
+        """
+        try:
+            data = read_image_file(self.path)
+        except ImageError as error:
+            raise InputError(Problem(str(error), where=str(self.path))) from error
+        if digests.sha256_bytes(data) != self.sha256:
+            raise InputError(
+                Problem("changed while it was being read", where=str(self.path), fix="run again")
+            )
+        return data
+
+
+def read_image_file(path: Path) -> bytes:
+    """The bytes of a regular file of at most `MAX_BYTES`.
+
+    Raises:
+        ImageError: missing, not a regular file (a FIFO or a device would hang or never end),
+            not readable, or too large.
+    """
+    try:
+        # O_NONBLOCK: opening a FIFO returns at once instead of waiting for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise ImageError(f"no such image file: {path}") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ImageError(f"cannot read the image file {path}: {reason}") from error
+    with os.fdopen(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(f"not a regular file: {path}")
+        if status.st_size > MAX_BYTES:
+            raise ImageError(
+                f"{path} has {status.st_size} bytes, more than the {MAX_BYTES} allowed"
+            )
+        return stream.read(MAX_BYTES + 1)
+
+
+class ImageChecker:
+    """Decodes each distinct image once, and remembers what was found."""
+
+    def __init__(self, remember: int = 200_000) -> None:
+        self._facts: dict[str, ImageFacts] = {}
+        self._remember = remember
+
+    def check(self, sha256: str, data: bytes) -> ImageFacts:
+        """What `core.images.inspect` finds in `data`, whose digest is `sha256`.
+
+        Raises:
+            ImageError: see `core.images.inspect`.
+        """
+        facts = self._facts.get(sha256)
+        if facts is None:
+            facts = inspect(data)
+            if len(self._facts) < self._remember:
+                self._facts[sha256] = facts
+        return facts
+
+
+Images = Mapping[str, "ImageSource | bytes"]
+
+
+def image_bytes(source: ImageSource | bytes) -> bytes:
+    """The bytes of either form in which an image may be handed over."""
+    return source if isinstance(source, bytes) else source.read()

@@ -1,0 +1,48 @@
+"""A training or evaluation row: a conversation, where its images are, what else is accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kolm_cli.core import digests
+from kolm_cli.records.conversation import Conversation
+from kolm_cli.records.images import ImageSource
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row.
+
+    Attributes:
+        id: how a person finds it again: `charts.jsonl:17`.
+        conversation: what is asked and answered; its images are named by digest.
+        images: digest to the source of the bytes, for every image of the conversation.
+        answers: what evaluation accepts besides the response.
+        provenance: of a captured pair, its digest, where it came from and who accepted it. It is
+            no part of the row's digest: the same content trains the same way.
+    """
+
+    id: str
+    conversation: Conversation
+    images: Mapping[str, ImageSource] = field(default_factory=dict)
+    answers: tuple[str, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """Every accepted answer, the response first, without repetition."""
+        response = (self.conversation.response,) if self.conversation.response else ()
+        return tuple(dict.fromkeys((*response, *self.answers)))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what the row says: its conversation and accepted answers."""
+        return digests.sha256_json(
+            {"conversation": self.conversation.as_json(), "answers": list(self.answers)}
+        )
+
+
+def rows_digest(rows: list[Row]) -> str:
+    """One digest for a dataset: ids and contents, in their order."""
+    return digests.sha256_json([[row.id, row.digest] for row in rows])

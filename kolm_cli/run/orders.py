@@ -1,0 +1,43 @@
+"""What a worker is asked to do: `run.json` in the run folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from kolm_cli.core.files import write_atomic
+
+
+@dataclass(frozen=True)
+class Orders:
+    """The worker's orders, as `run.json` holds them.
+
+    Attributes:
+        model: a hub id, or the absolute path of a local folder.
+        revision: the commit of a hub id; empty for a folder.
+        train: the spec's section `train` as JSON.
+        evaluation: the name of the evaluation's folder: the digest of what decides it.
+        threads: torch's threads in each process; they change the results of sums.
+    """
+
+    model: str
+    revision: str
+    trust_remote_code: bool
+    train: dict[str, Any]
+    device: str
+    threads: int
+    truncation: str
+    evaluation: str
+    max_new_tokens: int
+    batch_size: int
+
+    def write(self, run: Path) -> None:
+        """Write `run.json`."""
+        write_atomic(run / "run.json", json.dumps(asdict(self), indent=1).encode(), mode=0o600)
+
+    @classmethod
+    def read(cls, run: Path) -> Orders:
+        """Read `run.json`."""
+        return cls(**json.loads((run / "run.json").read_bytes()))

@@ -1,0 +1,1 @@
+"""From answers to a verdict: metrics, interval, K-score, gate. Arithmetic, without torch."""

@@ -1,0 +1,176 @@
+"""The adapter on disk: what plain `peft` loads, and the parts that were trained in full."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel, get_peft_model_state_dict
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from kolm_cli.core import canonical_json
+from kolm_cli.core.errors import VerificationError
+from kolm_cli.core.files import write_atomic
+from kolm_cli.families.base import Family, PartName
+from kolm_cli.trainer.freeze import matches_any
+from kolm_cli.trainer.partition import Partition, base_name, parameters_of
+
+ADAPTER_FILE = "adapter_model.safetensors"
+ADAPTER_CONFIG = "adapter_config.json"
+# One key only: safetensors writes several in an unstable order.
+_METADATA = {"format": "pt"}
+_DTYPES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16", torch.int8: "I8"}
+FULL_PARTS: tuple[PartName, ...] = ("projector", "vision")
+
+
+def _stored(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
+
+
+def full_weights(model: nn.Module, partition: Partition, part: PartName) -> dict[str, torch.Tensor]:
+    """Base name to tensor for everything of `part` that trains in full."""
+    return {
+        base_name(name): parameter
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+        and ".lora_" not in name
+        and partition.parts[base_name(name)] == part
+    }
+
+
+def save_full_parts(model: nn.Module, partition: Partition, folder: Path) -> list[Path]:
+    """Write `projector.safetensors` and `vision.safetensors` for the parts that train in full.
+
+    PEFT's own checkpoint leaves them out without a word.
+    """
+    written = []
+    for part in FULL_PARTS:
+        weights = full_weights(model, partition, part)
+        if weights:
+            path = folder / f"{part}.safetensors"
+            save_file(_stored(weights), path, metadata=_METADATA)
+            written.append(path)
+    return written
+
+
+def load_full_parts(model: nn.Module, family: Family, folder: Path) -> None:
+    """Load what `save_full_parts` wrote, strictly.
+
+    Raises:
+        VerificationError: the file does not hold exactly the part's tensors, in their shapes.
+    """
+    partition, idle = Partition.of(family, model), family.never_used(model)
+    for part in FULL_PARTS:
+        path = folder / f"{part}.safetensors"
+        if not path.is_file():
+            continue
+        stored = load_file(path)
+        targets = {
+            name: parameter
+            for name, parameter in parameters_of(model, partition, part)
+            if part != "vision" or not matches_any(name, idle)
+        }
+        wrong = {
+            "missing": targets.keys() - stored.keys(),
+            "unexpected": stored.keys() - targets.keys(),
+            "of another shape": {
+                name
+                for name in targets.keys() & stored.keys()
+                if targets[name].shape != stored[name].shape
+            },
+        }
+        found = [f"{kind} {sorted(names)[:3]}" for kind, names in wrong.items() if names]
+        if found:
+            raise VerificationError(
+                f"the tensors of {path.name} do not fit the base: {', '.join(found)}"
+            )
+        for name, tensor in stored.items():
+            # Trained weights are fp32, whatever the frozen base was loaded in.
+            targets[name].data = tensor.to(targets[name].device)
+
+
+def save_adapter(model: PeftModel, partition: Partition, base: str, folder: Path) -> None:
+    """Write the adapter so that equal weights give equal bytes.
+
+    Args:
+        model: the trained PEFT model.
+        partition: its partition.
+        base: what the bundle calls the base; never a path.
+        folder: an existing folder.
+    """
+    save_file(
+        _stored(get_peft_model_state_dict(model, save_embedding_layers=False)),
+        folder / ADAPTER_FILE,
+        metadata=_METADATA,
+    )
+    save_full_parts(model, partition, folder)
+    write_atomic(folder / ADAPTER_CONFIG, canonical_json.dumps(_adapter_config(model, base)))
+
+
+def _adapter_config(model: PeftModel, base: str) -> dict[str, Any]:
+    """The allow list of what PEFT needs: its own file holds paths, versions and a set."""
+    config: Any = model.peft_config["default"]
+    return {
+        "base_model_name_or_path": base,
+        "bias": config.bias,
+        "fan_in_fan_out": False,
+        "inference_mode": True,
+        "init_lora_weights": True,
+        "lora_alpha": config.lora_alpha,
+        "lora_dropout": config.lora_dropout,
+        "peft_type": "LORA",
+        "r": config.r,
+        "target_modules": config.target_modules,
+        "task_type": "CAUSAL_LM",
+        "use_dora": False,
+        "use_rslora": False,
+    }
+
+
+def load_adapter(model: nn.Module, family: Family, folder: Path) -> PeftModel:
+    """Attach a saved adapter to a fresh base, strictly, for answering.
+
+    Raises:
+        VerificationError: the adapter's tensors are not exactly the ones that the model takes.
+    """
+    wrapped = PeftModel.from_pretrained(model, str(folder))
+    with safe_open(folder / ADAPTER_FILE, framework="pt") as stored:
+        held = set(stored.keys())
+    taken = set(get_peft_model_state_dict(wrapped, save_embedding_layers=False))
+    if held != taken:
+        raise VerificationError(
+            f"the adapter's tensors do not fit the base: missing {sorted(taken - held)[:3]},"
+            f" unexpected {sorted(held - taken)[:3]}"
+        )
+    load_full_parts(wrapped, family, folder)
+    return wrapped
+
+
+def module_lists(model: nn.Module, partition: Partition) -> dict[str, Any]:
+    """`modules.json`: every parameter, trainable or frozen, read from the model as it is."""
+    trainable, frozen = [], []
+    for runtime_name, parameter in model.named_parameters():
+        name = base_name(runtime_name)
+        part = partition.parts[name]
+        facts: dict[str, Any] = {
+            "name": name,
+            "part": part,
+            "shape": list(parameter.shape),
+            "dtype": _DTYPES.get(parameter.dtype, str(parameter.dtype)),
+        }
+        if not parameter.requires_grad:
+            frozen.append(facts)
+        elif ".lora_" in runtime_name:
+            file, tensor = f"adapter/{ADAPTER_FILE}", f"base_model.model.{name}"
+            trainable.append({**facts, "kind": "lora", "file": file, "tensor": tensor})
+        else:
+            file = f"adapter/{part}.safetensors"
+            trainable.append({**facts, "kind": "full", "file": file, "tensor": name})
+    return {
+        "format": "kolm-modules/1",
+        "trainable": sorted(trainable, key=lambda entry: entry["name"]),
+        "frozen": sorted(frozen, key=lambda entry: entry["name"]),
+    }

@@ -1,0 +1,30 @@
+"""Checkpoints that a killed run resumes from: complete, or not used."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from kolm_cli.core.seals import read_seal
+
+_NAME = re.compile(r"checkpoint-(\d+)")
+
+
+def latest(folder: Path) -> tuple[Path, dict[str, Any]] | None:
+    """The newest sealed checkpoint under `folder` and the state in its seal.
+
+    Unusable ones are removed, so only one process of a run may ask.
+    """
+    numbered = [
+        (int(match[1]), path)
+        for path in folder.glob("checkpoint-*")
+        if (match := _NAME.fullmatch(path.name))
+    ]
+    for _, path in sorted(numbered, reverse=True):
+        state = read_seal(path)
+        if state is not None:
+            return path, state
+        shutil.rmtree(path)
+    return None

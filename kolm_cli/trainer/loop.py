@@ -1,0 +1,214 @@
+"""transformers' Trainer with our groups, schedule, checkpoints and observations."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import distributed, nn
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from kolm_cli.core.progress import Progress
+from kolm_cli.core.seals import seal
+from kolm_cli.families.base import Family
+from kolm_cli.spec.model import TrainSection
+from kolm_cli.trainer.adapter_files import load_full_parts, save_full_parts
+from kolm_cli.trainer.evidence import Evidence, GradientLedger
+from kolm_cli.trainer.freeze import GraphWatch
+from kolm_cli.trainer.partition import Partition
+from kolm_cli.trainer.schedule import make_scheduler, parameter_groups
+
+# How often a step's loss is fetched for display: fetching it makes a GPU wait.
+SHOW_EVERY_SECONDS = 0.5
+
+
+def training_arguments(
+    config: TrainSection, folder: Path, *, cpu: bool, workers: int
+) -> TrainingArguments:
+    """What the Trainer is told; everything that could vary by itself is stated."""
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        per_device_train_batch_size=config.per_device_train_batch_size,
+        gradient_accumulation_steps=config.gradient_accumulation_steps,
+        num_train_epochs=config.num_train_epochs,
+        max_grad_norm=config.max_grad_norm,
+        learning_rate=config.learning_rate,
+        bf16=config.bf16,
+        use_cpu=cpu,
+        seed=config.seed,
+        data_seed=config.seed,
+        save_strategy="steps",
+        save_steps=config.save_steps,
+        save_total_limit=2,
+        logging_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        average_tokens_across_devices=True,
+        dataloader_num_workers=workers,
+        dataloader_pin_memory=not cpu,
+        # Every tensor that trains takes part in every step; see `make_loss`.
+        ddp_find_unused_parameters=False,
+    )
+    # With one process and several GPUs the Trainer would turn to DataParallel by itself, and
+    # multiply the batch; one process trains on one device.
+    _ = arguments.device
+    arguments._n_gpu = min(arguments._n_gpu, 1)
+    return arguments
+
+
+class KolmTrainer(Trainer):
+    """Groups and schedule of our own, and checkpoints that hold everything that trains."""
+
+    def __init__(
+        self, *, family: Family, partition: Partition, config: TrainSection, **kwargs: Any
+    ) -> None:
+        self.family, self.partition, self.config = family, partition, config
+        self.step_loss: torch.Tensor | None = None
+        self.tokens = 0
+        self.optimizer: torch.optim.Optimizer | None
+        self.lr_scheduler: torch.optim.lr_scheduler.LRScheduler | None
+        super().__init__(**kwargs)
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """AdamW (arXiv:1711.05101) with a group a part."""
+        if self.optimizer is None:
+            groups = parameter_groups(model or self.model, self.partition, self.config)
+            self.optimizer = torch.optim.AdamW(groups, fused=True)
+        return self.optimizer
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        """Our schedule: one learning rate a group."""
+        if self.lr_scheduler is None:
+            self.lr_scheduler = make_scheduler(
+                optimizer or self.create_optimizer(),
+                self.config,
+                warmup=math.ceil(self.config.warmup_ratio * num_training_steps),
+                total=num_training_steps,
+            )
+        return self.lr_scheduler
+
+    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """One micro-batch; its share of the step's loss is summed for display."""
+        loss: torch.Tensor = super().training_step(*args, **kwargs)
+        self.step_loss = loss if self.step_loss is None else self.step_loss + loss
+        return loss
+
+    def _prepare_inputs(self, inputs: Any) -> Any:
+        """Count what a batch holds here: the collator may run in another process."""
+        self.tokens += int(inputs["input_ids"].numel())
+        return super()._prepare_inputs(inputs)
+
+    def _load_from_checkpoint(
+        self, resume_from_checkpoint: str, model: nn.Module | None = None
+    ) -> None:
+        """PEFT restores the adapter only; the parts that train in full are ours to load."""
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        load_full_parts(model or self.model, self.family, Path(resume_from_checkpoint))
+
+
+class Observer(TrainerCallback):
+    """Watches gradients, writes what checkpoints need, reports progress, obeys a stop."""
+
+    def __init__(
+        self,
+        *,
+        evidence: Evidence,
+        ledger: GradientLedger,
+        watch: GraphWatch,
+        progress: Progress,
+        run_digest: str,
+        graph_before: dict[str, int] | None,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self.trainer: KolmTrainer | None = None
+        self.stopped = False
+        self._evidence, self._ledger, self._watch = evidence, ledger, watch
+        self._progress, self._should_stop = progress, should_stop
+        self._run_digest, self._graph_before = run_digest, graph_before
+        self._began = self._shown = time.monotonic()
+        self._first_step = 0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Start the clock, at the step that a resumed run begins with."""
+        self._began = self._shown = time.monotonic()
+        self._first_step = state.global_step
+        self._progress.stage("train", state.max_steps)
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Gradients of the whole step are complete here, and are cleared right after it."""
+        self._ledger.look()
+        if state.global_step == self._first_step:
+            self._evidence.note_frozen_gradients()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Show the step, and end in order when asked to."""
+        trainer = self.trainer
+        if trainer is None:
+            raise RuntimeError("the observer was not given its trainer")
+        now = time.monotonic()
+        last = state.global_step == state.max_steps
+        if now - self._shown >= SHOW_EVERY_SECONDS or last:
+            done = state.global_step - self._first_step
+            elapsed = now - self._began
+            figures = {
+                "tokens_per_second": trainer.tokens / elapsed,
+                "eta_seconds": (state.max_steps - state.global_step) * elapsed / max(1, done),
+            }
+            if trainer.step_loss is not None:
+                figures["loss"] = float(trainer.step_loss)
+            self._progress.advance(state.global_step, **figures)
+            self._shown = now
+        trainer.step_loss = None
+        if self._watch.calls:
+            # One observation is enough; a first step without images has none.
+            self._watch.remove()
+        if not last and self._all_should_stop():
+            self.stopped = True
+            control.should_save = True
+            control.should_training_stop = True
+
+    def graph(self) -> dict[str, int]:
+        """How many projector calls were seen, and how many of their inputs had history."""
+        if self._watch.calls:
+            return {"calls": self._watch.calls, "with_history": self._watch.with_history}
+        return self._graph_before or {"calls": 0, "with_history": 0}
+
+    def _all_should_stop(self) -> bool:
+        """Whether any process was told to stop: all must leave at the same step, or hang."""
+        told = self._should_stop()
+        if not (distributed.is_initialized() and distributed.get_world_size() > 1):
+            return told
+        trainer = self.trainer
+        device = trainer.args.device if trainer else torch.device("cpu")
+        flag = torch.tensor(int(told), device=device)
+        distributed.all_reduce(flag, op=distributed.ReduceOp.MAX)
+        return bool(flag)
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Complete the checkpoint with what the Trainer leaves out, then seal it."""
+        trainer = self.trainer
+        if trainer is None:
+            return
+        # The other processes write their random states into the same folder.
+        trainer.accelerator.wait_for_everyone()
+        if not trainer.is_world_process_zero():
+            return
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        save_full_parts(trainer.model, trainer.partition, folder)
+        seal(
+            folder,
+            {
+                "evidence": self._evidence.start_state(),
+                "gradients_seen": sorted(self._ledger.seen),
+                "graph": self.graph(),
+                "run": self._run_digest,
+            },
+        )
