@@ -8,7 +8,7 @@ from typing import assert_never
 
 @dataclass(frozen=True)
 class Supported:
-    """Every property in docs/families.md is shown by the test suite."""
+    """Every property in docs/reference/families.md is shown by the test suite."""
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,12 @@ def page(name: str) -> str:
 
 
 def test_verify_lists_every_check_in_order() -> None:
-    listed = re.findall(r"^\| `([a-z-]+)` \|", page("verify.md"), re.MULTILINE)
+    listed = re.findall(r"^\| `([a-z-]+)` \|", page("how-to/audit-a-bundle.md"), re.MULTILINE)
     assert listed == [check.name for check in CHECKS]
 
 
 def test_the_format_lists_every_required_path() -> None:
-    text = page("bundle-format.md")
+    text = page("reference/bundle-format.md")
     for path in layout.required_paths():
         stage = path.startswith(layout.ATTESTATIONS)
         assert path in text or (stage and path.split("/")[1].split(".")[0] in text)
@@ -35,11 +35,11 @@ def test_the_format_lists_every_required_path() -> None:
 
 def test_the_check_value_of_the_cid() -> None:
     cid = digests.cid(b'{"a":1}')
-    assert cid in page("bundle-format.md")
+    assert cid in page("reference/bundle-format.md")
 
 
 def test_the_trust_file_of_the_page_is_one() -> None:
-    block = re.search(r"```toml\n(.*?)```", page("keys.md"), re.DOTALL)
+    block = re.search(r"```toml\n(.*?)```", page("reference/keys.md"), re.DOTALL)
     assert block is not None
     policy = parse(block[1].encode(), "keys.md")
     assert len(policy.keys) == 2

@@ -1,4 +1,4 @@
-"""The commands of docs/verify.md, with nothing but unzip, coreutils and openssl."""
+"""The commands of docs/how-to/audit-a-bundle.md, with nothing but unzip, coreutils and openssl."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kolm_cli.bundle.signing import keys
 from tests.bundle import factory
 from tests.bundle.forge import files_of, pack
 
-DOCS = Path(__file__).parent.parent.parent / "docs" / "verify.md"
+DOCS = Path(__file__).parent.parent.parent / "docs" / "how-to" / "audit-a-bundle.md"
 
 
 def follow(bundle: Path, key_id: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -210,7 +210,7 @@ def test_a_base_is_named_by_its_folder(new_case: Callable[..., Case]) -> None:
 
 @pytest.mark.parametrize("family", catalog.families(), ids=lambda family: family.name)
 def test_every_family_stands_in_the_docs_with_its_level(family: Family) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "families.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "families.md").read_text()
     [line] = [
         line for line in text.splitlines() if line.startswith("|") and f"`{family.name}`" in line
     ]

@@ -133,7 +133,7 @@ def test_multiformats(good: Unzipped, tmp_path: Path) -> None:
 
 
 def recipe(bundle: Path, key_id: str) -> str:
-    text = (ROOT / "docs" / "verify.md").read_text()
+    text = (ROOT / "docs" / "how-to" / "audit-a-bundle.md").read_text()
     blocks = re.findall(r"^```bash\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     assert len(blocks) == 6
     settings = f"bundle={bundle}\ntrusted={key_id}\n"

@@ -1,4 +1,4 @@
-"""The commands of docs/registry.md run as they stand there."""
+"""The commands of docs/reference/registry.md run as they stand there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.bundle import factory
 from tests.registry.fake_registry import serving
 from tests.registry.helpers import bundle, kolm
 
-PAGE = Path(__file__).parents[2] / "docs" / "registry.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "registry.md"
 
 
 def test_every_command_of_the_page_runs(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from kolm_cli.scoring.metrics.catalog import names
 from kolm_cli.spec.model import Spec
 from kolm_cli.spec.section import Section
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2] / "docs" / "reference"
 ROW = re.compile(r"^\| `([a-z0-9_.]+)` \| (.+?) \| .+ \|$", re.MULTILINE)
 
 

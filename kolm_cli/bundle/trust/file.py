@@ -20,7 +20,7 @@ from kolm_cli.core.home import home_path
 
 FORMAT = "kolm-trust/1"
 HEADER = f"""\
-# Which keys may sign which bundles, for `kolm verify`. Described in docs/keys.md.
+# Which keys may sign which bundles, for `kolm verify`. Described in docs/reference/keys.md.
 format = "{FORMAT}"
 """
 _KEY_FIELDS = {"id", "names", "valid_from", "valid_until", "revoked", "comment"}

@@ -16,7 +16,7 @@ DEFAULT_MODEL = "Qwen/Qwen2.5-VL-3B-Instruct"
 
 # A tab stands before each comment that is to be aligned.
 _TEMPLATE = """\
-# A kolm spec: what is trained, on what, and what it must reach. Every field: docs/spec.md.
+# A kolm spec: what to train, on what data, and what to reach. Fields: docs/reference/spec.md
 kolm: 1
 name: {name_yaml}\t# also the bundle's: dist/{name}.kolm
 
@@ -48,7 +48,7 @@ launch:
   num_processes: 1\t# one a GPU
 
 evaluate:
-  metric: relaxed_accuracy\t# or another of docs/metrics.md
+  metric: relaxed_accuracy\t# or another of docs/reference/metrics.md
   max_new_tokens: 64
   # usd_per_hour: 1.80\t# price of the machine that answers; K is undefined without it
   gate:\t# `kolm compile` exits 3 when a result stays below
