@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from kolm_cli.core.errors import InputError, LackingError, Problem
 
 
 @contextlib.contextmanager
@@ -37,6 +41,37 @@ def atomic_writer(path: Path, *, mode: int = 0o644, durable: bool = True) -> Ite
         raise
     if durable:
         sync_folder(path.parent)
+
+
+def require_writable(path: Path) -> None:
+    """Refuse a path that no file can be written to, before hours are spent on its content.
+
+    The nearest folder that exists is tried by writing to it: permissions alone do not tell of
+    read-only file systems, of `/proc`, or of a user who may do anything.
+
+    Raises:
+        InputError: a folder stands there, or no file can be written there.
+        LackingError: the disk is full.
+    """
+    if os.path.isdir(path):
+        raise InputError(Problem("this is a folder", where=str(path), fix="name the file to write"))
+    folder = path.parent
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            path.lstat()  # says when a name is too long
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        kind = LackingError if error.errno in (errno.ENOSPC, errno.EDQUOT) else InputError
+        raise kind(
+            Problem(
+                f"no file can be written there ({error.strerror})",
+                where=str(path),
+                fix="name a file in a folder that you may write to",
+            )
+        ) from error
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o644, durable: bool = True) -> None:

@@ -176,10 +176,12 @@ def _from_hub(model: str, revision: str) -> tuple[Path, str]:
         HfHubHTTPError,
         OSError,
     ) as error:
+        # A name without an owner is most often a folder that is not where it was said to be.
+        folder_too = "" if "/" in model else f"there is no folder {model}, and as a hub id it is "
         raise LackingError(
             Problem(
-                f"not on this machine at revision {revision!r}, and the hub could not be asked"
-                f" ({type(error).__name__})",
+                f"{folder_too}not on this machine at revision {revision!r}, and the hub could not"
+                f" be asked ({type(error).__name__})",
                 where=where,
                 fix=f"run `hf download {model}` where there is a network, or give a local folder",
             )

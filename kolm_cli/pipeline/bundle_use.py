@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from kolm_cli.bundle.container.unpack import unpack
-from kolm_cli.core.errors import LackingError, Problem, VerificationError
+from kolm_cli.core.errors import InputError, LackingError, Problem, VerificationError
 from kolm_cli.core.file_digests import FileMemo
 from kolm_cli.core.home import private_folder
 from kolm_cli.core.progress import Progress
@@ -61,12 +61,18 @@ def find_base(bundle: Unpacked, given: Path | None) -> Base:
     """The base that a bundle was trained on, its weights checked against the manifest.
 
     Raises:
+        InputError: `given` is not a folder.
         LackingError: it is not on this machine.
         VerificationError: what is there has other weights.
     """
     named = bundle.manifest["base"]
     weights: dict[str, str] = named["weights"]
     if given is not None:
+        if not given.is_dir():
+            what = "this is not a folder" if given.exists() else "there is no such folder"
+            raise InputError(
+                Problem(what, where=f"--base {given}", fix="name the folder of the base's files")
+            )
         base = resolve_base(str(given))
     elif named["revision"]:
         base = resolve_base(named["model"], named["revision"])
@@ -126,6 +132,11 @@ def load_answerer(files: Unpacked, base: Base, device: str | None) -> Answerer:
     from kolm_cli.trainer.vlm import pick_device
 
     launch = files.spec["launch"]
+    device = pick_device(
+        device or launch["device"],
+        where="--device",
+        fix="use --device cpu, or run where there is a GPU",
+    )
     if launch.get("threads"):
         torch.set_num_threads(launch["threads"])
     bf16 = bool(files.spec["train"]["bf16"])
@@ -137,7 +148,7 @@ def load_answerer(files: Unpacked, base: Base, device: str | None) -> Answerer:
         model,
         processor,
         base.family,
-        device=pick_device(device or launch["device"]),
+        device=device,
         bf16=bf16,
         max_new_tokens=files.spec["evaluate"]["max_new_tokens"],
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +14,8 @@ from typing import Any
 from kolm_cli.bundle.build import BaseIdentity, Content, build_bundle
 from kolm_cli.bundle.signing.keys import Signer, signer_for_compile
 from kolm_cli.core import digests
-from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.errors import InputError
+from kolm_cli.core.files import require_writable
 from kolm_cli.core.home import private_folder
 from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.frozen import thaw
@@ -67,7 +67,7 @@ def compile_spec(spec: Path, *, out: Path | None, force: bool, progress: Progres
     progress.stage("read spec")
     inputs = gather(spec)
     target = (out or inputs.loaded.bundle_path).expanduser().absolute()
-    _check_target(target)
+    require_writable(target)
     signer = signer_for_compile()
     with _only_one(inputs, progress):
         # The signature is part of what is returned: another key asks for another bundle.
@@ -87,17 +87,6 @@ def compile_spec(spec: Path, *, out: Path | None, force: bool, progress: Progres
         report = _bundle(inputs, run_folder(inputs), target, signer, started)
         result_cache.keep(key, inputs.spec.name, target, report, progress)
     return Compiled(target, {**report, "bundle": str(target), "cached": False})
-
-
-def _check_target(target: Path) -> None:
-    """Refuse a place that no bundle can be written to before hours are spent on one."""
-    folder = target.parent
-    while not folder.exists():
-        folder = folder.parent
-    if target.is_dir():
-        raise InputError(Problem("a folder; name the file to write", where=str(target)))
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise InputError(Problem("no file can be written there", where=str(target)))
 
 
 def _check_unchanged(spec: Path, inputs: Inputs) -> None:

@@ -267,8 +267,18 @@ def steps_of(rows: int, config: TrainSection, processes: int = 1) -> int:
     return math.ceil(batches / config.gradient_accumulation_steps) * config.num_train_epochs
 
 
-def pick_device(device: str | None) -> str:
+def pick_device(
+    device: str | None,
+    *,
+    where: str = "launch.device",
+    fix: str = "run where there is a GPU, or write device: cpu under launch:",
+) -> str:
     """`cuda` or `cpu`; None takes the GPU when there is one.
+
+    Args:
+        device: what was asked for.
+        where: the option or field that asked, for the error.
+        fix: what to change there when there is no GPU.
 
     Raises:
         LackingError: `cuda` was asked for and there is none.
@@ -277,11 +287,7 @@ def pick_device(device: str | None) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise LackingError(
-            Problem(
-                "no CUDA device is available",
-                where="launch.device",
-                fix="run where there is a GPU, or write device: cpu under launch:",
-            )
+            Problem("there is no GPU here: no CUDA device is available", where=where, fix=fix)
         )
     return device
 

@@ -1,0 +1,47 @@
+"""A place that no file can be written to is refused before hours are spent on the content."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from kolm_cli.core.errors import InputError
+from kolm_cli.core.files import require_writable
+
+
+def test_a_new_file_in_new_folders_is_fine_and_nothing_is_made(tmp_path: Path) -> None:
+    require_writable(tmp_path / "a" / "b" / "x.kolm")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_exists_is_fine_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("mine")
+    require_writable(tmp_path / "x")
+    assert (tmp_path / "x").read_text() == "mine"
+
+
+@pytest.mark.parametrize("where", ["/proc/x/y", "/proc/x", "/sys/x/y", "/dev/null/x"])
+def test_file_systems_without_files_of_ours(where: str) -> None:
+    with pytest.raises(InputError, match="no file can be written there"):
+        require_writable(Path(where))
+
+
+def test_a_folder_a_file_on_the_way_a_dangling_link_and_a_long_name(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to("nowhere")
+    places = {
+        tmp_path: "this is a folder",
+        tmp_path / "file" / "x" / "y": "Not a directory",
+        tmp_path / "link" / "x": "no file can be written there",
+        tmp_path / ("n" * 300): "File name too long",
+    }
+    for place, words in places.items():
+        with pytest.raises(InputError, match=words):
+            require_writable(place)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_of_somebody_else(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError, match="Permission denied"):
+        require_writable(tmp_path / "x")
