@@ -10,7 +10,6 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from kolm_cli import __version__
 from kolm_cli.bundle.container.zip_writer import Measured, Source, measure, write_archive
 from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.format.manifest import BaseIdentity, FileRecord, Manifest, checked_bytes
@@ -20,6 +19,7 @@ from kolm_cli.bundle.signing.model_signature import model_hint, model_payload
 from kolm_cli.bundle.signing.sigstore import Envelope
 from kolm_cli.core import canonical_json, digests
 from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.versions import own_version
 
 __all__ = ["BaseIdentity", "Built", "Content", "Stage", "build_bundle", "sign_content"]
 
@@ -114,7 +114,7 @@ def sign_content(
         payload = stage_statement(stage, manifest, facts.get(stage, {}), previous)
         files[layout.stage_path(stage)] = _envelope(payload, signer)
         links.append({"stage": stage, "sha256": digests.sha256_bytes(payload)})
-    run = Run(content.started, content.finished, __version__)
+    run = Run(content.started, content.finished, own_version)
     payload = receipt_statement(manifest, content.receipt, links, run)
     files[layout.RECEIPT] = _envelope(payload, signer)
     if isinstance(signer.public, ec.EllipticCurvePublicKey):

@@ -1,8 +1,8 @@
-"""The packages whose versions can change a result."""
+"""kolm's own version, and the packages whose versions can change a result."""
 
 from __future__ import annotations
 
-from importlib.metadata import version
+own_version = "0.1.0"
 
 PACKAGES = (
     "kolm-cli",
@@ -19,4 +19,6 @@ PACKAGES = (
 
 def installed_versions() -> dict[str, str]:
     """Their installed versions, read from metadata, since importing torch takes seconds."""
+    from importlib.metadata import version
+
     return {package: version(package) for package in PACKAGES}

@@ -15,7 +15,8 @@ from kolm_cli.trainer.loss import supervised_loss
 from kolm_cli.trainer.partition import Partition, base_name
 from tests.families.helpers import Case, that_take
 
-# What a rule over names would get wrong, read from the models themselves (docs/reference/families.md).
+# What a rule over names would get wrong, read from the models themselves:
+# docs/reference/families.md.
 KNOWN = {
     "qwen2_vl": {"model.visual.merger.mlp.0.weight": "projector"},
     "qwen2_5_vl": {"model.visual.merger.mlp.2.bias": "projector"},

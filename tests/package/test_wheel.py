@@ -48,4 +48,5 @@ def test_the_wheel_holds_what_the_demo_needs(tmp_path: Path) -> None:
     assert "kolm_cli/demo/base/model.safetensors" in names
     assert "kolm_cli/demo/base/README.md" in names
     assert "kolm_cli/demo/chart-demo.yaml" in names
+    assert "kolm_cli/py.typed" in names
     assert not [name for name in names if name.startswith("tests/")]
