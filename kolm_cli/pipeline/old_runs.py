@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import os
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,14 +43,22 @@ def remove_runs(*, days: int, dry_run: bool = False) -> Tidied:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            facts = [path.lstat() for path in (run, *run.rglob("*"))]
-            if time.time() - max(fact.st_mtime for fact in facts) < days * DAY:
+            facts = list(_facts(run))
+            if not facts or time.time() - max(f.st_mtime for f in facts) < days * DAY:
                 continue
             removed.append(run.name)
             size += sum(fact.st_size for fact in facts)
             if not dry_run:
                 _remove(run)
     return Tidied(removed, size)
+
+
+def _facts(run: Path) -> Iterator[os.stat_result]:
+    """Of a run's folder and all that is in it; of nothing when another collection took it."""
+    for folder, _, names in os.walk(run):
+        for path in (folder, *(os.path.join(folder, name) for name in names)):
+            with contextlib.suppress(FileNotFoundError):
+                yield os.lstat(path)
 
 
 def _remove(run: Path) -> None:

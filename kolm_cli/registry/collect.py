@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kolm_cli.core.errors import VerificationError
 from kolm_cli.registry.image import MAX_IMAGE_BYTES, read_image
 from kolm_cli.registry.index import Entry, Index, promoted
 from kolm_cli.registry.store import Registry
+from kolm_cli.registry.workspace import remove_file
 
 
 @dataclass(frozen=True)
@@ -92,12 +93,11 @@ def _follow(registry: Registry, raw: Any, needed: set[str]) -> None:
         return
     name = digest.removeprefix("sha256:")
     needed.add(name)
-    path = registry.blobs.path(name)
     kind = str(raw.get("mediaType", ""))
-    if not kind.endswith("+json") or "config" in kind or "/" in name or not path.is_file():
+    if not kind.endswith("+json") or "config" in kind or "/" in name:
         return
     try:
-        value = json.loads(path.read_bytes()) if path.stat().st_size <= MAX_IMAGE_BYTES else None
+        value = json.loads(_small(registry.blobs.path(name)))
     except (ValueError, RecursionError):
         return
     if isinstance(value, dict):
@@ -113,26 +113,25 @@ def _sweep(
     names = registry.blobs.names()
     superfluous = [name for name in names if name not in needed]
     removed = {_cid(registry, name) for name in superfluous} - {""}
-    size = 0
-    for name in superfluous:
-        path = registry.blobs.path(name)
-        size += path.stat().st_size
-        if not dry_run:
-            path.unlink()
-    for folder in registry.workspace.abandoned():
-        size += sum(file.stat().st_size for file in folder.iterdir())
-        if not dry_run:
-            shutil.rmtree(folder)
+    # Whatever was listed may be gone by now: only what was there is counted.
+    paths = map(registry.blobs.path, superfluous)
+    sizes = [s for path in paths if (s := remove_file(path, dry_run=dry_run)) is not None]
+    size = sum(sizes) + registry.workspace.sweep(dry_run=dry_run)
     kept = len(names) - len(superfluous)
-    return Collected(forgotten, sorted(removed), len(superfluous), size, kept)
+    return Collected(forgotten, sorted(removed), len(sizes), size, kept)
+
+
+def _small(path: Path) -> bytes:
+    """What a blob holds; nothing when it is gone, or too large for an OCI manifest."""
+    try:
+        return path.read_bytes() if path.stat().st_size <= MAX_IMAGE_BYTES else b""
+    except (FileNotFoundError, IsADirectoryError):
+        return b""
 
 
 def _cid(registry: Registry, name: str) -> str:
     """The CID of a bundle when the blob is its OCI manifest, else nothing."""
-    path = registry.blobs.path(name)
-    if path.stat().st_size > MAX_IMAGE_BYTES:
-        return ""
-    data = path.read_bytes()
+    data = _small(registry.blobs.path(name))
     if b'"config"' not in data:
         return ""
     try:

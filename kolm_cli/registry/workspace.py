@@ -88,11 +88,37 @@ class Workspace:
         """The folders of commands that were killed. Call it with the lock held."""
         return [folder for folder in self._folders() if not _alive(folder)]
 
+    def sweep(self, *, dry_run: bool = False) -> int:
+        """Remove what killed commands left; returns its bytes. Call it with the lock held.
+
+        A command that ends just now removes its own folder, without the lock: what is listed here
+        may be gone before it is looked at.
+        """
+        size = 0
+        for folder in self.abandoned():
+            with contextlib.suppress(FileNotFoundError):
+                for file in list(folder.iterdir()):
+                    size += remove_file(file, dry_run=dry_run) or 0
+                if not dry_run:
+                    folder.rmdir()
+        return size
+
     def _folders(self) -> list[Path]:
         try:
             return sorted(self._leases.iterdir())
         except FileNotFoundError:
             return []
+
+
+def remove_file(path: Path, *, dry_run: bool = False) -> int | None:
+    """Remove a file; returns the bytes it had, None when it was gone already."""
+    try:
+        size = path.stat().st_size
+        if not dry_run:
+            path.unlink()
+    except FileNotFoundError:
+        return None
+    return size
 
 
 def _alive(folder: Path) -> bool:
