@@ -26,6 +26,7 @@ def offline() -> Iterator[None]:
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """A random base of a family, made once a session."""
     from kolm_cli.families.catalog import by_name
+    from kolm_cli.families.tiny.catalog import write_tiny
 
     made: dict[str, Path] = {}
 
@@ -34,7 +35,7 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
             folder = tmp_path_factory.mktemp("bases") / name
             family = by_name(name)
             assert family is not None
-            family.write_tiny(folder, seed=0, width=64, layers=2)
+            write_tiny(family, folder, seed=0, width=64, layers=2)
             made[name] = folder
         return made[name]
 

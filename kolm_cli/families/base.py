@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.globs import matches_any
 from kolm_cli.families.support import Support, Supported
 from kolm_cli.families.vision_features import VisionFeatures
 from kolm_cli.records.conversation import Conversation, Text
@@ -89,8 +88,6 @@ class Family:
         image_keys: processor outputs that are about images even where their shape happens to
             look like one value a token.
         image_fill: what image tensors are padded with where it is not zero.
-        tiny_variants: kinds of tiny base that differ in template or tower; the first is written
-            when none is asked for.
         vision_features: how the tower's output is kept for `cache_vision`; None refuses it.
     """
 
@@ -111,13 +108,11 @@ class Family:
     auto_class: str = "AutoModelForImageTextToText"
     image_keys: tuple[str, ...] = ("pixel_values", "image_sizes", "image_grid_thw")
     image_fill: Mapping[str, float] = field(default_factory=dict)
-    tiny_variants: tuple[str, ...] = ("",)
     vision_features: VisionFeatures | None = None
 
     def claims_id(self, model_id: str) -> bool:
         """Whether the id or folder name looks like this family's."""
-        lowered = model_id.lower()
-        return any(fnmatch.fnmatchcase(lowered, pattern) for pattern in self.id_patterns)
+        return matches_any(model_id.lower(), self.id_patterns)
 
     def claims_config(self, config: Mapping[str, Any]) -> bool:
         """Whether a parsed `config.json` is of this family."""
@@ -278,22 +273,3 @@ class Family:
 
     def finish_images(self, images: dict[str, Any]) -> None:
         """Bring the joined image tensors of a batch into the shape that the model takes."""
-
-    # -- smoke tests -------------------------------------------------------------------------
-
-    def write_tiny(
-        self, folder: Path, *, seed: int, width: int, layers: int, variant: str = ""
-    ) -> None:
-        """Write a random, untrained base of this family that the stock classes load.
-
-        Args:
-            folder: an existing folder.
-            seed: of the random weights.
-            width: of the language tower, a multiple of 32.
-            layers: of the language tower.
-            variant: one of `tiny_variants`.
-
-        Raises:
-            NotImplementedError: no tiny base is defined for this family.
-        """
-        raise NotImplementedError(f"no tiny base is defined for {self.name}")

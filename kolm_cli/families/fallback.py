@@ -71,11 +71,7 @@ def guess(config: Mapping[str, Any]) -> Family | None:
     if kind in modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
         return Generic(**common)
     if kind in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        return GenericText(
-            **common,
-            takes=Takes(images=False, several_images=False),
-            auto_class="AutoModelForCausalLM",
-        )
+        return GenericText(**common, takes=Takes(images=False, several_images=False))
     return None
 
 

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from kolm_cli.families.base import Family, Paper
-from kolm_cli.families.tiny import templates, tokens, towers
 
-SPECIAL = (
-    "<|begin_of_text|>",
-    "<|end_of_text|>",
-    "<|im_start|>",
-    "<pad>",
-    "<fake_token_around_image>",
-    "<image>",
-    "<end_of_utterance>",
-    "<global-img>",
-    *(f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7)),
+SMOLVLM_PAPER = Paper(
+    "SmolVLM: Redefining small and efficient multimodal models", "https://arxiv.org/abs/2504.05299"
 )
 
 
 @dataclass(frozen=True)
 class Idefics3(Family):
     """Idefics3 (arXiv:2408.12637), and the first SmolVLM, which is one."""
+
+    language: tuple[str, ...] = ("model.text_model",)
+    vision: tuple[str, ...] = ("model.vision_model",)
+    projector: tuple[str, ...] = ("model.connector",)
+    end_tokens: tuple[str, ...] = ("<end_of_utterance>",)
+    image_keys: tuple[str, ...] = ("pixel_values", "pixel_attention_mask")
 
     def encode(self, processor: Any, text: str, images: list[Any]) -> dict[str, Any]:
         """Give each crop a place of its own, instead of one padded row of crops a text."""
@@ -43,45 +39,6 @@ class Idefics3(Family):
             if key in images:
                 images[key] = images[key].unsqueeze(0)
 
-    def write_tiny(
-        self, folder: Path, *, seed: int, width: int, layers: int, variant: str = ""
-    ) -> None:
-        """Write a random base: crops of 28 px in four patches, joined to one token."""
-        from transformers import (
-            Idefics3Config,
-            Idefics3ForConditionalGeneration,
-            Idefics3ImageProcessor,
-            Idefics3Processor,
-        )
-
-        end, pad = "<end_of_utterance>", "<pad>"
-        config = Idefics3Config(
-            text_config={
-                "model_type": "llama",
-                **towers.decoder(width, layers, SPECIAL, bos="<|begin_of_text|>", eos=end, pad=pad),
-            },
-            vision_config=towers.tower(image=28, patch=14),
-            image_token_id=tokens.token_id(SPECIAL, "<image>"),
-            pad_token_id=tokens.token_id(SPECIAL, pad),
-            scale_factor=2,
-        )
-        processor = Idefics3Processor(
-            image_processor=Idefics3ImageProcessor(
-                size={"longest_edge": 56}, max_image_size={"longest_edge": 28}
-            ),
-            tokenizer=tokens.byte_tokenizer(
-                SPECIAL,
-                add_bos=True,
-                bos="<|begin_of_text|>",
-                # The published tokenizer's end token is not what ends an answer.
-                eos="<|end_of_text|>",
-                pad=pad,
-            ),
-            image_seq_len=1,
-            chat_template=templates.idefics("<|begin_of_text|>"),
-        )
-        towers.write(folder, Idefics3ForConditionalGeneration, config, processor, seed=seed)
-
 
 FAMILY = Idefics3(
     name="idefics3",
@@ -97,14 +54,6 @@ FAMILY = Idefics3(
             "Building and better understanding vision-language models",
             "https://arxiv.org/abs/2408.12637",
         ),
-        Paper(
-            "SmolVLM: Redefining small and efficient multimodal models",
-            "https://arxiv.org/abs/2504.05299",
-        ),
+        SMOLVLM_PAPER,
     ),
-    vision=("model.vision_model",),
-    projector=("model.connector",),
-    language=("model.text_model",),
-    end_tokens=("<end_of_utterance>",),
-    image_keys=("pixel_values", "pixel_attention_mask"),
 )

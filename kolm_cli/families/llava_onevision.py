@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from kolm_cli.families.base import Family, Paper
-from kolm_cli.families.tiny import templates, tokens, towers
-from kolm_cli.families.unused_layers import beyond_feature_layer
-
-_SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<video>")
-_PINPOINTS = [[28, 28], [28, 56], [56, 28], [56, 56]]
+from kolm_cli.families.base import Paper
+from kolm_cli.families.feature_layer import FromFeatureLayer
 
 
 @dataclass(frozen=True)
-class LlavaOnevision(Family):
+class LlavaOnevision(FromFeatureLayer):
     """LLaVA-OneVision (arXiv:2408.03326)."""
 
     def render(self, processor: Any, messages: list[dict[str, Any]], *, prompt: bool) -> str:
@@ -26,54 +21,6 @@ class LlavaOnevision(Family):
         """
         text = super().render(processor, messages, prompt=prompt)
         return text.replace("<|im_start|>assistant \n", "<|im_start|>assistant\n")
-
-    def never_used(self, model: Any) -> tuple[str, ...]:
-        """What comes after the feature layer."""
-        return (*super().never_used(model), *beyond_feature_layer(model))
-
-    def write_tiny(
-        self, folder: Path, *, seed: int, width: int, layers: int, variant: str = ""
-    ) -> None:
-        """Write a random base: crops of 28 px in four patches."""
-        from transformers import (
-            LlavaOnevisionConfig,
-            LlavaOnevisionForConditionalGeneration,
-            LlavaOnevisionImageProcessor,
-            LlavaOnevisionProcessor,
-            LlavaOnevisionVideoProcessor,
-        )
-
-        config = LlavaOnevisionConfig(
-            text_config={
-                "model_type": "qwen2",
-                **towers.decoder(
-                    width, layers, _SPECIAL, bos=None, eos="<|im_end|>", pad="<|endoftext|>"
-                ),
-            },
-            vision_config={
-                "model_type": "siglip_vision_model",
-                "vision_use_head": False,
-                **towers.tower(image=28, patch=14),
-            },
-            image_token_index=tokens.token_id(_SPECIAL, "<image>"),
-            video_token_index=tokens.token_id(_SPECIAL, "<video>"),
-            image_grid_pinpoints=_PINPOINTS,
-            vision_feature_layer=-1,
-            vision_feature_select_strategy="full",
-            tie_word_embeddings=True,
-        )
-        size = {"height": 28, "width": 28}
-        processor = LlavaOnevisionProcessor(
-            image_processor=LlavaOnevisionImageProcessor(
-                size=size, image_grid_pinpoints=_PINPOINTS
-            ),
-            tokenizer=tokens.byte_tokenizer(_SPECIAL, eos="<|im_end|>", pad="<|endoftext|>"),
-            video_processor=LlavaOnevisionVideoProcessor(size=size),
-            num_image_tokens=4,
-            vision_feature_select_strategy="full",
-            chat_template=templates.ONEVISION,
-        )
-        towers.write(folder, LlavaOnevisionForConditionalGeneration, config, processor, seed=seed)
 
 
 FAMILY = LlavaOnevision(

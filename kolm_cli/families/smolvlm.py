@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from kolm_cli.core.errors import LackingError, Problem
-from kolm_cli.families.base import Paper
-from kolm_cli.families.idefics3 import SPECIAL, Idefics3
-from kolm_cli.families.tiny import templates, tokens, towers
+from kolm_cli.families.idefics3 import SMOLVLM_PAPER, Idefics3
 
 
 @dataclass(frozen=True)
@@ -22,45 +19,16 @@ class SmolVLM(Idefics3):
         Raises:
             LackingError: the package `num2words` is missing.
         """
-        _need_num2words()
+        need_num2words()
         return super().load_processor(source, **options)
 
-    def write_tiny(
-        self, folder: Path, *, seed: int, width: int, layers: int, variant: str = ""
-    ) -> None:
-        """Write a random base: crops of 28 px in four patches, joined to one token."""
-        _need_num2words()
-        from transformers import (
-            SmolVLMConfig,
-            SmolVLMForConditionalGeneration,
-            SmolVLMImageProcessor,
-            SmolVLMProcessor,
-            SmolVLMVideoProcessor,
-        )
 
-        start, end, pad = "<|im_start|>", "<end_of_utterance>", "<pad>"
-        config = SmolVLMConfig(
-            text_config={
-                "model_type": "llama",
-                **towers.decoder(width, layers, SPECIAL, bos=start, eos=end, pad=pad),
-            },
-            vision_config=towers.tower(image=28, patch=14),
-            image_token_id=tokens.token_id(SPECIAL, "<image>"),
-            pad_token_id=tokens.token_id(SPECIAL, pad),
-            scale_factor=2,
-        )
-        size, largest = {"longest_edge": 56}, {"longest_edge": 28}
-        processor = SmolVLMProcessor(
-            image_processor=SmolVLMImageProcessor(size=size, max_image_size=largest),
-            tokenizer=tokens.byte_tokenizer(SPECIAL, bos=start, eos=end, pad=pad),
-            video_processor=SmolVLMVideoProcessor(size=size, max_image_size=largest),
-            image_seq_len=1,
-            chat_template=templates.idefics(start),
-        )
-        towers.write(folder, SmolVLMForConditionalGeneration, config, processor, seed=seed)
+def need_num2words() -> None:
+    """Refuse to go on where its processor could not be loaded.
 
-
-def _need_num2words() -> None:
+    Raises:
+        LackingError: the package `num2words` is missing.
+    """
     import importlib.util
 
     if importlib.util.find_spec("num2words") is None:
@@ -82,15 +50,5 @@ FAMILY = SmolVLM(
         "HuggingFaceTB/SmolVLM2-500M-Video-Instruct",
         "HuggingFaceTB/SmolVLM2-256M-Video-Instruct",
     ),
-    papers=(
-        Paper(
-            "SmolVLM: Redefining small and efficient multimodal models",
-            "https://arxiv.org/abs/2504.05299",
-        ),
-    ),
-    vision=("model.vision_model",),
-    projector=("model.connector",),
-    language=("model.text_model",),
-    end_tokens=("<end_of_utterance>",),
-    image_keys=("pixel_values", "pixel_attention_mask"),
+    papers=(SMOLVLM_PAPER,),
 )

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 from kolm_cli.families.base import Paper, Takes
-from kolm_cli.families.text import GEMMA_MARKS, Kind, TextOnly
-from kolm_cli.families.tiny import templates
-
-_KINDS = (
-    ("mistral", Kind("mistral", templates.MISTRAL, "<s>", "</s>", "<pad>", ("[INST]", "[/INST]"))),
-    ("gemma2", Kind("gemma2", templates.GEMMA, "<bos>", "<eos>", "<pad>", GEMMA_MARKS)),
-)
+from kolm_cli.families.text import TextOnly
 
 # Mistral's template moves a system prompt to the last question, so that a later turn rewrites an
 # earlier one; Gemma's raises.
@@ -25,10 +19,6 @@ FAMILY = TextOnly(
             "https://arxiv.org/abs/2408.00118",
         ),
     ),
-    language=("model",),
     takes=Takes(images=False, several_images=False, system=False),
-    auto_class="AutoModelForCausalLM",
     end_tokens=("<end_of_turn>",),
-    kinds=_KINDS,
-    tiny_variants=tuple(name for name, _ in _KINDS),
 )

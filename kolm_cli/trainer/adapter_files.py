@@ -14,8 +14,8 @@ from torch import nn
 from kolm_cli.core import canonical_json
 from kolm_cli.core.errors import VerificationError
 from kolm_cli.core.files import write_atomic
+from kolm_cli.core.globs import matches_any
 from kolm_cli.families.base import Family, PartName
-from kolm_cli.trainer.freeze import matches_any
 from kolm_cli.trainer.partition import Partition, base_name, parameters_of
 
 ADAPTER_FILE = "adapter_model.safetensors"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from kolm_cli.core.globs import matches_any
 from kolm_cli.families.base import Family, PartName
 from kolm_cli.trainer.partition import Partition, parameters_of, top_modules
 
@@ -54,11 +54,6 @@ def set_trainable(
             continue
         parameter.data = parameter.data.float()
         parameter.requires_grad_(True)
-
-
-def matches_any(name: str, patterns: Sequence[str]) -> bool:
-    """Whether one of the shell patterns matches the whole name."""
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def isolate_vision(model: nn.Module, family: Family) -> None:

@@ -23,6 +23,7 @@ from kolm_cli.families import catalog
 from kolm_cli.families.base import Family
 from kolm_cli.families.resolve import Base, resolve_base
 from kolm_cli.families.support import Supported, Unsupported
+from kolm_cli.families.tiny.catalog import makers, write_tiny
 from kolm_cli.formats.python_rows import rows_from_python
 from kolm_cli.records.row import Row
 from kolm_cli.spec.model import TrainSection
@@ -33,7 +34,7 @@ CASES = [
     (family.name, variant)
     for family in catalog.families()
     if not isinstance(family.support, Unsupported)
-    for variant in family.tiny_variants
+    for variant in makers(family)
 ]
 
 
@@ -182,7 +183,7 @@ def build(name: str, variant: str, folder: Path) -> Case:
     family = catalog.by_name(name)
     assert family is not None
     folder.mkdir(parents=True)
-    family.write_tiny(folder, seed=0, width=64, layers=2, variant=variant)
+    write_tiny(family, folder, seed=0, width=64, layers=2, variant=variant)
     return Case(folder, resolve_base(str(folder)))
 
 

@@ -13,9 +13,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from kolm_cli.core.errors import VerificationError
+from kolm_cli.core.globs import matches_any
 from kolm_cli.trainer.adapter_files import load_adapter
 from kolm_cli.trainer.evidence import EvidenceError
-from kolm_cli.trainer.freeze import GraphWatch, isolate_vision, matches_any
+from kolm_cli.trainer.freeze import GraphWatch, isolate_vision
 from kolm_cli.trainer.loss import supervised_loss
 from kolm_cli.trainer.partition import Partition, base_name, parameters_of, top_modules
 from kolm_cli.trainer.schedule import make_scheduler, parameter_groups

@@ -68,12 +68,14 @@ def tiny_base(
     It needs no download and no GPU, and has learned nothing.
     """
     from kolm_cli.families.catalog import by_name, families
+    from kolm_cli.families.tiny.catalog import makers, write_tiny
 
     output = Output(as_json=json)
     found = by_name(family)
     if found is None:
         names = ", ".join(f.name for f in families())
         raise InputError(Problem(f"there is no family {family!r}", "--family", f"one of {names}"))
+    makers(found)
     if width % 32:
         raise InputError(Problem(f"{width} is not a multiple of 32", "--width"))
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -82,7 +84,7 @@ def tiny_base(
 
     logging.disable_progress_bar()
     out.mkdir(parents=True, exist_ok=True)
-    found.write_tiny(out, seed=seed, width=width, layers=layers)
+    write_tiny(found, out, seed=seed, width=width, layers=layers)
     size = sum(path.stat().st_size for path in out.iterdir())
     if json:
         output.json({"family": family, "folder": str(out), "bytes": size})

@@ -69,6 +69,20 @@ def text_config(width: int, layers: int) -> dict[str, Any]:
     }
 
 
+def vision_config(width: int, patch_size: int) -> dict[str, Any]:
+    """The tower of Qwen2.5-VL and later: two blocks, patches merged two by two to `width`."""
+    return {
+        "depth": 2,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_heads": 2,
+        "out_hidden_size": width,
+        "patch_size": patch_size,
+        "spatial_merge_size": 2,
+        "temporal_patch_size": 2,
+    }
+
+
 def processor(
     processor_class: Any,
     video_class: Any = None,

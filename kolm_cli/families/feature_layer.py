@@ -1,14 +1,22 @@
-"""Which layers of a vision tower nothing reads: features are taken before its end."""
+"""Features taken before a vision tower's end: what comes after that layer, nothing reads."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+from kolm_cli.families.base import Family
 
-def beyond_feature_layer(model: Any) -> tuple[str, ...]:
-    """Shell patterns of what comes after the layers that `vision_feature_layer` takes."""
-    config = model.config
-    return after_layers(config.vision_config.num_hidden_layers, config.vision_feature_layer)
+
+@dataclass(frozen=True)
+class FromFeatureLayer(Family):
+    """Families of LLaVA's kind, whose config says which layer's output is projected."""
+
+    def never_used(self, model: Any) -> tuple[str, ...]:
+        """What comes after the layers that `vision_feature_layer` takes."""
+        config = model.config
+        count = config.vision_config.num_hidden_layers
+        return (*super().never_used(model), *after_layers(count, config.vision_feature_layer))
 
 
 def after_layers(count: int, chosen: int | list[int]) -> tuple[str, ...]:

@@ -1,0 +1,48 @@
+"""Finding and writing the tiny base of a family."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+
+from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.families.base import Family
+from kolm_cli.families.tiny import towers
+from kolm_cli.families.tiny.pieces import Maker
+
+
+def makers(family: Family) -> Mapping[str, Maker]:
+    """The kinds of tiny base that differ in template or tower, by name; the first is the default.
+
+    Raises:
+        InputError: no tiny base is defined for this family.
+    """
+    name = f"{__package__}.{family.name}"
+    if importlib.util.find_spec(name) is None:
+        raise InputError(Problem(f"no tiny base is defined for {family.name}", "--family"))
+    variants: Mapping[str, Maker] = importlib.import_module(name).VARIANTS
+    return variants
+
+
+def write_tiny(
+    family: Family, folder: Path, *, seed: int, width: int, layers: int, variant: str = ""
+) -> None:
+    """Write a random, untrained base of `family` that the stock classes load.
+
+    Args:
+        family: a family of the catalogue.
+        folder: an existing folder.
+        seed: of the random weights.
+        width: of the language tower, a multiple of 32.
+        layers: of the language tower.
+        variant: one of `makers`; the first by default.
+
+    Raises:
+        InputError: no tiny base is defined for this family.
+        LackingError: a package that its processor needs is missing.
+    """
+    known = makers(family)
+    pieces = known[variant or next(iter(known))](width, layers)
+    towers.write(folder, pieces.model_class, pieces.config, pieces.processor, seed=seed)
