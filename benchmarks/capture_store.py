@@ -25,6 +25,7 @@ from kolm_cli.capture.pairs import NewPair
 from kolm_cli.capture.store import Store
 from kolm_cli.core.digests import sha256_bytes
 from kolm_cli.records.conversation import Conversation
+from kolm_cli.records.pair import Pair
 from kolm_cli.records.pictures import ImageFacts
 
 IMAGES = 20_000
@@ -71,13 +72,15 @@ def pairs(count: int) -> object:
             shown.append(data[(number % IMAGES) ^ 1])
         text = f"What is the value of the bar number {number} in this chart? " + "Look well. " * 8
         yield NewPair(
-            Conversation.of(text, f"It is {number % 97}.", tuple(name for name, _ in shown)),
+            Pair(
+                Conversation.of(text, f"It is {number % 97}.", tuple(name for name, _ in shown)),
+                model=f"m{number % 5}",
+                tags=(f"t{number % 1000}",),
+                captured=1_700_000_000_000 + number * 100_000,
+            ),
             f"bench.jsonl:{number}",
             dict(shown),
-            model=f"m{number % 5}",
-            tags=(f"t{number % 1000}",),
-            captured=1_700_000_000_000 + number * 100_000,
-            facts={name: FACTS for name, _ in shown},
+            {name: FACTS for name, _ in shown},
         )
 
 

@@ -7,7 +7,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -110,7 +109,7 @@ def export(
         with contextlib.closing(sink):
             for pair in wanted.of(store):
                 try:
-                    sink.write(_exported(pair, lossy))
+                    sink.write(Exported(pair.pair, lossy))
                 except CannotError as error:
                     problems.append(Problem(str(error), where=f"pair {pair.id}"))
                 done += 1
@@ -149,7 +148,7 @@ class _Plan:
             plan.single &= len(pair.conversation.images) == 1
             if plan.simple:
                 try:
-                    rows.SHAPE.render(_exported(pair, lossy=False), nothing)
+                    rows.SHAPE.render(Exported(pair.pair), nothing)
                 except CannotError:
                     plan.simple = False
         return plan
@@ -177,16 +176,3 @@ def _sink(
     if format == "webdataset":
         return files.Tar(path, images, plan.shape)
     return files.Lines(path, images_name, images, _LINES[format], embed)
-
-
-def _exported(pair: StoredPair, lossy: bool) -> Exported:
-    moment = datetime.fromtimestamp(pair.captured / 1000, UTC)
-    return Exported(
-        pair.conversation,
-        pair.answers,
-        pair.model,
-        pair.tags,
-        moment.isoformat(timespec="milliseconds"),
-        pair.review,
-        lossy,
-    )

@@ -6,7 +6,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -151,17 +151,8 @@ def _pairs(reader: RowReader, content: _Content, tags: tuple[str, ...]) -> Itera
         if isinstance(item, Problem):
             continue  # Reported, or listed by --skip-bad, when the file was read first.
         content.add(item)
-        yield NewPair(
-            item.conversation,
-            item.where,
-            item.images,
-            answers=item.answers,
-            model=item.model,
-            tags=tuple(dict.fromkeys((*item.tags, *tags))),
-            captured=item.captured,
-            facts=item.facts,
-            review=item.review,
-        )
+        pair = replace(item.pair, tags=tuple(dict.fromkeys((*item.tags, *tags))))
+        yield NewPair(pair, item.where, item.images, item.facts)
 
 
 def _write_skipped(path: Path, problems: list[Problem]) -> None:

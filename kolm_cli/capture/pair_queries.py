@@ -14,6 +14,7 @@ from kolm_cli.capture.schema import connect
 from kolm_cli.capture.split import Buckets, Split
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.records.conversation import Conversation
+from kolm_cli.records.pair import Pair
 
 _COLUMNS = (
     "pairs.id, digest, answers, source, model, captured, review, reviewer, reviewed, "
@@ -105,17 +106,20 @@ def pairs(
 def _stored(namespace: str, row: tuple[Any, ...]) -> StoredPair:
     (number, digest, answers, source, model, captured, review, reviewer, reviewed,
      corrected_from, conversation, tags, _, _) = row  # fmt: skip
+    pair = Pair(
+        Conversation.from_json(json.loads(conversation)),
+        answers_from(answers),
+        model,
+        tuple(json.loads(tags)) if tags != "[]" else (),
+        captured,
+        REVIEW_STATES[review],
+    )
     return StoredPair(
+        pair,
         id=number,
         namespace=namespace,
         digest=digest.hex(),
-        conversation=Conversation.from_json(json.loads(conversation)),
-        answers=answers_from(answers),
         source=source,
-        model=model,
-        captured=captured,
-        tags=tuple(json.loads(tags)) if tags != "[]" else (),
-        review=REVIEW_STATES[review],
         reviewer=reviewer,
         reviewed=reviewed,
         corrected_from=corrected_from.hex() if corrected_from else "",

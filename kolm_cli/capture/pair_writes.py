@@ -63,7 +63,7 @@ def _check(
     sources: dict[str, ImageSource | bytes] = {}
     facts: dict[str, ImageFacts] = {}
     for pair in pairs:
-        problems.extend(Problem(what, where=pair.source) for what in faults(pair.conversation))
+        problems += faults(pair.conversation, pair.source)
         for sha256 in pair.conversation.images:
             source = pair.images.get(sha256)
             if source is None:
@@ -164,7 +164,7 @@ def _insert(
                 answers_text(pair.answers),
                 numbers[shown[0]] if shown else None,
                 None if shown else prompt_hash(pair.conversation),
-                now() if pair.captured is None else pair.captured,
+                now() if pair.pair.captured is None else pair.pair.captured,
                 pair.model,
                 pair.source,
                 text.decode(),

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kolm_cli.core.times import time_text
-from kolm_cli.records.conversation import Conversation, ReviewState
+from kolm_cli.records.conversation import ReviewState
 from kolm_cli.records.images import ImageSource
+from kolm_cli.records.pair import HasPair
 from kolm_cli.records.pictures import ImageFacts
 
 # The database holds a state as its index here.
@@ -17,30 +18,18 @@ REVIEW_STATES: tuple[ReviewState, ...] = ("pending", "accepted", "rejected")
 
 
 @dataclass(frozen=True)
-class NewPair:
-    """A pair to be stored.
+class NewPair(HasPair):
+    """A pair to be stored; without a time it was captured now.
 
     Attributes:
-        conversation: the messages; the last is the assistant's.
         source: where it came from: `charts.jsonl:17`, `proxy`, `add`.
         images: by SHA-256, the bytes of every image of the conversation, or where they are.
-        answers: further answers that are as right as the response.
-        model: who gave the response, when that is known.
-        tags: words to find it by.
-        captured: milliseconds since 1970 (UTC); None for now.
         facts: by SHA-256, what decoding an image found, where that was done already.
-        review: the state in which it starts.
     """
 
-    conversation: Conversation
     source: str
     images: Mapping[str, ImageSource | bytes]
-    answers: tuple[str, ...] = ()
-    model: str = ""
-    tags: tuple[str, ...] = ()
-    captured: int | None = None
     facts: Mapping[str, ImageFacts] = field(default_factory=dict)
-    review: ReviewState = "pending"
 
 
 @dataclass(frozen=True)
@@ -59,22 +48,31 @@ class Added:
 
 
 @dataclass(frozen=True)
-class StoredPair:
-    """A pair as the store gives it; times are milliseconds since 1970 (UTC)."""
+class StoredPair(HasPair):
+    """A pair as the store gives it.
+
+    Attributes:
+        id: its number in the store.
+        namespace: the namespace that holds it.
+        digest: SHA-256 (hex) of its conversation.
+        source: where it came from: `charts.jsonl:17`, `proxy`, `add`.
+        reviewer: who decided its review state, or "".
+        reviewed: when, milliseconds since 1970 (UTC).
+        corrected_from: the digest that it had before its response was first corrected, or "".
+    """
 
     id: int
     namespace: str
     digest: str
-    conversation: Conversation
-    answers: tuple[str, ...]
     source: str
-    model: str
-    captured: int
-    tags: tuple[str, ...]
-    review: ReviewState
     reviewer: str
     reviewed: int | None
     corrected_from: str
+
+    @property
+    def captured(self) -> int:
+        """Milliseconds since 1970 (UTC); the store always knows."""
+        return self.pair.captured or 0
 
     def provenance(self) -> dict[str, str]:
         """What a receipt may say of the pair: no prompt, no image, no response.

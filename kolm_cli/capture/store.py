@@ -24,6 +24,7 @@ from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.core.home import kolm_home
 from kolm_cli.records.conversation import Conversation
 from kolm_cli.records.images import BytesImage, ImageSource
+from kolm_cli.records.pair import Pair
 
 BATCH = 200
 BATCH_BYTES = 32 * 1024 * 1024
@@ -91,13 +92,13 @@ class Store:
         tags: tuple[str, ...] = (),
         captured: int | None = None,
     ) -> Added:
-        """Add one pair; see `NewPair` for the arguments.
+        """Add one pair; see `Pair` and `NewPair` for the arguments.
 
         Raises:
             InputError: the pair cannot teach anything, or an image is missing or unreadable.
         """
-        pair = NewPair(conversation, source, images, answers, model, tags, captured)
-        return self.add_batch(namespace, [pair])[0]
+        pair = Pair(conversation, answers, model, tags, captured)
+        return self.add_batch(namespace, [NewPair(pair, source, images)])[0]
 
     def add_batch(self, namespace: str, pairs: Sequence[NewPair]) -> list[Added]:
         """Add pairs in one transaction: all of them or none.

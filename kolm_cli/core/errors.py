@@ -28,11 +28,14 @@ class Problem:
         what: what is wrong, one sentence without a full stop.
         where: the place, as precise as is known: `file:line:column: field`, or a row's id.
         fix: what to write or run instead; empty when there is nothing to suggest.
+        kind: a short code for what decides by it (`missing-key:prompt`); empty when nothing does.
+            The wording of `what` and `fix` decides nothing.
     """
 
     what: str
     where: str = ""
     fix: str = ""
+    kind: str = ""
 
     def __str__(self) -> str:
         """One line: `where: what, fix`."""

@@ -15,6 +15,12 @@ def time_text(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def exact_time_text(milliseconds: int) -> str:
+    """ISO 8601 in UTC, to the millisecond: `parse_time` gives the same number back."""
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds")
+
+
 def parse_time(text: str, *, now: datetime | None = None) -> int:
     """Milliseconds since 1970 of `2026-01-31`, `2026-01-31T12:00:00Z`, or an age: `30d`, `12h`.
 

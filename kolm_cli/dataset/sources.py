@@ -77,9 +77,8 @@ def _from_file(source: FileSource) -> tuple[list[Row], list[Problem], list[Path]
         if isinstance(row, Problem):
             problems.append(row)
             continue
-        images: dict[str, ImageSource] = dict(row.images)
         paths |= {path for image in row.images.values() if (path := image.path)}
-        rows.append(Row(row.where, row.conversation, images, row.answers))
+        rows.append(row.as_row())
     return rows, problems, sorted(paths)
 
 

@@ -3,43 +3,38 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from kolm_cli.core.errors import Problem
 from kolm_cli.formats.image_references import ImageReader
+from kolm_cli.formats.kinds import kind_of
 from kolm_cli.formats.shapes.writing import Exported, ImageForms
-from kolm_cli.records.conversation import Conversation, ReviewState
 from kolm_cli.records.images import ImageSource
+from kolm_cli.records.pair import HasPair, Pair
 from kolm_cli.records.pictures import ImageError, ImageFacts
+from kolm_cli.records.row import Row
 
 
 @dataclass(frozen=True)
-class ImportedRow:
+class ImportedRow(HasPair):
     """A row that could be read.
 
     Attributes:
         where: the place a person can find again: `charts.jsonl:17`.
-        conversation: the messages; images are named by SHA-256.
-        answers: further answers that are as right as the response.
         images: by SHA-256, where the bytes of each image are.
-        model: who gave the response, when the row says so.
-        tags: the row's tags.
         facts: by SHA-256, what decoding the image found; empty when images were not decoded.
-        captured: milliseconds since 1970 (UTC), when the row says so.
-        review: the review state that the row names.
     """
 
     where: str
-    conversation: Conversation
-    answers: tuple[str, ...] = ()
     images: Mapping[str, ImageSource] = field(default_factory=dict)
-    model: str = ""
-    tags: tuple[str, ...] = ()
     facts: Mapping[str, ImageFacts] = field(default_factory=dict)
-    captured: int | None = None
-    review: ReviewState = "pending"
+
+    def as_row(self, id: str = "") -> Row:
+        """What training and evaluation need of it, under `id` or the place it was read from."""
+        return Row(id or self.where, self.conversation, self.images, self.answers)
 
 
 @dataclass(frozen=True)
@@ -57,30 +52,6 @@ class RawRow:
     images: ImageReader
 
 
-@dataclass(frozen=True)
-class Parsed:
-    """What a shape read from a record."""
-
-    conversation: Conversation
-    answers: tuple[str, ...] = ()
-    model: str = ""
-    tags: tuple[str, ...] = ()
-    captured: int | None = None
-    review: ReviewState = "pending"
-
-
-def kind_of(value: object) -> str:
-    """What a JSON value is called in a message."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true or false"
-    if isinstance(value, int | float):
-        return f"a number ({value})"
-    names: dict[type, str] = {str: "text", list: "a list", dict: "an object", bytes: "bytes"}
-    return names.get(type(value), type(value).__name__)
-
-
 class Fields:
     """Reads a record's fields, collecting every problem instead of stopping at the first."""
 
@@ -90,11 +61,19 @@ class Fields:
         self.problems: list[Problem] = []
         self.images: dict[str, ImageSource] = {}
         self.facts: dict[str, ImageFacts] = {}
+        # Fields that could not be read: what was to stand in them is unknown, not absent.
+        self.unread: set[str] = set()
         self._reader = raw.images
 
-    def problem(self, what: str, fix: str = "") -> None:
+    def problem(self, what: str, fix: str = "", *, kind: str = "") -> None:
         """Note that something is wrong with this row."""
-        self.problems.append(Problem(what, where=self.where, fix=fix))
+        self.problems.append(Problem(what, where=self.where, fix=fix, kind=kind))
+
+    def missing(self, key: str, fix: str = "") -> None:
+        """Note that a key is missing, unless it stands there misspelt, which is noted already."""
+        if key not in self.unread:
+            self.unread.add(key)
+            self.problem(f"the key {key!r} is missing", fix, kind=f"missing-key:{key}")
 
     def check_keys(self, known: Iterable[str], required: Iterable[str] = ()) -> list[str]:
         """Report required keys that are missing and keys that look misspelt.
@@ -111,13 +90,16 @@ class Fields:
             # Only a key that is not there can be the one that was meant.
             close = difflib.get_close_matches(key.lower().strip(), absent, 1, cutoff=0.75)
             if close:
-                self.problem(f"unknown key {key!r}", f"did you mean {close[0]!r}?")
+                self.problem(
+                    f"unknown key {key!r}", f"did you mean {close[0]!r}?", kind=f"misspelt:{key}"
+                )
                 absent.remove(close[0])
+                self.unread.add(close[0])
             else:
                 foreign.append(key)
         for key in required:
             if key in absent:
-                self.problem(f"the key {key!r} is missing")
+                self.missing(key)
         return foreign
 
     def text(self, key: str, *, of: Mapping[str, Any] | None = None, name: str = "") -> str:
@@ -129,13 +111,18 @@ class Fields:
         """`value` when it is text, else "" and a problem."""
         if not isinstance(value, str):
             self.problem(f"{name}: expected text, found {kind_of(value)}")
+            self._not_read(name)
             return ""
         try:
             value.encode()
         except UnicodeEncodeError:
             self.problem(f"{name}: holds half of a surrogate pair, which is not text")
+            self._not_read(name)
             return ""
         return value
+
+    def _not_read(self, name: str) -> None:
+        self.unread.add(re.split(r"[.\[]", name, maxsplit=1)[0])
 
     def texts(self, key: str) -> tuple[str, ...]:
         """The list of texts under `key`; a lone text counts as a list of one."""
@@ -170,6 +157,10 @@ class Fields:
         ]
         return tuple(sha256 for sha256 in found if sha256 is not None)
 
+    def shown(self, pair: Pair) -> dict[str, ImageSource]:
+        """Where the bytes of the pair's images are."""
+        return {sha256: self.images[sha256] for sha256 in pair.conversation.images}
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -188,6 +179,6 @@ class Shape:
     name: str
     summary: str
     claims: Callable[[Mapping[str, Any]], bool]
-    parse: Callable[[Fields], Parsed | None]
+    parse: Callable[[Fields], Pair | None]
     keys: frozenset[str]
     render: Callable[[Exported, ImageForms], dict[str, Any]]

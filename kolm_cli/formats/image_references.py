@@ -1,4 +1,4 @@
-"""How rows refer to images: a path, a data URI, base64, bytes, or a member of an archive."""
+"""How rows refer to images: a path, a URI, base64, bytes, a PIL image, an archive's member."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from PIL import Image as PILImage
 
 from kolm_cli.core import digests
+from kolm_cli.formats.kinds import kind_of
 from kolm_cli.records.images import (
     BytesImage,
     ImageChecker,
@@ -19,7 +23,14 @@ from kolm_cli.records.images import (
     PathImage,
     read_image_file,
 )
-from kolm_cli.records.pictures import MAX_BYTES, ImageError, ImageFacts, decode_rgb, encode_png
+from kolm_cli.records.pictures import (
+    MAX_BYTES,
+    ImageError,
+    ImageFacts,
+    as_rgb,
+    decode_rgb,
+    encode_png,
+)
 
 _DATA_URI = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),", re.ASCII)
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
@@ -71,9 +82,14 @@ class ImageReader:
             return self._from_text(value)
         if isinstance(value, bytes):
             return self._from_bytes(value)
+        if isinstance(value, os.PathLike):
+            return self._from_path(self.folder / value)
+        if isinstance(value, PILImage.Image):
+            # Read as a file of the same picture would be: upright, transparency over white.
+            return self._from_bytes(encode_png(as_rgb(value)))
         if isinstance(value, Mapping):
             return self._from_mapping(value)
-        raise ImageError(f"expected a path, a data URI or base64, found {type(value).__name__}")
+        raise ImageError(f"expected a path, a data URI or base64, found {kind_of(value)}")
 
     def _from_mapping(self, value: Mapping[str, Any]) -> Found:
         """`{"bytes": ..., "path": ...}`, as `datasets` writes images."""
@@ -91,6 +107,8 @@ class ImageReader:
             if not match[2].lower().endswith(";base64"):
                 raise ImageError("a data URI that is not base64")
             return self._from_bytes(decode_base64(value[match.end() :]))
+        if value[:7].lower() == "file://":
+            value = _path_of(value)
         if _URL.match(value[:40]):
             raise ImageError(
                 f"{value[:80]} is a URL; kolm does not download: fetch the image first"
@@ -134,6 +152,18 @@ class ImageReader:
 
     def _check(self, sha256: str, data: bytes) -> ImageFacts | None:
         return None if self.checker is None else self.checker.check(sha256, data)
+
+
+def _path_of(uri: str) -> str:
+    """The path that a `file://` URI names (RFC 8089).
+
+    Raises:
+        ImageError: it names a file of another machine.
+    """
+    parts = urlsplit(uri)
+    if parts.netloc not in ("", "localhost"):
+        raise ImageError(f"{uri[:80]} is a file on another machine")
+    return unquote(parts.path)
 
 
 def decode_base64(text: str) -> bytes:

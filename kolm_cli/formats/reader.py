@@ -8,13 +8,21 @@ from pathlib import Path
 
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.formats import catalog
-from kolm_cli.formats.fields import Fields, ImportedRow, RawRow, Shape, kind_of
+from kolm_cli.formats.fields import Fields, ImportedRow, RawRow, Shape
 from kolm_cli.formats.image_references import ImageReader
-from kolm_cli.records.conversation import faults
+from kolm_cli.formats.kinds import kind_of
+from kolm_cli.records.conversation import EMPTY_RESPONSE, NO_PROMPT, NO_RESPONSE, faults
 from kolm_cli.records.images import ImageChecker
 
 # Rows by which the shape is recognised.
 _LOOK_AHEAD = 20
+# The fields in which the shapes hold what a fault says is not there.
+_LISTS = frozenset({"messages", "conversations", "input"})
+_HELD_IN = {
+    NO_RESPONSE: _LISTS | {"completion", "response"},
+    EMPTY_RESPONSE: _LISTS | {"completion", "response", "answers", "output"},
+    NO_PROMPT: _LISTS | {"prompt"},
+}
 
 
 class RowReader:
@@ -73,36 +81,31 @@ class RowReader:
             if isinstance(raw, Problem):
                 yield raw
             else:
-                yield from self._row(raw, self._shape)
+                found = read_row(raw, self._shape)
+                if isinstance(found, ImportedRow):
+                    for key in raw.record.keys() - self._shape.keys:
+                        self.foreign[key] = self.foreign.get(key, 0) + 1
+                    yield found
+                else:
+                    yield from found
 
-    def _row(self, raw: RawRow, shape: Shape) -> Iterator[ImportedRow | Problem]:
-        if not isinstance(raw.record, dict):
-            yield Problem(f"expected an object, found {kind_of(raw.record)}", where=raw.where)
-            return
-        fields = Fields(raw)
-        parsed = shape.parse(fields)
-        if parsed is not None:
-            said = " ".join(problem.what for problem in fields.problems)
-            for what in faults(parsed.conversation):
-                # A field of the wrong type was read as empty; it is not also empty.
-                if not any(word in what and word in said for word in ("response", "prompt")):
-                    fields.problem(what)
-        if fields.problems or parsed is None:
-            yield from fields.problems
-            return
-        for key in raw.record.keys() - shape.keys:
-            self.foreign[key] = self.foreign.get(key, 0) + 1
-        yield ImportedRow(
-            raw.where,
-            parsed.conversation,
-            parsed.answers,
-            {sha256: fields.images[sha256] for sha256 in parsed.conversation.images},
-            parsed.model,
-            parsed.tags,
-            fields.facts,
-            parsed.captured,
-            parsed.review,
-        )
+
+def read_row(raw: RawRow, shape: Shape) -> ImportedRow | list[Problem]:
+    """The row that a record holds, or everything that is wrong with it."""
+    if not isinstance(raw.record, dict):
+        return [Problem(f"expected an object, found {kind_of(raw.record)}", where=raw.where)]
+    fields = Fields(raw)
+    pair = shape.parse(fields)
+    if pair is not None:
+        fields.problems += [
+            fault
+            for fault in faults(pair.conversation, raw.where)
+            # What could not be read is not also empty.
+            if not _HELD_IN.get(fault.kind, frozenset()) & fields.unread
+        ]
+    if fields.problems or pair is None:
+        return fields.problems
+    return ImportedRow(pair, raw.where, fields.shown(pair), fields.facts)
 
 
 def recognise(head: list[RawRow | Problem]) -> Shape:

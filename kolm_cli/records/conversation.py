@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kolm_cli.core import digests
+from kolm_cli.core.errors import Problem
 
 Role = Literal["system", "user", "assistant"]
 ReviewState = Literal["pending", "accepted", "rejected"]
@@ -130,21 +131,33 @@ def tidy(parts: list[Part]) -> tuple[Part, ...]:
     return tuple(result)
 
 
-def faults(conversation: Conversation) -> list[str]:
-    """Why `conversation` cannot teach anything; empty when it can."""
+NO_RESPONSE, EMPTY_RESPONSE, NO_PROMPT = "no-response", "empty-response", "no-prompt"
+
+
+def faults(conversation: Conversation, where: str = "") -> list[Problem]:
+    """Why `conversation` cannot teach anything; empty when it can.
+
+    Args:
+        conversation: the messages.
+        where: the place that the problems name.
+    """
     messages = conversation.messages
-    found: list[str] = []
+    found: dict[str, str] = {}
     if not messages or messages[-1].role != "assistant":
-        found.append("the last message is not the assistant's: there is no response to learn")
+        found[NO_RESPONSE] = (
+            "the last message is not the assistant's: there is no response to learn"
+        )
     elif not messages[-1].text.strip():
-        found.append("the response is empty")
+        found[EMPTY_RESPONSE] = "the response is empty"
     if not any(message.role == "user" and message.parts for message in messages):
-        found.append("there is no prompt")
+        found[NO_PROMPT] = "there is no prompt"
     if any(_shows_image(m) for m in messages if m.role == "assistant"):
-        found.append("an assistant's message holds an image; kolm trains text answers only")
+        found["image-answer"] = (
+            "an assistant's message holds an image; kolm trains text answers only"
+        )
     if any(message.role == "system" for message in messages[1:]):
-        found.append("a system message stands after the first message")
-    return found
+        found["late-system"] = "a system message comes after the first message"
+    return [Problem(what, where=where, kind=kind) for kind, what in found.items()]
 
 
 def _shows_image(message: Message) -> bool:

@@ -8,6 +8,7 @@ import importlib
 import io
 import struct
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
@@ -100,16 +101,31 @@ def decode_rgb(data: bytes) -> Image.Image:
     """
     if len(data) > MAX_BYTES:
         raise ImageError(f"{len(data)} bytes, more than the {MAX_BYTES} allowed")
+    with _damage_named(), warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return as_rgb(Image.open(io.BytesIO(data), formats=_formats()))
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """`image`, as Pillow opened it, the way `decode_rgb` reads a file.
+
+    Raises:
+        ImageError: truncated, damaged, or beyond the limits.
+    """
+    with _damage_named():
+        if image.width * image.height > MAX_PIXELS:
+            raise ImageError(
+                f"{image.width} x {image.height} pixels, more than the {MAX_PIXELS} allowed"
+            )
+        image.load()
+        return _as_rgb(ImageOps.exif_transpose(image))
+
+
+@contextlib.contextmanager
+def _damage_named() -> Iterator[None]:
+    """Whatever Pillow's decoders raise becomes an `ImageError`."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=_formats())
-            if image.width * image.height > MAX_PIXELS:
-                raise ImageError(
-                    f"{image.width} x {image.height} pixels, more than the {MAX_PIXELS} allowed"
-                )
-            image.load()
-            return _as_rgb(ImageOps.exif_transpose(image))
+        yield
     except ImageError:
         raise
     except UnidentifiedImageError as error:
@@ -117,7 +133,6 @@ def decode_rgb(data: bytes) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError("a decompression bomb: far more pixels than its bytes suggest") from error
     except _DAMAGE as error:
-        # Pillow's decoders raise all of these on damaged data.
         raise ImageError(f"damaged or truncated: {error}") from error
 
 
@@ -127,7 +142,7 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16") or image.mode == "I":
         # Pillow clips 16-bit grey to white; scale it instead.
         image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
-    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+    if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, rgba).convert("RGB")

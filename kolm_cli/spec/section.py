@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 ERROR_TYPE = "kolm"
+UNKNOWN_OPTION = "unknown-option"
 
 
 class Conflict(NamedTuple):
@@ -36,11 +37,11 @@ class Conflict(NamedTuple):
     fix: str
 
 
-def custom_error(what: str, fix: str) -> PydanticCustomError:
-    """An error in kolm's own words, for a validator to raise."""
+def custom_error(what: str, fix: str, kind: str = "") -> PydanticCustomError:
+    """An error in kolm's own words, for a validator to raise; see `Problem` for the arguments."""
     # The message is a template to pydantic: the words go in as values, braces and all.
     template = "{what}; {fix}" if fix else "{what}"
-    return PydanticCustomError(ERROR_TYPE, template, {"what": what, "fix": fix})
+    return PydanticCustomError(ERROR_TYPE, template, {"what": what, "fix": fix, "kind": kind})
 
 
 def likely(name: str, known: list[str]) -> str | None:
@@ -127,9 +128,9 @@ class Section(BaseModel):
             name, known = str(line["loc"][0]), list(cls.model_fields)
             meant = likely(name, known)
             fix = f"did you mean {meant}?" if meant else f"known here: {', '.join(known)}"
-            kind = custom_error(f"there is no option {name!r}", fix)
+            kind = custom_error(f"there is no option {name!r}", fix, UNKNOWN_OPTION)
         elif kind == ERROR_TYPE:
-            kind = custom_error(line["ctx"]["what"], line["ctx"]["fix"])
+            kind = custom_error(line["ctx"]["what"], line["ctx"]["fix"], line["ctx"]["kind"])
         return InitErrorDetails(
             type=kind, loc=line["loc"], input=line["input"], ctx=line.get("ctx", {})
         )

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from kolm_cli.core.errors import Problem
-from kolm_cli.spec.section import ERROR_TYPE
+from kolm_cli.spec.section import ERROR_TYPE, UNKNOWN_OPTION
 
 Where = Callable[[tuple[str | int, ...], bool], str]
 
@@ -74,8 +74,8 @@ def problems_of(error: ValidationError, where: Where) -> list[Problem]:
     found: list[Problem] = []
     for line in error.errors(include_url=False):
         what, fix = _words(line)
-        unknown = line["type"] == ERROR_TYPE and what.startswith("there is no option")
-        place = where(line["loc"], unknown)
+        kind = line["ctx"]["kind"] if line["type"] == ERROR_TYPE else ""
+        place = where(line["loc"], kind == UNKNOWN_OPTION)
         field = ".".join(str(step) for step in line["loc"])
-        found.append(Problem(what, f"{place}: {field}" if field else place, fix))
+        found.append(Problem(what, f"{place}: {field}" if field else place, fix, kind))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ from kolm_cli.capture.pairs import NewPair
 from kolm_cli.capture.proxy import streams
 from kolm_cli.capture.proxy.fetch import Fetcher
 from kolm_cli.capture.proxy.spool import Call
-from kolm_cli.formats.fields import Fields, Parsed, RawRow
+from kolm_cli.formats.fields import Fields, RawRow
 from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.shapes import anthropic, openai
 from kolm_cli.formats.shapes.messages import conversation, read_content, read_messages
 from kolm_cli.records.conversation import Message, faults
 from kolm_cli.records.images import ImageChecker
+from kolm_cli.records.pair import Pair
 
 MAX_BODY = 256 * 1024 * 1024
 
@@ -35,10 +36,10 @@ class Api:
 
     path: str
     unstream: Callable[[bytes], dict[str, Any]]
-    parse: Callable[[Fields], Parsed | None]
+    parse: Callable[[Fields], Pair | None]
 
 
-def _parse_responses(fields: Fields) -> Parsed | None:
+def _parse_responses(fields: Fields) -> Pair | None:
     """OpenAI's Responses API: `input` and `instructions`, `output`."""
     request, response = fields.record["request"], fields.record["response"]
     for key in ("previous_response_id", "conversation", "prompt"):
@@ -72,7 +73,7 @@ def _parse_responses(fields: Fields) -> Parsed | None:
     said = read_content(fields, parts, openai.image_part, "output")
     tags = ("cut-short",) if response.get("status") == "incomplete" else ()
     model = response.get("model") or request.get("model")
-    return Parsed(
+    return Pair(
         conversation([*messages, Message("assistant", said)]),
         model=model if isinstance(model, str) else "",
         tags=tags,
@@ -136,19 +137,11 @@ class CallReader:
             return None, f"not as the API writes it: {type(error).__name__}: {error}"[:300]
         problems += [problem.what for problem in fields.problems]
         if parsed is not None:
-            problems += faults(parsed.conversation)
+            problems += [fault.what for fault in faults(parsed.conversation)]
         if problems or parsed is None:
             return None, "; ".join(dict.fromkeys(problems))[:500]
-        pair = NewPair(
-            parsed.conversation,
-            "proxy",
-            {sha256: fields.images[sha256] for sha256 in parsed.conversation.images},
-            model=parsed.model,
-            tags=parsed.tags,
-            captured=call.time,
-            facts=fields.facts,
-        )
-        return pair, ""
+        pair = replace(parsed, captured=call.time)
+        return NewPair(pair, "proxy", fields.shown(parsed), fields.facts), ""
 
 
 def decoded(body: bytes, encoding: str) -> bytes:

@@ -6,7 +6,7 @@ from kolm_cli.capture.pair_writes import now, transaction
 from kolm_cli.capture.pairs import REVIEW_STATES, StoredPair
 from kolm_cli.capture.store import Store
 from kolm_cli.core import canonical_json, digests
-from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.errors import InputError, Problem, raise_if_any
 from kolm_cli.records.conversation import Conversation, Message, ReviewState, Text, faults
 
 
@@ -43,8 +43,7 @@ def decide(
         if response is not None:
             *asked, _ = pair.conversation.messages
             changed = Conversation((*asked, Message("assistant", (Text(response),))))
-            if wrong := faults(changed):
-                raise InputError(*(Problem(what, where=where) for what in wrong))
+            raise_if_any(faults(changed, where))
         text = canonical_json.dumps(changed.as_json())
         new = digests.sha256_bytes(text)
         if new != digest:

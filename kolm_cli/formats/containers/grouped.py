@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 
 from kolm_cli.core.errors import Problem
 from kolm_cli.formats.containers.jsontext import parse
-from kolm_cli.formats.fields import RawRow, kind_of
+from kolm_cli.formats.fields import RawRow
 from kolm_cli.formats.image_references import ImageReader
+from kolm_cli.formats.kinds import kind_of
 
 IMAGE_SUFFIXES = frozenset(
     {"png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic", "jp2", "ppm"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kolm_cli.formats.fields import Fields, Parsed, Shape
+from kolm_cli.formats.fields import Fields, Shape
 from kolm_cli.formats.shapes.messages import (
     as_text_or_parts,
     conversation,
@@ -18,6 +18,7 @@ from kolm_cli.formats.shapes.messages import (
 )
 from kolm_cli.formats.shapes.writing import Exported, ImageForms
 from kolm_cli.records.conversation import Image, Message, Part
+from kolm_cli.records.pair import Pair
 
 KEYS = frozenset(
     {"request", "response", "messages", "system", "model", "max_tokens", "temperature", "id"}
@@ -63,7 +64,7 @@ def claims(record: Mapping[str, Any]) -> bool:
     )
 
 
-def parse(fields: Fields) -> Parsed | None:
+def parse(fields: Fields) -> Pair | None:
     """`{"system", "messages"}` ending with the assistant, or with a `response` beside it."""
     request = fields.record.get("request", fields.record)
     response = fields.record.get("response")
@@ -83,7 +84,7 @@ def parse(fields: Fields) -> Parsed | None:
         messages.append(Message("assistant", said))
         if response.get("stop_reason") == "max_tokens":
             tags = ("cut-short",)
-    return Parsed(conversation(messages), model=model if isinstance(model, str) else "", tags=tags)
+    return Pair(conversation(messages), model=model if isinstance(model, str) else "", tags=tags)
 
 
 def render(pair: Exported, images: ImageForms) -> dict[str, Any]:

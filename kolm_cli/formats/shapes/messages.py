@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kolm_cli.formats.fields import Fields, kind_of
+from kolm_cli.formats.fields import Fields
+from kolm_cli.formats.kinds import kind_of
 from kolm_cli.records.conversation import Conversation, Image, Message, Part, Role, Text, tidy
 
 # What the formats call the three roles. Tools have none: kolm trains answers, not calls.

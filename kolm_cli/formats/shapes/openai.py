@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kolm_cli.formats.fields import Fields, Parsed, Shape
+from kolm_cli.formats.fields import Fields, Shape
 from kolm_cli.formats.shapes.messages import (
     as_text_or_parts,
     conversation,
@@ -19,6 +19,7 @@ from kolm_cli.formats.shapes.messages import (
 )
 from kolm_cli.formats.shapes.writing import CannotError, Exported, ImageForms
 from kolm_cli.records.conversation import Image, Message, Part
+from kolm_cli.records.pair import Pair
 
 _FINETUNE_KEYS = frozenset({"messages", "id", "tools", "parallel_tool_calls", "functions"})
 _CHAT_KEYS = frozenset(
@@ -44,7 +45,7 @@ def claims_finetune(record: Mapping[str, Any]) -> bool:
     return isinstance(record.get("messages"), list)
 
 
-def parse_finetune(fields: Fields) -> Parsed | None:
+def parse_finetune(fields: Fields) -> Pair | None:
     """`{"messages": [..., the assistant's]}`."""
     for key in ("tools", "functions"):
         if fields.record.get(key):
@@ -52,7 +53,7 @@ def parse_finetune(fields: Fields) -> Parsed | None:
     if fields.record.get("messages") is None:
         fields.check_keys(_FINETUNE_KEYS, required=("messages",))
         return None
-    return Parsed(conversation(read_messages(fields, fields.record["messages"], image_part)))
+    return Pair(conversation(read_messages(fields, fields.record["messages"], image_part)))
 
 
 def render_finetune(pair: Exported, images: ImageForms) -> dict[str, Any]:
@@ -91,7 +92,7 @@ def _call(record: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, An
     )
 
 
-def parse_chat(fields: Fields) -> Parsed | None:
+def parse_chat(fields: Fields) -> Pair | None:
     """`{"request": {"messages", ...}, "response": {"choices", ...}}`, or both in one object."""
     request, response = _call(fields.record)
     if request.get("messages") is None:
@@ -116,7 +117,7 @@ def parse_chat(fields: Fields) -> Parsed | None:
         tags = ("cut-short",)
     said = read_content(fields, answer.get("content"), image_part, "response")
     model = response.get("model") or request.get("model") or ""
-    return Parsed(
+    return Pair(
         conversation([*messages, Message("assistant", said)]),
         model=model if isinstance(model, str) else "",
         tags=tags,

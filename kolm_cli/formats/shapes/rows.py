@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from kolm_cli.formats.fields import Fields, Parsed, Shape
+from kolm_cli.formats.fields import Fields, Shape
 from kolm_cli.formats.shapes.writing import CannotError, Exported, ImageForms
 from kolm_cli.records.conversation import Conversation, Image, ReviewState
+from kolm_cli.records.pair import Pair
 
 KEYS = frozenset(
     {"image", "images", "prompt", "response", "answers", "system", *("model", "tags"), "time"}
@@ -24,7 +25,7 @@ def claims(record: Mapping[str, Any]) -> bool:
     return "prompt" in record and ("response" in record or "answers" in record)
 
 
-def parse(fields: Fields) -> Parsed | None:
+def parse(fields: Fields) -> Pair | None:
     """Read one row."""
     record = fields.record
     fields.check_keys(KEYS, required=("prompt",))
@@ -35,15 +36,13 @@ def parse(fields: Fields) -> Parsed | None:
         shown = fields.image_list(record["images"], "images")
     elif record.get("image") is not None:
         shown = fields.image_list(record["image"], "image")
-    elif not any(problem.what.startswith("unknown key 'im") for problem in fields.problems):
-        fields.problem(
-            "the key 'image' is missing", 'write "images": [] when the row has none on purpose'
-        )
+    elif not {"image", "images"} & fields.unread:
+        fields.missing("image", 'write "images": [] when the row has none on purpose')
     response, further = answers(fields)
     conversation = Conversation.of(
         fields.text("prompt"), response, shown, system=fields.text("system")
     )
-    return Parsed(conversation, further, **extras(fields))
+    return Pair(conversation, further, **extras(fields))
 
 
 def answers(fields: Fields, key: str = "response") -> tuple[str, tuple[str, ...]]:
@@ -52,8 +51,8 @@ def answers(fields: Fields, key: str = "response") -> tuple[str, tuple[str, ...]
     if any(not answer.strip() for answer in listed):
         fields.problem("answers: one of them is empty")
     if fields.record.get(key) is None:
-        if not listed and not any("did you mean" in problem.fix for problem in fields.problems):
-            fields.problem(f"the key {key!r} is missing")
+        if not listed and "answers" not in fields.unread:
+            fields.missing(key)
         response = listed[0] if listed else ""
     else:
         response = fields.text(key)

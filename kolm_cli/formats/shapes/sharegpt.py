@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kolm_cli.formats.fields import Fields, Parsed, Shape, kind_of
+from kolm_cli.formats.fields import Fields, Shape
+from kolm_cli.formats.kinds import kind_of
 from kolm_cli.formats.shapes.messages import conversation, role_of
 from kolm_cli.formats.shapes.writing import CannotError, Exported, ImageForms
 from kolm_cli.records.conversation import Image, Message, Part, Text, tidy
+from kolm_cli.records.pair import Pair
 
 MARKER = "<image>"
 KEYS = frozenset({"conversations", "image", "images", "system", "id", "model"})
@@ -23,7 +25,7 @@ def claims(record: Mapping[str, Any]) -> bool:
     return "conversations" in record
 
 
-def parse(fields: Fields) -> Parsed | None:
+def parse(fields: Fields) -> Pair | None:
     """Read one record; images without any marker stand before the first question."""
     fields.check_keys(KEYS, required=("conversations",))
     for key in ("video", "videos", "audio", "audios"):
@@ -49,7 +51,7 @@ def parse(fields: Fields) -> Parsed | None:
         if role == "user":
             parts = list(_split(text, waiting)) if marks else [*map(Image, waiting), Text(text)]
         messages.append(Message(role, tidy(parts)))
-    return Parsed(conversation(messages), model=fields.text("model"))
+    return Pair(conversation(messages), model=fields.text("model"))
 
 
 def _turns(fields: Fields) -> list[tuple[Any, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kolm_cli.formats.fields import Fields, Parsed, Shape
+from kolm_cli.formats.fields import Fields, Shape
 from kolm_cli.formats.shapes import rows
 from kolm_cli.formats.shapes.messages import (
     conversation,
@@ -19,6 +19,7 @@ from kolm_cli.formats.shapes.messages import (
 )
 from kolm_cli.formats.shapes.writing import Exported, ImageForms
 from kolm_cli.records.conversation import Image, Message, Part, Text, tidy
+from kolm_cli.records.pair import Pair
 
 _EXTRAS = frozenset({"answers", "model", "tags", "time", "review", "id"})
 _MESSAGES_KEYS = frozenset({"messages", "images", "image", *_EXTRAS})
@@ -82,7 +83,7 @@ def claims_messages(record: Mapping[str, Any]) -> bool:
     )
 
 
-def parse_messages(fields: Fields) -> Parsed | None:
+def parse_messages(fields: Fields) -> Pair | None:
     """`{"messages": [...], "images": [...]}`."""
     fields.check_keys(_MESSAGES_KEYS, required=("messages",))
     if fields.record.get("messages") is None:
@@ -91,7 +92,7 @@ def parse_messages(fields: Fields) -> Parsed | None:
     messages = read_messages(fields, fields.record["messages"], images.part)
     messages = images.place(fields, messages)
     further = fields.texts("answers")
-    return Parsed(conversation(messages), further, **rows.extras(fields))
+    return Pair(conversation(messages), further, **rows.extras(fields))
 
 
 def claims_prompt(record: Mapping[str, Any]) -> bool:
@@ -99,7 +100,7 @@ def claims_prompt(record: Mapping[str, Any]) -> bool:
     return "prompt" in record and "completion" in record
 
 
-def parse_prompt(fields: Fields) -> Parsed | None:
+def parse_prompt(fields: Fields) -> Pair | None:
     """`{"prompt": text or messages, "completion": text or messages, "images": [...]}`."""
     fields.check_keys(_PROMPT_KEYS, required=("prompt", "completion"))
     images = _Placeholders(fields)
@@ -113,7 +114,7 @@ def parse_prompt(fields: Fields) -> Parsed | None:
             messages.append(Message("user" if role == "user" else "assistant", said))
     messages = images.place(fields, messages)
     further = fields.texts("answers")
-    return Parsed(conversation(messages), further, **rows.extras(fields))
+    return Pair(conversation(messages), further, **rows.extras(fields))
 
 
 def _content(message: Message) -> list[dict[str, Any]]:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kolm_cli.records.conversation import Conversation, ReviewState
+from kolm_cli.core.times import exact_time_text
+from kolm_cli.records.pair import HasPair
 
 
 class CannotError(ValueError):
@@ -15,19 +16,13 @@ class CannotError(ValueError):
 
 
 @dataclass(frozen=True)
-class Exported:
-    """A pair to be written, with what is said of it beside the conversation.
+class Exported(HasPair):
+    """A pair to be written.
 
     Attributes:
         lossy: what the format has no place for may be left out.
     """
 
-    conversation: Conversation
-    answers: tuple[str, ...] = ()
-    model: str = ""
-    tags: tuple[str, ...] = ()
-    time: str = ""
-    review: ReviewState = "pending"
     lossy: bool = False
 
     def refuse_extras(self, format: str, may_have: Sequence[str] = ()) -> None:
@@ -48,7 +43,7 @@ class Exported:
             "answers": list(self.answers),
             "model": self.model,
             "tags": list(self.tags),
-            "time": self.time,
+            "time": exact_time_text(self.pair.captured) if self.pair.captured is not None else "",
             "review": "" if self.review == "pending" else self.review,
         }
         return {key: value for key, value in found.items() if value}
