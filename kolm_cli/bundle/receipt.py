@@ -15,6 +15,7 @@ from kolm_cli.bundle.format.manifest import Manifest
 from kolm_cli.bundle.signing.attestations import read_attestations, read_statement
 from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.bundle.verify import judge
+from kolm_cli.core.printable import one_line
 
 Line = tuple[str, str | list[str]]
 
@@ -157,7 +158,7 @@ def read_receipt(path: Path) -> Receipt:
 def _shown(name: str, value: str | list[str]) -> Iterator[str]:
     """One line, or one for each item of a list."""
     for item in value if isinstance(value, list) else [value]:
-        yield f"  {name:<22}  {printable(item)}"
+        yield f"  {one_line(name):<22}  {one_line(item)}"
         name = ""
 
 
@@ -173,8 +174,3 @@ def _text(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {_text(item)}" for name, item in value.items())
     return "-" if value is None else str(value)
-
-
-def printable(text: str) -> str:
-    """`text` with what could steer a terminal spelt out."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

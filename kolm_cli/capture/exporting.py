@@ -104,7 +104,7 @@ def export(
     problems: list[Problem] = []
     done = 0
     try:
-        progress.stage(f"writing {out.name}", plan.pairs)
+        progress.stage(f"writing {out.name}", plan.pairs, "pairs")
         sink = _sink(format, work / out.name, f"{out.stem}.images", plan, store, embed)
         with contextlib.closing(sink):
             for pair in wanted.of(store):

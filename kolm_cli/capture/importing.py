@@ -112,7 +112,7 @@ def import_path(
         )
     if not first.rows:
         raise InputError(Problem("holds no row that can be imported", where=str(path)))
-    progress.stage(f"storing {path.name}", first.rows)
+    progress.stage(f"storing {path.name}", first.rows, "rows")
     second = _Content()
     try:
         for added in store.add_many(namespace, _pairs(reader, second, tags)):

@@ -98,7 +98,7 @@ def _hash_new_images(store: Store, namespace: int, progress: Progress) -> None:
         "JOIN pairs ON pairs.id = pair WHERE namespace = ? AND looks IS NULL",
         (namespace,),
     ).fetchall()
-    progress.stage("hashing images", len(waiting))
+    progress.stage("hashing images", len(waiting), "images")
     done: list[tuple[bytes, int]] = []
     for count, (number, sha256) in enumerate(waiting, 1):
         try:

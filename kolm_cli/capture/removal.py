@@ -66,7 +66,7 @@ def remove(store: Store, numbers: list[int], progress: Progress | None = None) -
     emptied. Other writers wait for a chunk of pairs at the most.
     """
     progress = progress or Silent()
-    progress.stage("removing pairs", len(numbers))
+    progress.stage("removing pairs", len(numbers), "pairs")
     done = Removed()
     waiting = iter(numbers)
     while chunk := list(islice(waiting, _CHUNK)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import itertools
 import os
 import signal
 import sys
@@ -11,16 +12,17 @@ import warnings
 from types import FrameType
 
 import typer
+from typer.exceptions import TyperException
 
 from kolm_cli import __version__
 from kolm_cli.cli.catalog import COMMANDS
 from kolm_cli.cli.output import Output
-from kolm_cli.core.errors import ExitCode, KolmError, LackingError, Problem
+from kolm_cli.core.errors import ExitCode, InputError, KolmError, LackingError, Problem
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"kolm {__version__}")
+        Output().data(f"kolm {__version__}")
         raise typer.Exit
 
 
@@ -53,6 +55,8 @@ def build_app() -> typer.Typer:
 
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+# What a path can be that a user named: said with the path, and no fault of kolm's.
+_PLACES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)
 # The libraries' own chatter would bury the messages of a command.
 _QUIET = {
     "TRANSFORMERS_VERBOSITY": "error",
@@ -74,29 +78,67 @@ def main() -> None:
     for category in (FutureWarning, UserWarning, DeprecationWarning):
         # Addressed to developers, and about libraries; kolm's own notes go through its progress.
         warnings.filterwarnings("ignore", category=category)
-    output = Output(as_json="--json" in sys.argv[1:])
+    output = output_for(sys.argv[1:])
+    output.never_fail_to_encode()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        build_app()()
+        # Not standalone: what is wrong with the usage is said by the same writer as all else.
+        code = build_app()(standalone_mode=False)
     except KolmError as error:
-        output.error(error)
-        sys.exit(int(error.exit_code))
-    except KeyboardInterrupt:
-        output.note("Interrupted.")
-        sys.exit(int(ExitCode.INTERRUPTED))
+        code = _told(output, error)
+    except TyperException as error:
+        code = _usage(output, error)
+    except (KeyboardInterrupt, typer.Abort):
+        code = ExitCode.INTERRUPTED
     except Exception as error:
         # The outermost frame of the program: whatever reaches it is a fault of kolm's.
         if os.environ.get("KOLM_TRACEBACK"):
             raise
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            lacking = LackingError(
-                Problem(f"no room is left: {error.strerror}", where=str(error.filename or "")),
-                hint="free some space; the same command again continues",
-            )
-            output.error(lacking)
-            sys.exit(int(lacking.exit_code))
-        output.fault(error)
-        sys.exit(int(ExitCode.FAULT))
+        lacking = _lacking(error)
+        if lacking is None:
+            output.fault(error)
+        code = ExitCode.FAULT if lacking is None else _told(output, lacking)
+    if code == ExitCode.INTERRUPTED:
+        output.note("Interrupted.")
+    sys.exit(int(code or 0))
+
+
+def output_for(arguments: list[str]) -> Output:
+    """The output that `arguments` ask for, known before they are parsed: they may be wrong."""
+    pairs = [*itertools.pairwise(arguments)]
+    events = "--progress=json" in arguments or ("--progress", "json") in pairs
+    return Output(as_json="--json" in arguments, as_events=events)
+
+
+def _told(output: Output, error: KolmError) -> ExitCode:
+    output.error(error)
+    return error.exit_code
+
+
+def _usage(output: Output, error: TyperException) -> ExitCode:
+    """Say what is wrong with the command line, and which help tells more."""
+    context = getattr(error, "ctx", None)
+    text = error.format_message()
+    if context is not None and text == context.get_help():  # a group without a command
+        output.note(text)
+        return ExitCode.INPUT
+    hint = f"{context.command_path} --help" if context is not None else "kolm --help"
+    return _told(output, InputError(Problem(text.rstrip(".")), hint=hint))
+
+
+def _lacking(error: Exception) -> KolmError | None:
+    """The error in words, where it is the environment that lacks something; else None."""
+    if not isinstance(error, OSError):
+        return None
+    where = "" if error.filename is None else os.fsdecode(error.filename)
+    if error.errno in _NO_ROOM:
+        return LackingError(
+            Problem(f"no room is left: {error.strerror}", where=where),
+            hint="free some space; the same command again continues",
+        )
+    if error.errno in _PLACES and where:
+        return LackingError(Problem(f"cannot be used: {error.strerror}", where=where))
+    return None
 
 
 if __name__ == "__main__":

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import os
-import sys
 
-import typer
-
+from kolm_cli.cli.output import Output
 from kolm_cli.core.errors import InputError, Problem
 
 
 def ask() -> str:
     """The passphrase of a stored key; empty when nobody is there to ask."""
-    if not sys.stdin.isatty():
-        return ""
-    text: str = typer.prompt("Passphrase of the key", hide_input=True, err=True)
-    return text
+    return Output.secret("Passphrase of the key") if Output.asks() else ""
 
 
 def choose() -> str:
     """A passphrase for a new key: `KOLM_KEY_PASSPHRASE`, or typed twice."""
     if given := os.environ.get("KOLM_KEY_PASSPHRASE"):
         return given
-    text: str = typer.prompt(
-        "Passphrase for the new key", hide_input=True, confirmation_prompt=True, err=True
-    )
+    text = Output.secret("Passphrase for the new key", twice=True)
     if not text:
         raise InputError(Problem("an empty passphrase protects nothing"))
     return text

@@ -9,8 +9,14 @@ from typing import Protocol, runtime_checkable
 class Progress(Protocol):
     """Receives what a long piece of work reports. Implemented by the command line."""
 
-    def stage(self, name: str, total: int | None = None) -> None:
-        """A stage begins; `total` is its number of units of work when that is known."""
+    def stage(self, name: str, total: int | None = None, unit: str = "") -> None:
+        """A stage begins.
+
+        Args:
+            name: what is done, a few words.
+            total: how many units of work there are, when that is known.
+            unit: what a unit is, in the plural: rows, steps, images, bytes (shown as MB).
+        """
 
     def advance(self, done: int, **figures: float | str) -> None:
         """`done` units of the stage are finished; `figures` are shown beside it."""
@@ -22,7 +28,7 @@ class Progress(Protocol):
 class Silent:
     """Shows nothing."""
 
-    def stage(self, name: str, total: int | None = None) -> None:
+    def stage(self, name: str, total: int | None = None, unit: str = "") -> None:
         """Ignore a stage."""
 
     def advance(self, done: int, **figures: float | str) -> None:

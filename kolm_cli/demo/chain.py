@@ -21,10 +21,12 @@ class Step:
     Attributes:
         says: what it does, for a reader.
         arguments: what stands after `kolm`.
+        shows_progress: whether it takes `--progress`.
     """
 
     says: str
     arguments: tuple[str, ...]
+    shows_progress: bool = True
 
 
 def spec_text(seed: int | None = None) -> str:
@@ -57,5 +59,5 @@ def steps(folder: Path, spec: Path) -> list[Step]:
             ("capture", "import", str(folder / "eval" / "data.jsonl"), "--to", f"{NAME}-eval"),
         ),
         Step("train, score and bundle", ("compile", str(spec), "--out", str(bundle))),
-        Step("check the bundle", ("verify", str(bundle))),
+        Step("check the bundle", ("verify", str(bundle)), shows_progress=False),
     ]

@@ -63,7 +63,7 @@ def evaluate_again(
         rows = find_pack(files, pack)
         raise_if_any([*pack_problems(rows), *answerer.problems(rows)])
         settings = files.spec["evaluate"]
-        progress.stage("evaluate", len(rows))
+        progress.stage("evaluate", len(rows), "rows")
         answers = answerer.answer_all(rows, batch_size=settings["batch_size"], progress=progress)
         progress.stage("measure latency")
         latency = answerer.median_latency_us(rows)

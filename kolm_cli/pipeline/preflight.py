@@ -59,9 +59,9 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     limits = Limits(
         spec.train.max_seq_length, spec.data.max_images_per_example, spec.data.truncation
     )
-    progress.stage("check training rows", len(train.rows))
+    progress.stage("check training rows", len(train.rows), "rows")
     trained = check_rows(family, processor, train.rows, limits, progress=progress)
-    progress.stage("check evaluation rows", len(pack.rows))
+    progress.stage("check evaluation rows", len(pack.rows), "rows")
     asked = check_rows(family, processor, pack.rows, limits, progress=progress, prompts_only=True)
     problems = [*train.problems, *trained.problems, *pack.problems, *asked.problems]
     problems += leaks(train.rows, pack.rows)

@@ -55,7 +55,7 @@ def check(registry: Registry, progress: Progress) -> Checked:
             abandoned = len(registry.workspace.abandoned())
             lease.note(names)
         problems += _layout(registry)
-        progress.stage("check", len(names))
+        progress.stage("check", len(names), "files")
         total = 0
         for done, name in enumerate(names, 1):
             path = registry.blobs.path(name)

@@ -62,7 +62,7 @@ def pull(
     """
     with held(registry, reference) as (entry, image):
         target = out or Path(f"{entry.name}.kolm")
-        progress.stage("pull", image.total_bytes)
+        progress.stage("pull", image.total_bytes, "bytes")
         with staged(target) as stream:
             assemble(image, registry.blobs, stream, progress)
             report, _ = verified(stream, target, trust, entry.cid, allow_untrusted=allow_untrusted)

@@ -131,7 +131,7 @@ class Registry:
 
     def _push(self, bundle: Bundle, tag: Tag | None, lease: Lease, progress: Progress) -> Stored:
         image = image_of(bundle)
-        progress.stage("store", image.total_bytes)
+        progress.stage("store", image.total_bytes, "bytes")
         lease.protect([file.hex for file in image.blobs])
         done = written = 0
         for file in image.blobs:

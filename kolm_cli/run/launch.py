@@ -129,7 +129,7 @@ class _Follower:
     def _tell(self, event: dict[str, Any]) -> None:
         match event["event"]:
             case "stage":
-                self.progress.stage(event["name"], event["total"])
+                self.progress.stage(event["name"], event["total"], event["unit"])
             case "advance":
                 self.progress.advance(event["done"], **event["figures"])
             case _:

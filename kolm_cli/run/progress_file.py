@@ -18,9 +18,9 @@ class FileProgress:
             self._stream.write(json.dumps(event) + "\n")
             self._stream.flush()
 
-    def stage(self, name: str, total: int | None = None) -> None:
+    def stage(self, name: str, total: int | None = None, unit: str = "") -> None:
         """A stage begins."""
-        self._write({"event": "stage", "name": name, "total": total})
+        self._write({"event": "stage", "name": name, "total": total, "unit": unit})
 
     def advance(self, done: int, **figures: float | str) -> None:
         """Units of the stage are finished."""

@@ -105,7 +105,7 @@ class Worker:
     def predict(self, model: torch.nn.Module, pack: list[Row], path: Path, *, stage: str) -> None:
         """Answer the pack, each process its share, and write the answers in the pack's order."""
         mine = pack[self.state.process_index :: self.state.num_processes]
-        self.progress.stage(stage, len(mine))
+        self.progress.stage(stage, len(mine), "rows")
         answers = self.answerer(model).answer_all(
             mine,
             batch_size=self.orders.batch_size,

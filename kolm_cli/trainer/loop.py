@@ -140,7 +140,7 @@ class Observer(TrainerCallback):
         """Start the clock, at the step that a resumed run begins with."""
         self._began = self._shown = time.monotonic()
         self._first_step = state.global_step
-        self._progress.stage("train", state.max_steps)
+        self._progress.stage("train", state.max_steps, "steps")
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Gradients of the whole step are complete here, and are cleared right after it."""

@@ -10,21 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from kolm_cli.cli.live import (
-    PLAIN_INTERVAL,
-    LiveDisplay,
-    PlainDisplay,
-    describe,
-    duration,
-    progress_for,
-)
+from kolm_cli.cli.bars import LiveDisplay
+from kolm_cli.cli.figures import count, describe, duration, size
+from kolm_cli.cli.live import PLAIN_INTERVAL, PlainDisplay, progress_for
 from kolm_cli.cli.output import Output
+from kolm_cli.cli.pace import Pace
 from kolm_cli.core.progress import Progress
 
 WORK = """
 import sys, time
 from kolm_cli.cli.live import progress_for
 from kolm_cli.cli.output import Output
+from kolm_cli.cli.pace import Pace
 output = Output(as_json="--json" in sys.argv)
 with progress_for(output, quiet="--quiet" in sys.argv) as progress:
     progress.stage("checking")
@@ -81,8 +78,9 @@ def on_a_terminal(*arguments: str, **environment: str) -> tuple[str, int]:
         return received.decode(), process.wait()
 
 
-def test_a_log_gets_few_plain_lines_and_stdout_only_the_result() -> None:
-    out, err = piped()
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_log_gets_few_plain_lines_and_stdout_only_the_result(options: tuple[str, ...]) -> None:
+    out, err = piped(*options)
     assert out == "result\n"
     assert err.splitlines() == [
         "checking ...",
@@ -92,9 +90,8 @@ def test_a_log_gets_few_plain_lines_and_stdout_only_the_result() -> None:
     ]
 
 
-@pytest.mark.parametrize("option", ["--json", "--quiet"])
-def test_json_and_quiet_show_notes_only(option: str) -> None:
-    out, err = piped(option)
+def test_quiet_shows_notes_only() -> None:
+    out, err = piped("--quiet")
     assert out == "result\n"
     assert err == "evals.jsonl:3: [bold]cut to fit\n"
 
@@ -115,6 +112,7 @@ def test_a_terminal_gets_a_bar_and_its_cursor_back() -> None:
 def test_the_cursor_comes_back_when_the_work_fails() -> None:
     text, code = on_a_terminal("--fail")
     assert code == 2
+    assert "stopped after 0:0" in text
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
 
 
@@ -130,10 +128,9 @@ def test_a_dumb_terminal_gets_lines() -> None:
     assert "training: 20/20" in text
 
 
-def test_quiet_and_json_leave_a_terminal_alone() -> None:
-    for option in ("--quiet", "--json"):
-        text, _ = on_a_terminal(option)
-        assert text.strip() == "evals.jsonl:3: [bold]cut to fit"
+def test_quiet_leaves_a_terminal_alone() -> None:
+    text, _ = on_a_terminal("--quiet")
+    assert text.strip() == "evals.jsonl:3: [bold]cut to fit"
 
 
 def test_lines_come_at_most_every_few_seconds(capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,6 +169,33 @@ def test_figures(figures: dict[str, float | str], words: str) -> None:
     assert describe(figures) == words
 
 
+@pytest.mark.parametrize(
+    ("done", "total", "unit", "text"),
+    [
+        (0, 20, "", "0/20"),
+        (1234, 3000, "rows", "1,234/3,000 rows"),
+        (1234, None, "images", "1,234 images"),
+        (1_324_174, 2_648_348, "bytes", "1.3/2.6 MB"),
+        (0, 2_648_348, "bytes", "0.0/2.6 MB"),
+        (3_500_000_000, 16_000_000_000, "bytes", "3.5/16.0 GB"),
+        (12, 900, "bytes", "12/900 B"),
+        (4096, None, "bytes", "4.1 kB"),
+    ],
+)
+def test_counts_have_their_unit(done: int, total: int | None, unit: str, text: str) -> None:
+    assert count(done, total, unit) == text
+
+
+def test_sizes() -> None:
+    assert [size(n) for n in (0, 999, 1000, 2_648_348, 10**12)] == [
+        "0 B",
+        "999 B",
+        "1.0 kB",
+        "2.6 MB",
+        "1000.0 GB",
+    ]
+
+
 def test_durations() -> None:
     assert [duration(s) for s in (-1, 0, 59.6, 3599, 3600)] == [
         "0:00",
@@ -194,6 +218,59 @@ def test_bars_of_stages_that_are_over_say_how_long_they_took() -> None:
         display.close()  # as an error in the middle would
     lines = [re.sub(r"[━╸╺ ]+", " ", line).strip() for line in stream.getvalue().splitlines()]
     assert lines[-2:] == ["reading 7 rows 7, in 1:01", "training 2/4 loss 0.2500, in 0:02"]
+
+
+def test_nothing_shifts_while_figures_change() -> None:
+    """The columns of every line begin where those of the others do, at any width."""
+    for width in (80, 110, 200):
+        clock, stream = Clock(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("COLUMNS", str(width))
+            display = LiveDisplay(Output(), clock=clock, stream=stream)
+        with display:
+            for name, total, unit in (
+                ("read data", None, ""),
+                ("check training rows", 3000, "rows"),
+                ("a name that is longer than its column", 7, "steps"),
+                ("store", 123_456_789, "bytes"),
+            ):
+                display.stage(name, total, unit)
+                clock.now += 1
+                display.advance(5, loss=0.5, tokens_per_second=123456.0)
+            clock.now += 1
+        lines = stream.getvalue().splitlines()[-4:]
+        assert all(len(line) <= width for line in lines)
+        ends = {len(line[: line.index("loss")]) for line in lines}
+        assert len(ends) == 1, lines
+        assert lines[-1].split("loss")[0].endswith(" 0.0/123.5 MB ")
+
+
+def test_the_time_left_follows_the_pace_of_late() -> None:
+    """A slow first batch says nothing of the others; at the end nothing is left."""
+    pace = Pace(0.0)
+    assert pace.seconds_left(100) is None
+    pace.mark(60.0, 1)  # loading, warming up
+    for second in range(1, 81):
+        pace.mark(60.0 + second, 1 + second)
+    left = pace.seconds_left(100)
+    assert left is not None
+    assert left == pytest.approx(19, abs=1)
+    pace.mark(159.0, 100)
+    assert pace.seconds_left(100) is None
+
+
+def test_the_time_left_runs_on_between_two_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    clock = Clock()
+    display = LiveDisplay(Output(), clock=clock, stream=io.StringIO())
+    display.stage("train", 10, "steps")
+    clock.now += 10
+    display.advance(1, loss=0.5)
+    task = display._bars.tasks[-1]
+    assert display._words(task) == "loss 0.5000, 1:30 left"
+    clock.now += 30
+    assert display._words(task) == "loss 0.5000, 1:00 left"
+    display.close()
 
 
 def test_bars_without_any_stage(capsys: pytest.CaptureFixture[str]) -> None:

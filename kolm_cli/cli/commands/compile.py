@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from kolm_cli.cli.live import ProgressOption, progress_for
 from kolm_cli.cli.output import Output
 from kolm_cli.core.errors import ExitCode
 
@@ -24,15 +25,15 @@ def compile_command(
     force: Annotated[
         bool, typer.Option("--force", help="Train even when the same inputs were compiled before.")
     ] = False,
+    progress: ProgressOption = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Train, score, and write a signed .kolm file."""
-    from kolm_cli.cli.live import progress_for
     from kolm_cli.pipeline.compile import compile_spec
 
     output = Output(as_json=json)
-    with progress_for(output) as progress:
-        compiled = compile_spec(spec, out=out, force=force, progress=progress)
+    with progress_for(output, progress) as shown:
+        compiled = compile_spec(spec, out=out, force=force, progress=shown)
     if json:
         output.json(compiled.report)
     else:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
 
+from kolm_cli.cli.live import ProgressKind, ProgressOption
 from kolm_cli.cli.output import Output
-from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.errors import ExitCode, InputError, Problem
 
 
 def register(app: typer.Typer) -> None:
@@ -31,11 +34,12 @@ def demo(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Forget an earlier run in this folder first.")
     ] = False,
+    progress: ProgressOption = None,
 ) -> None:
     """Run the main job on charts that kolm draws itself."""
     from kolm_cli.demo.chain import prepare, steps
 
-    output = Output()
+    output = Output(as_events=progress is ProgressKind.JSON)
     home = folder.absolute() / "home"
     if fresh and home.exists():
         if not (folder / "chart-demo.yaml").is_file():
@@ -52,7 +56,8 @@ def demo(
     environment.pop("KOLM_SIGNING_KEY", None)
     for step in steps(folder, spec):
         output.note(f"\n# {step.says}\n$ kolm {' '.join(step.arguments)}")
-        code = _run(step.arguments, environment)
+        how = ("--progress", progress.value) if progress and step.shows_progress else ()
+        code = _run((*step.arguments, *how), environment)
         if code != 0:
             raise typer.Exit(code)
     output.note(f"\nAll of it took {time.monotonic() - began:.0f} s. What the bundle proves:")
@@ -60,13 +65,25 @@ def demo(
 
 
 def _run(arguments: tuple[str, ...], environment: dict[str, str]) -> int:
-    """Run a command; when interrupted, let it end in order first."""
+    """Run a command, and let it end in order when it is interrupted.
+
+    Ctrl-C reaches the command too, whose first answer is to end in order, and whose second is to
+    end at once: it is handed on only where a signal reached this process alone.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "kolm_cli.cli.app", *arguments], env=environment
     )
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        if number == signal.SIGTERM or len(received) > 1:
+            process.send_signal(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        return process.wait()
-    except KeyboardInterrupt:
-        process.terminate()
-        process.wait()
-        raise
+        code = process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return int(ExitCode.INTERRUPTED) if received else code

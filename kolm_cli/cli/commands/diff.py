@@ -28,7 +28,7 @@ def diff_command(
     json: Annotated[bool, typer.Option("--json", help="One JSON document, in full.")] = False,
 ) -> None:
     """Say what changed from A to B: base, spec, data, modules, scores. Exits 0 either way."""
-    from kolm_cli.bundle.receipt import printable
+    from kolm_cli.core.printable import one_line
     from kolm_cli.registry.differences import compare
     from kolm_cli.registry.pull import as_file
     from kolm_cli.registry.store import Registry
@@ -42,7 +42,7 @@ def diff_command(
         return
     for line in _lines(found):
         # Names of rows and settings are the bundles' own words: they must not steer the terminal.
-        output.data(printable(line))
+        output.data(one_line(line))
 
 
 def _lines(found: Difference) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from kolm_cli.cli.live import ProgressOption, progress_for
 from kolm_cli.cli.output import Output
 from kolm_cli.core.errors import ExitCode
 
@@ -33,15 +34,15 @@ def evaluate(
     ] = None,
     base: BaseOption = None,
     device: DeviceOption = None,
+    progress: ProgressOption = None,
     json: JsonOption = False,
 ) -> None:
     """Score a bundle again, on its own pack or another."""
-    from kolm_cli.cli.live import progress_for
     from kolm_cli.pipeline.evaluate import evaluate_again
 
     output = Output(as_json=json)
-    with progress_for(output) as progress:
-        report = evaluate_again(bundle, pack=pack, base=base, device=device, progress=progress)
+    with progress_for(output, progress) as shown:
+        report = evaluate_again(bundle, pack=pack, base=base, device=device, progress=shown)
     if json:
         output.json(report)
     else:
@@ -67,21 +68,21 @@ def run(
     ] = None,
     base: BaseOption = None,
     device: DeviceOption = None,
+    progress: ProgressOption = None,
     json: JsonOption = False,
 ) -> None:
     """Answer one question with a bundle's adapter."""
-    from kolm_cli.cli.live import progress_for
     from kolm_cli.pipeline.evaluate import answer_one
 
     output = Output(as_json=json)
-    with progress_for(output) as progress:
+    with progress_for(output, progress) as shown:
         report = answer_one(
             bundle,
             images=image or [],
             prompt=prompt,
             base=base,
             device=device,
-            progress=progress,
+            progress=shown,
         )
     if json:
         output.json(report)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from kolm_cli.cli.live import ProgressOption, progress_for
 from kolm_cli.cli.output import Output
 
 
@@ -34,21 +35,21 @@ def pull_command(
     plain_http: Annotated[
         bool, typer.Option("--plain-http", help="Speak http with a host that is not this one.")
     ] = False,
+    progress: ProgressOption = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Write a bundle to a file, byte for byte as it was pushed, if it verifies."""
     from kolm_cli.bundle.trust.file import load_policy
-    from kolm_cli.cli.live import progress_for
     from kolm_cli.registry.publish import pull
 
     policy = load_policy(trust)
     output = Output(as_json=json)
-    with progress_for(output) as progress:
+    with progress_for(output, progress) as shown:
         done = pull(
             reference,
             out,
             policy,
-            progress,
+            shown,
             allow_untrusted=allow_untrusted,
             plain_http=plain_http,
         )

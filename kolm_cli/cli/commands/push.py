@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from kolm_cli.cli.live import ProgressOption, progress_for
 from kolm_cli.cli.output import Output
 
 
@@ -25,15 +26,15 @@ def push_command(
     plain_http: Annotated[
         bool, typer.Option("--plain-http", help="Speak http with a host that is not this one.")
     ] = False,
+    progress: ProgressOption = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Store a bundle under its CID, and under NAME:TAG when that is given."""
-    from kolm_cli.cli.live import progress_for
     from kolm_cli.registry.publish import push
 
     output = Output(as_json=json)
-    with progress_for(output) as progress:
-        done = push(bundle, name, progress, plain_http=plain_http)
+    with progress_for(output, progress) as shown:
+        done = push(bundle, name, shown, plain_http=plain_http)
     if json:
         output.json(done.as_json())
         return

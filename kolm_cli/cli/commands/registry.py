@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from kolm_cli.cli.figures import size
 from kolm_cli.cli.output import Output
 from kolm_cli.core.errors import ExitCode
 
@@ -151,13 +152,3 @@ def check_command(json: Json = False) -> None:
 
 def _lines(cids: Iterable[str], word: str) -> list[str]:
     return [f"{word:<6} {cid}" for cid in cids]
-
-
-def size(count: int) -> str:
-    """Bytes for a person: `12 B`, `3.4 kB`, `120.0 MB`."""
-    value = float(count)
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kolm_cli.cli.live import ProgressOption, progress_for
 from kolm_cli.cli.output import Output
 
 if TYPE_CHECKING:
@@ -26,18 +27,18 @@ def validate(
     show_mask: Annotated[
         int, typer.Option("--show-mask", min=0, help="Print N rows with the supervised part marked")
     ] = 0,
+    progress: ProgressOption = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Check a spec and every row of its data; train nothing."""
-    from kolm_cli.cli.live import progress_for
     from kolm_cli.pipeline.inputs import gather
     from kolm_cli.pipeline.preflight import preflight
 
     output = Output(as_json=json)
-    with progress_for(output) as progress:
-        progress.stage("read spec")
+    with progress_for(output, progress) as shown:
+        shown.stage("read spec")
         inputs = gather(spec)
-        checked = preflight(inputs, progress)
+        checked = preflight(inputs, shown)
     report = _report(inputs, checked)
     masks = _masks(inputs, checked, show_mask)
     if json:

@@ -47,10 +47,10 @@ def verify_command(
 
 
 def _show(output: Output, report: Report) -> None:
-    from kolm_cli.bundle.receipt import printable
+    from kolm_cli.core.printable import one_line
 
     for check in report.checks:
         # What a hostile bundle says of itself must not steer the terminal.
-        output.data(f"{_MARKS[check.ok]:<7} {check.name:<11} {printable(check.detail)}")
+        output.data(f"{_MARKS[check.ok]:<7} {check.name:<11} {one_line(check.detail)}")
     output.data(f"cid     {report.cid or 'none'}")
     output.data(f"state   {report.state}")

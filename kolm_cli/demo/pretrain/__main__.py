@@ -1,11 +1,13 @@
 """`python -m kolm_cli.demo.pretrain OUT`: make the demo's base again."""
 
 import argparse
-import sys
+import logging
 import time
 from pathlib import Path
 
 from kolm_cli.demo.pretrain.build import Recipe, build_base
+
+logger = logging.getLogger(__name__)
 
 _EVERY = 25  # steps between two lines of progress
 
@@ -22,19 +24,19 @@ def main() -> None:
     parser.add_argument("--scored-rows", type=int, default=usual.scored_rows)
     options = vars(parser.parse_args())
     out: Path = options.pop("out")
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     started = time.monotonic()
 
     def progress(stage: str, step: int, steps: int, loss: float) -> None:
         if step % _EVERY == 0 or step == steps:
             seconds = time.monotonic() - started
             line = f"{stage}: step {step} of {steps}, loss {loss:.4f}, {seconds:.0f} s"
-            print(line, file=sys.stderr, flush=True)
+            logger.info(line)
 
     figures = build_base(out, Recipe(**options), progress)
-    print(
+    logger.info(
         f"{out}: style A {figures.style_a.accuracy:.3f}, "
-        f"blank {figures.style_a_blank.accuracy:.3f}, style B {figures.style_b.accuracy:.3f}",
-        file=sys.stderr,
+        f"blank {figures.style_a_blank.accuracy:.3f}, style B {figures.style_b.accuracy:.3f}"
     )
 
 

@@ -62,7 +62,7 @@ def fetch(
         if is_cid(source.reference) and image.cid != source.reference:
             raise VerificationError(Problem(f"holds {image.cid}", str(source)))
         lease.protect([file.hex for file in image.blobs])
-        progress.stage("pull", image.total_bytes)
+        progress.stage("pull", image.total_bytes, "bytes")
         done = 0
         for blob in image.blobs:
             _blob(client, registry, blob, lease, progress, done)

@@ -62,7 +62,7 @@ def send(
         held(registry, Pinned(entry.name, entry.digest)) as (_, image),
         Client(target, write=True, plain_http=plain_http) as client,
     ):
-        progress.stage("push", image.total_bytes)
+        progress.stage("push", image.total_bytes, "bytes")
         done = written = 0
         for blob in image.blobs:
             written += _blob(client, blob, registry.blobs.path(blob.hex), progress, done)

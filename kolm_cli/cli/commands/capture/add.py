@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kolm_cli.cli.commands.capture.options import Json
+from kolm_cli.cli.live import ProgressOption, progress_for
 from kolm_cli.cli.output import Output
 
 To = Annotated[str, typer.Option("--to", metavar="NS", help="The namespace to add to.")]
@@ -91,30 +92,26 @@ def import_file(
             help="Keep only the pixels of each image: EXIF, location, comments go.",
         ),
     ] = False,
+    progress: ProgressOption = None,
     as_json: Json = False,
 ) -> None:
     """Import pairs from a file or a folder; nothing is kept unless every row can be read."""
     from kolm_cli.capture.importing import import_path
     from kolm_cli.capture.store import Store
-    from kolm_cli.cli.commands.capture.screen import Line
 
     output = Output(as_json=as_json)
-    line = Line(output)
-    try:
-        with Store.open() as store:
-            report = import_path(
-                store,
-                path,
-                to,
-                format=format,
-                images=images,
-                tags=tuple(tag or []),
-                skip_bad=skip_bad,
-                strip=strip_metadata,
-                progress=line,
-            )
-    finally:
-        line.clear()
+    with progress_for(output, progress, brief=True) as shown, Store.open() as store:
+        report = import_path(
+            store,
+            path,
+            to,
+            format=format,
+            images=images,
+            tags=tuple(tag or []),
+            skip_bad=skip_bad,
+            strip=strip_metadata,
+            progress=shown,
+        )
     output.note(f"format: {report.format}" + ("" if format else " (recognised)"))
     for key, rows in sorted(report.foreign.items()):
         output.note(f"note: the key {key!r} ({rows} rows) means nothing to kolm and is not kept")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -41,7 +40,7 @@ def rm(
     from kolm_cli.capture.filters import Filter
     from kolm_cli.capture.removal import matching, remove
     from kolm_cli.capture.store import Store
-    from kolm_cli.cli.commands.capture.screen import Line
+    from kolm_cli.cli.live import progress_for
     from kolm_cli.core.errors import InputError, Problem
 
     namespace, ids = _what(what or [])
@@ -57,7 +56,6 @@ def rm(
     if everything and wanted != Filter():
         raise InputError(Problem("--all and a condition exclude each other"))
     output = Output(as_json=as_json)
-    line = Line(output)
     with Store.open() as store:
         numbers = matching(store, namespace, wanted)
         unknown = set(ids) - set(numbers)
@@ -73,8 +71,8 @@ def rm(
             return
         if numbers and not yes:
             _ask(len(numbers))
-        done = remove(store, numbers, line)
-    line.clear()
+        with progress_for(output, brief=True) as progress:
+            done = remove(store, numbers, progress)
     if as_json:
         output.json(dict(done.__dict__))
     else:
@@ -99,11 +97,11 @@ def _what(words: list[str]) -> tuple[str | None, tuple[int, ...]]:
 def _ask(pairs: int) -> None:
     from kolm_cli.core.errors import InputError, Problem
 
-    if not sys.stdin.isatty():
+    if not Output.asks():
         raise InputError(
             Problem(f"{pairs} pairs would be removed for good", fix="add --yes to do it")
         )
-    if not typer.confirm(f"Remove {pairs} pairs for good?", err=True):
+    if not Output.confirm(f"Remove {pairs} pairs for good?"):
         raise typer.Exit(2)
 
 
@@ -120,16 +118,15 @@ def check(
     from kolm_cli.capture.proxy.fetch import Fetcher
     from kolm_cli.capture.proxy.recorder import recover
     from kolm_cli.capture.store import Store
-    from kolm_cli.cli.commands.capture.screen import Line
+    from kolm_cli.cli.live import progress_for
     from kolm_cli.core.errors import ExitCode
 
     output = Output(as_json=as_json)
-    line = Line(output)
     with Store.open() as store:
         # What a proxy that was killed had no time to store.
         recovered = recover(store, CallReader(Fetcher()))
-        report = look(store, line)
-        line.clear()
+        with progress_for(output, brief=True) as progress:
+            report = look(store, progress)
         removed = remove_orphans(store, report.orphaned) if repair else None
     if recovered:
         output.note(f"stored {recovered} calls that a killed proxy had left in its spool")
@@ -201,7 +198,7 @@ def export(
     from kolm_cli.capture.exporting import export as write
     from kolm_cli.capture.split import parse_reference
     from kolm_cli.capture.store import Store
-    from kolm_cli.cli.commands.capture.screen import Line
+    from kolm_cli.cli.live import progress_for
     from kolm_cli.core.errors import InputError, Problem
 
     if accepted and review:
@@ -213,20 +210,16 @@ def export(
         wanted = replace(wanted, usable=True)
     name, split = parse_reference(namespace)
     output = Output(as_json=as_json)
-    line = Line(output)
-    try:
-        with Store.open() as store:
-            report = write(
-                store,
-                Selection(name, split, matching=wanted),
-                out,
-                format,
-                embed=embed,
-                lossy=lossy,
-                progress=line,
-            )
-    finally:
-        line.clear()
+    with Store.open() as store, progress_for(output, brief=True) as progress:
+        report = write(
+            store,
+            Selection(name, split, matching=wanted),
+            out,
+            format,
+            embed=embed,
+            lossy=lossy,
+            progress=progress,
+        )
     if as_json:
         output.json({"pairs": report.pairs, "out": str(report.out), "format": report.format})
     else:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kolm_cli.cli.commands.capture import options
 from kolm_cli.cli.output import Output
+from kolm_cli.core.printable import one_line
 
 if TYPE_CHECKING:
     from kolm_cli.capture.pairs import StoredPair
@@ -47,7 +47,7 @@ def ls(
         name, split = parse_reference(namespace)
         found = store.pairs(name, split=split, matching=wanted, newest_first=True)
         if as_json:
-            _json_list(output, (pair.as_json() for pair in islice(found, limit)))
+            output.json_list(pair.as_json() for pair in islice(found, limit))
             return
         none = True
         for pair in islice(found, limit):
@@ -77,15 +77,6 @@ def _namespaces(store: Store, output: Output) -> None:
         output.note("no pairs yet; kolm capture import FILE --to NS brings some in")
 
 
-def _json_list(output: Output, items: Any) -> None:
-    """One JSON document, written item by item: a million pairs must not stand in memory."""
-    before = "["
-    for item in items:
-        output.data(f"{before}\n  {json.dumps(item, ensure_ascii=False)}".removesuffix("\n"))
-        before = ","
-    output.data("[]" if before == "[" else "]")
-
-
 def _line(*cells: str) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, _WIDTHS, strict=True))
 
@@ -108,14 +99,9 @@ def _summary(pair: StoredPair) -> str:
 
 
 def _short(text: str, width: int = 40) -> str:
-    """`text` on one line; control characters, which could steer the terminal, are shown."""
-    plain = plain_text(" ".join(text.split()))
+    """`text` on one line; control characters are spelt out."""
+    plain = one_line(" ".join(text.split()))
     return plain if len(plain) <= width else plain[: width - 1] + "…"
-
-
-def plain_text(text: str) -> str:
-    """`text` with control characters escaped: captured text must not steer the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def show(
@@ -125,7 +111,6 @@ def show(
 ) -> None:
     """Print a pair, and its picture in terminals that can show one."""
     import os
-    import sys
 
     from kolm_cli.capture.store import Store
     from kolm_cli.cli.commands.capture import terminal_picture
@@ -143,20 +128,26 @@ def show(
                 }
             )
             return
-        way = terminal_picture.way(os.environ) if picture and sys.stdout.isatty() else None
+        way = (
+            terminal_picture.way(os.environ)
+            if picture and output.on_terminal(stdout=True)
+            else None
+        )
         _header(pair, output)
         for message in pair.conversation.as_json():
             output.data(f"\n{message['role']}:")
             for part in message["content"]:
                 if part["type"] == "text":
-                    output.data(plain_text(part["text"]))
+                    output.data(part["text"])
                     continue
                 path = store.image_path(part["sha256"])
                 output.data(f"[image {path}]")
                 if way is not None and path.is_file():
-                    output.data(terminal_picture.draw(path.read_bytes(), way))
+                    output.draw(
+                        terminal_picture.draw(path.read_bytes(), way) + "\n", on_stdout=True
+                    )
         for answer in pair.answers:
-            output.data(f"\nalso accepted:\n{plain_text(answer)}")
+            output.data(f"\nalso accepted:\n{answer}")
 
 
 def _header(pair: StoredPair, output: Output) -> None:
@@ -164,12 +155,12 @@ def _header(pair: StoredPair, output: Output) -> None:
 
     output.data(f"pair {pair.id} in {pair.namespace}")
     output.data(f"digest    {pair.digest}")
-    output.data(f"captured  {time_text(pair.captured)} from {plain_text(pair.source)}")
+    output.data(f"captured  {time_text(pair.captured)} from {one_line(pair.source)}")
     if pair.model:
-        output.data(f"model     {plain_text(pair.model)}")
+        output.data(f"model     {one_line(pair.model)}")
     if pair.tags:
-        output.data(f"tags      {plain_text(', '.join(pair.tags))}")
-    by = f" by {plain_text(pair.reviewer)}" if pair.reviewer else ""
+        output.data(f"tags      {one_line(', '.join(pair.tags))}")
+    by = f" by {one_line(pair.reviewer)}" if pair.reviewer else ""
     output.data(f"review    {pair.review}{by}")
     if pair.corrected_from:
         output.data(f"corrected from {pair.corrected_from}")
@@ -194,16 +185,15 @@ def stats(
     from kolm_cli.capture.near_duplicates import near_duplicates
     from kolm_cli.capture.stats import stats as count
     from kolm_cli.capture.store import Store
-    from kolm_cli.cli.commands.capture.screen import Line
+    from kolm_cli.cli.live import progress_for
 
     output = Output(as_json=as_json)
     with Store.open() as store:
         found = count(store, namespace)
         if near:
-            line = Line(output)
-            alike = near_duplicates(store, namespace, distance=distance, progress=line)
-            pairs = list(islice(alike, limit + 1))
-            line.clear()
+            with progress_for(output, brief=True) as progress:
+                alike = near_duplicates(store, namespace, distance=distance, progress=progress)
+                pairs = list(islice(alike, limit + 1))
             found["near_duplicates"] = [item.as_json() for item in pairs[:limit]]
             found["more_near_duplicates"] = len(pairs) > limit
     if as_json:
@@ -221,7 +211,7 @@ def stats(
             if value:
                 output.note(f"stopped at {limit}; --limit shows more")
         elif isinstance(value, dict):
-            text = ", ".join(f"{plain_text(str(k))} {v}" for k, v in value.items())
+            text = ", ".join(f"{one_line(str(k))} {v}" for k, v in value.items())
             output.data(f"{key:<10}{text}")
         else:
             output.data(f"{key:<10}{value}")

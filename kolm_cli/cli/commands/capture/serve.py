@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
-import sys
 import threading
-import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
-from kolm_cli.cli.commands.capture.look import plain_text
 from kolm_cli.cli.output import Output
 
 
@@ -69,20 +65,21 @@ def proxy(
         home=home,
     )
     output = Output()
-    screen = _Screen(output, to, upstream) if sys.stderr.isatty() and not as_json else None
+    screen = _Screen(output, to, upstream) if output.on_terminal() and not as_json else None
 
     def write(event: dict[str, Any]) -> None:
         if screen is not None:
             screen.show(event)
         else:
-            output.data(json.dumps(event, ensure_ascii=False))
-            sys.stdout.flush()
+            output.json_line(event)
 
     reporter = _Reporter(write)
     try:
         run(settings, reporter.report)
     finally:
         reporter.close()
+        if screen is not None:
+            screen.close()
 
 
 class _Reporter:
@@ -115,36 +112,34 @@ class _Screen:
     """A few lines that are redrawn in place."""
 
     def __init__(self, output: Output, namespace: str, upstream: str) -> None:
+        # rich is slow to load, and only a terminal needs it.
+        from kolm_cli.cli.bars import LiveLines
+
         self._output = output
         self._head = f"capturing to {namespace}, upstream {upstream}"
-        self._lines = 0
-        self._begun = time.monotonic()
+        self._drawn = LiveLines()
 
     def show(self, event: dict[str, Any]) -> None:
         if event["event"] == "listening":
             self._output.note(f"{self._head}\nbase URL  {event['url']}/v1   (Ctrl-C stops)")
             return
-        if self._lines:
-            sys.stderr.write(f"\x1b[{self._lines}A\x1b[J")
+        calls = f"{event['in_flight']} under way, {event.get('rate', 0):.0f}/s"
+        pairs = f"{event['new_pairs']} new, {event['without_pair']} calls without a pair"
         lines = [
-            f"calls     {event['calls']}  ({event['in_flight']} under way, "
-            f"{event.get('rate', 0):.0f}/s)",
-            f"pairs     {event['pairs']}  ({event['new_pairs']} new, "
-            f"{event['without_pair']} calls without a pair)",
+            (f"calls     {event['calls']}  ({calls})", ""),
+            (f"pairs     {event['pairs']}  ({pairs})", ""),
         ]
         missed = event["not_recorded"] + event["faults"]
         if missed or event["trouble"]:
-            red, plain = ("\x1b[31m", "\x1b[0m") if self._output.colour() else ("", "")
-            lines.append(
-                f"{red}RECORDING {event['trouble'] or 'is working again'}; "
-                f"{missed} calls missed{plain}"
-            )
+            state = event["trouble"] or "is working again"
+            lines.append((f"RECORDING {state}; {missed} calls missed", "red"))
         if event["last"]:
             text = ", ".join(f"{key}: {value}" for key, value in event["last"].items())
-            lines.append(f"last      {plain_text(' '.join(text.split()))[:100]}")
-        sys.stderr.write("\n".join(lines) + "\n")
-        sys.stderr.flush()
-        self._lines = len(lines)
+            lines.append((f"last      {' '.join(text.split())}", ""))
+        self._drawn.show(lines)
+
+    def close(self) -> None:
+        self._drawn.close()
 
 
 def review(
@@ -172,8 +167,7 @@ def review(
     output = Output()
 
     def ready(url: str) -> None:
-        output.data(url)
-        sys.stdout.flush()
+        output.data(url, flush=True)
         output.note("a accepts, r rejects, e edits, j and k move, u takes back; Ctrl-C stops")
         if browse:
             webbrowser.open(url)

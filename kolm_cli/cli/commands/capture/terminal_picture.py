@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Mapping
 from typing import Literal
 
+from kolm_cli.core.printable import one_line
+
 Way = Literal["kitty", "iterm", "blocks"]
 _KITTY_CHUNK = 4096
 
@@ -34,7 +36,7 @@ def draw(data: bytes, by: Way) -> str:
     try:
         image = decode_rgb(data)
     except ImageError as error:
-        return f"[cannot be drawn: {error}]"
+        return f"[cannot be drawn: {one_line(str(error))}]"
     columns = min(60, shutil.get_terminal_size().columns)
     if by == "blocks":
         # Two pixels in one character cell: the upper half block, and the background below it.

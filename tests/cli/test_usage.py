@@ -1,0 +1,106 @@
+"""A wrong command line: said as every other error is, with exit 2 and the help that tells more."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.core.test_printable import steering
+
+KOLM = [sys.executable, "-m", "kolm_cli.cli.app"]
+
+
+def kolm(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*KOLM, *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("compile",), "Missing argument"),
+        (("compile", "--froce", "x"), "No such option: --froce"),
+        (("compil",), "Did you mean 'compile'"),
+        (("capture", "add", "--to"), "--to"),
+        (("validate", "x", "--progress", "loud"), "'loud' is not one of"),
+    ],
+)
+def test_what_is_wrong_and_where_help_is(arguments: tuple[str, ...], words: str) -> None:
+    done = kolm(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert words in done.stderr
+    assert "--help" in done.stderr.splitlines()[-1]
+    assert done.stdout == ""
+
+
+def test_with_json_it_is_a_document() -> None:
+    done = kolm("compile", "--froce", "--json")
+    assert done.returncode == 2
+    assert "--froce" in json.loads(done.stdout)["error"]["problems"][0]["what"]
+
+
+def test_a_group_without_a_command_shows_its_help() -> None:
+    done = kolm("capture")
+    assert done.returncode == 2
+    assert "Usage:" in done.stderr
+    assert "error:" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("compile", "\x1b[2Jspec.yaml"),
+        ("--\x1b[2J",),
+        ("\x9b2J",),
+        ("capture", "import", "\u202e.jsonl", "--to", "ns"),
+        ("receipt", "\x1b]0;x\x07.kolm"),
+        ("sign", "\x1b[2J.kolm"),
+        ("push", "\x1b[2J.kolm"),
+        ("unpack", "\x1b[2J.kolm", "x"),
+        ("diff", "\x1b[2J.kolm", "\x1b[2J.kolm"),
+        ("verify", "\x1b[2J.kolm", "--json"),
+    ],
+    ids=lambda arguments: ascii(arguments[0]),
+)
+def test_names_cannot_steer_the_terminal(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*KOLM, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "KOLM_HOME": str(tmp_path / "home")},
+    )
+    assert done.returncode == 2, done.stderr
+    assert not steering(done.stdout + done.stderr, but="\n\t")
+
+
+def test_spec_keys_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text('kolm: 1\nname: x\n"\\e[2J\\u202e": 1\n"\\x9b": 2\n')
+    done = kolm("compile", str(tmp_path / "x.yaml"))
+    assert done.returncode == 2
+    assert r"\x1b[2J\u202e" in done.stderr
+    assert not steering(done.stderr, but="\n")
+
+
+def test_a_place_without_permission_is_no_fault(tmp_path: Path) -> None:
+    done = kolm("init", str(tmp_path / ("n" * 300)))
+    assert done.returncode in (2, 5)
+    assert "File name too long" in done.stderr
+
+
+def test_sigint_is_exit_130() -> None:
+    code = (
+        "import os, signal, sys, kolm_cli.cli.app as app\n"
+        "import kolm_cli.bundle.receipt as b\n"
+        "b.read_receipt = lambda path: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.argv = ['kolm', 'receipt', 'x']; app.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr == "Interrupted.\n"

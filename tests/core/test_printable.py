@@ -1,0 +1,69 @@
+"""No character that steers a terminal passes, whatever the text."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kolm_cli.core.printable import json_text, one_line, printable
+
+ANYTHING = st.text(st.characters(codec=None), max_size=200)
+HOSTILE = st.text(
+    st.sampled_from("a\n\t\r\x00\x07\x08\x1b\x7f\x85\x9b\xad\u061c\u200e\u202e\u2066\u2028\ufeff")
+    | st.sampled_from("\ud800\udfff\U000e0041é字\u200d\u3000"),
+    max_size=60,
+)
+
+
+def steering(text: str, *, but: str) -> set[str]:
+    """Characters that steer, hide or cannot be written."""
+    return {
+        c
+        for c in text
+        if c not in but
+        and c not in "\u200c\u200d"
+        and unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+    }
+
+
+@given(ANYTHING | HOSTILE)
+def test_nothing_that_steers_passes(text: str) -> None:
+    assert not steering(printable(text), but="\n\t")
+    assert not steering(one_line(text), but="")
+    assert not steering(json_text({text: [text]}, indent=2), but="\n")
+    assert not steering(json_text(text), but="")
+    printable(text).encode()
+
+
+@given(ANYTHING | HOSTILE)
+def test_json_reads_back_as_it_was(text: str) -> None:
+    # Two lone surrogates beside each other are a pair once they are read.
+    whole = json.loads(json.dumps(text))
+    assert json.loads(json_text({"a": text})) == {"a": whole}
+
+
+@given(ANYTHING | HOSTILE)
+def test_what_is_made_printable_stays_so(text: str) -> None:
+    assert printable(printable(text)) == printable(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\nb\tc", "a\nb\tc"),
+        ("\x1b[2J", r"\x1b[2J"),
+        ("\x9b2J\u202e\r", r"\x9b2J\u202e\r"),
+        ("größer 漢字 \u3000 👩\u200d🔬", "größer 漢字 \u3000 👩\u200d🔬"),
+        ("\udcff", r"\udcff"),
+    ],
+)
+def test_examples(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_one_line_cannot_forge_a_line() -> None:
+    assert one_line("ok\nstate   trusted") == r"ok\nstate   trusted"
