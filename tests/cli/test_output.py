@@ -75,15 +75,12 @@ def test_events_are_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     output.note("careful")
     output.error(InputError(Problem("odd", "x:1", "mend it"), hint="kolm init"))
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert lines == [
-        {"event": "note", "text": "careful"},
-        {
-            "event": "error",
-            "exit_code": 2,
-            "problems": [{"what": "odd", "where": "x:1", "fix": "mend it"}],
-            "hint": "kolm init",
-        },
-    ]
+    note, error = lines
+    assert note == {"event": "note", "text": "careful"}
+    assert error["event"] == "error"
+    assert error["exit_code"] == 2
+    assert {"what": "odd", "where": "x:1", "fix": "mend it"}.items() <= error["problems"][0].items()
+    assert error["hint"] == "kolm init"
 
 
 def test_a_long_list_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:
