@@ -1,1 +1,1 @@
-"""Captured pairs: one record, the store, importers, the proxy."""
+"""Captured pairs: the store, imports and exports, the proxy, the review page."""

@@ -16,24 +16,12 @@ from kolm_cli.capture.split import Split
 from kolm_cli.capture.store import Store
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.core.progress import Progress, Silent
-from kolm_cli.formats.fields import Shape
-from kolm_cli.formats.shapes import anthropic, openai, rows, sharegpt, trl
-from kolm_cli.formats.shapes.writing import CannotError, Exported, ImageForms
-from kolm_cli.formats.writers import files
-from kolm_cli.formats.writers.images import StoredImages
-from kolm_cli.formats.writers.parquet import Parquet
+from kolm_cli.formats import catalog
+from kolm_cli.formats.shapes import rows
+from kolm_cli.formats.stored_images import StoredImages
+from kolm_cli.formats.writing import CannotError, Exported, ImageForms, Target
 
-# Formats of JSON lines (or, for sharegpt, an array), by their shape.
-_LINES: dict[str, Shape] = {
-    "rows": rows.SHAPE,
-    "trl-messages": trl.MESSAGES,
-    "trl-prompt": trl.PROMPT,
-    "openai-finetune": openai.FINETUNE,
-    "openai-chat": openai.CHAT,
-    "anthropic": anthropic.SHAPE,
-    "sharegpt": sharegpt.SHAPE,
-}
-FORMATS = (*_LINES, "csv", "parquet", "imagefolder", "sidecar", "webdataset")
+FORMATS = catalog.written_names()
 
 
 @dataclass
@@ -91,8 +79,7 @@ def export(
             cannot hold (all of them).
     """
     progress = progress or Silent()
-    if format not in FORMATS:
-        raise InputError(Problem(f"there is no export format {format!r}", "", _one_of()))
+    catalog.check_format(format, FORMATS)
     places = [out, out.parent / f"{out.stem}.images"]
     for place in places:
         if os.path.lexists(place):
@@ -100,16 +87,20 @@ def export(
     if not out.parent.is_dir():
         raise InputError(Problem("there is no such folder", where=str(out.parent)))
     plan = _Plan.of(wanted.of(store))
+    container, shape = catalog.written(format, simple=plan.simple)
+    if embed and not container.embeds:
+        raise InputError(Problem(f"--embed changes nothing in {format}", fix="leave it out"))
     work = Path(mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     problems: list[Problem] = []
     done = 0
     try:
         progress.stage(f"writing {out.name}", plan.pairs, "pairs")
-        sink = _sink(format, work / out.name, f"{out.stem}.images", plan, store, embed)
-        with contextlib.closing(sink):
+        images = StoredImages(store.files.path)
+        target = Target(work / out.name, f"{out.stem}.images", images, shape, embed, plan.one_image)
+        with contextlib.closing(container.writer(target)) as writer:
             for pair in wanted.of(store):
                 try:
-                    sink.write(Exported(pair.pair, lossy))
+                    writer.write(Exported(pair.pair, lossy))
                 except CannotError as error:
                     problems.append(Problem(str(error), where=f"pair {pair.id}"))
                 done += 1
@@ -127,16 +118,12 @@ def export(
     return ExportReport(done, out, format)
 
 
-def _one_of() -> str:
-    return f"one of {', '.join(FORMATS)}"
-
-
 @dataclass
 class _Plan:
     """What must be known of all pairs before the first is written."""
 
     pairs: int = 0
-    single: bool = True
+    one_image: bool = True
     simple: bool = True
 
     @classmethod
@@ -145,34 +132,10 @@ class _Plan:
         nothing = ImageForms(str, lambda _: b"", str)
         for pair in pairs:
             plan.pairs += 1
-            plan.single &= len(pair.conversation.images) == 1
+            plan.one_image &= len(pair.conversation.images) == 1
             if plan.simple:
                 try:
                     rows.SHAPE.render(Exported(pair.pair), nothing)
                 except CannotError:
                     plan.simple = False
         return plan
-
-    @property
-    def shape(self) -> Shape:
-        """Kolm's rows when every pair is one question and one answer, else TRL's messages."""
-        return rows.SHAPE if self.simple else trl.MESSAGES
-
-
-def _sink(
-    format: str, path: Path, images_name: str, plan: _Plan, store: Store, embed: bool
-) -> files.Sink:
-    images = StoredImages(store.files.path)
-    if format == "sharegpt":
-        return files.Array(path, images_name, images, sharegpt.SHAPE, embed)
-    if format == "csv":
-        return files.Table(path, images_name, images, rows.SHAPE, embed)
-    if format == "parquet":
-        return Parquet(path, images, trl.MESSAGES)
-    if format == "imagefolder":
-        return files.ImageFolder(path, images, plan.shape, plan.single)
-    if format == "sidecar":
-        return files.Sidecar(path, images, plan.shape)
-    if format == "webdataset":
-        return files.Tar(path, images, plan.shape)
-    return files.Lines(path, images_name, images, _LINES[format], embed)

@@ -74,7 +74,7 @@ def import_path(
 
     Args:
         store: where the pairs go.
-        path: a file or folder of any format of `importers.catalog`.
+        path: a file or folder of any format of `formats.catalog`.
         namespace: the namespace to add to.
         format: see `RowReader`.
         images: the folder that relative image paths start from.

@@ -7,17 +7,18 @@ import re
 import sqlite3
 from array import array
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Literal
 
 from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.names import RULE, is_name
 
 SCHEME = "capture:"
 TRAIN_SHARE = Decimal("0.9")
 Name = Literal["train", "eval"]
 _PARTS: dict[str, Name] = {"train": "train", "eval": "eval"}
-# What a spec may say (`spec.model.is_name`), which is not imported as it loads pydantic.
-_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
+# Plain decimals only: every digit counts, so a number has one value everywhere.
+_SHARE = re.compile(r"0?\.[0-9]{1,18}")
 # Names the rule: another rule would need another prefix, and give other splits.
 _SALT = b"kolm-split-1:"
 
@@ -43,13 +44,10 @@ class Split:
         part, colon, share = text.partition(":")
         name = _PARTS.get(part)
         if name:
-            usual = TRAIN_SHARE if part == "train" else 1 - TRAIN_SHARE
-            try:
-                number = Decimal(share) if colon else usual
-            except InvalidOperation:
-                number = Decimal(-1)
-            if number.is_finite() and 0 < number < 1:
-                return cls(name, number)
+            if not colon:
+                return cls(name, TRAIN_SHARE if part == "train" else 1 - TRAIN_SHARE)
+            if _SHARE.fullmatch(share) and Decimal(share) > 0:
+                return cls(name, Decimal(share))
         raise InputError(
             Problem(
                 f"{text!r} is not a split",
@@ -74,19 +72,18 @@ def check_namespace(name: str) -> str:
     Raises:
         InputError: it could not stand in a spec, or it is a number, which would name a pair.
     """
-    if _NAMESPACE.fullmatch(name) and ".." not in name and not name.isdecimal():
+    if is_name(name) and not name.isdecimal():
         return name
     raise InputError(
         Problem(
             f"{name!r} is not a namespace",
-            fix="use at most 64 of a-z 0-9 . _ - with a letter or digit at both ends, "
-            "and not digits alone",
+            fix=f"use {RULE}, and not digits alone",
         )
     )
 
 
 def parse_reference(text: str) -> tuple[str, Split | None]:
-    """Read what a spec writes: `capture:NS`, `capture:NS@train`, `capture:NS@eval:0.2`.
+    """Read `capture:NS`, `capture:NS@train` or `capture:NS@eval:0.2`, for specs and commands.
 
     Raises:
         InputError: the namespace or the split is not one.

@@ -1,20 +1,23 @@
-"""The formats that `kolm capture import` reads.
+"""The formats that `kolm capture import` reads and `kolm capture export` writes.
 
-A format is where records stand (a container) and how a record spells a conversation (a shape).
+A format is where records are kept (a container) and how a record spells a conversation (a shape).
 To add one: a module in `containers/` or `shapes/`, and a line here.
 """
 
 from __future__ import annotations
 
+import difflib
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.formats.fields import RawRow, Shape
 from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.shapes import anthropic, openai, rows, sharegpt, trl
+from kolm_cli.formats.writing import RowWriter, Target
 
 # In the order in which a record is offered to them: the most particular first.
 SHAPES: tuple[Shape, ...] = (
@@ -28,36 +31,90 @@ SHAPES: tuple[Shape, ...] = (
 )
 
 
+# What a written container holds: any shape, one of these two as the pairs need, or only one.
+_ANY, _AS_NEEDED = "any", "as needed"
+
+
 @dataclass(frozen=True)
 class Container:
-    """A kind of file or folder; its module is loaded when a file of the kind is read."""
+    """A kind of file or folder; its module is loaded when a file of the kind is met.
+
+    Attributes:
+        name: what `--format` takes.
+        summary: one line for a reader.
+        module: its module in `containers/`: `read`, and `writer` where it is written too.
+        suffixes: how the names of its files end; none for folders.
+        holds: what it is written with: `_ANY`, `_AS_NEEDED` (kolm's rows when every pair is one
+            question and one answer, else TRL's messages), or the name of a shape; "" when it is
+            only read.
+        embeds: `--embed` makes a difference to it.
+    """
 
     name: str
     summary: str
     module: str
     suffixes: tuple[str, ...] = ()
+    holds: str = _AS_NEEDED
+    embeds: bool = False
 
     def read(self, path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
         """Every record, or the problem in its place; `name` stands for the path in messages."""
-        module = importlib.import_module(f"kolm_cli.formats.containers.{self.module}")
-        found: Iterator[RawRow | Problem] = module.read(path, images, name)
+        found: Iterator[RawRow | Problem] = self._loaded().read(path, images, name)
         return found
 
+    def writer(self, target: Target) -> RowWriter:
+        """What writes `target`."""
+        made: RowWriter = self._loaded().writer(target)
+        return made
 
+    def _loaded(self) -> ModuleType:
+        return importlib.import_module(f"kolm_cli.formats.containers.{self.module}")
+
+
+JSON = Container(
+    "json",
+    "JSON lines, or a JSON array",
+    "jsontext",
+    (".jsonl", ".ndjson", ".json"),
+    _ANY,
+    embeds=True,
+)
 CONTAINERS: tuple[Container, ...] = (
-    Container("json", "JSON lines, or a JSON array", "jsontext", (".jsonl", ".ndjson", ".json")),
-    Container("csv", "CSV with a header", "csvtext", (".csv",)),
-    Container("parquet", "Parquet with images inside", "parquet", (".parquet",)),
+    JSON,
+    Container("csv", "CSV with a header", "csvtext", (".csv",), rows.SHAPE.name, embeds=True),
+    Container("parquet", "Parquet with images inside", "parquet", (".parquet",), trl.MESSAGES.name),
     Container("webdataset", "WebDataset tar", "webdataset", (".tar", ".tar.gz", ".tgz")),
     Container("imagefolder", "a folder with metadata.jsonl or metadata.csv", "imagefolder"),
     Container("sidecar", "a folder of name.png beside name.json", "sidecar"),
-    Container("folder", "a folder of .jsonl or .csv files", "folder"),
+    Container("folder", "a folder of .jsonl or .csv files", "folder", holds=""),
 )
 
 
 def names() -> tuple[str, ...]:
-    """Everything that `--format` takes."""
+    """Everything that `--format` of an import takes."""
     return (*(shape.name for shape in SHAPES), *(container.name for container in CONTAINERS))
+
+
+def written_names() -> tuple[str, ...]:
+    """Everything that `--format` of an export takes: what is read, but for what is only read."""
+    return tuple(
+        name for name in names() if name not in {c.name for c in CONTAINERS if not c.holds}
+    )
+
+
+def written(format: str, *, simple: bool) -> tuple[Container, Shape]:
+    """How `format`, one of `written_names()`, is written.
+
+    Args:
+        format: the name of a shape, written as JSON, or of a container.
+        simple: every pair is one question and one answer, as kolm's rows hold them.
+    """
+    named = {shape.name: shape for shape in SHAPES}
+    if format in named:
+        return JSON, named[format]
+    container = next(c for c in CONTAINERS if c.name == format)
+    needed = rows.SHAPE if simple else trl.MESSAGES
+    return container, named.get(container.holds, needed)
 
 
 def container_for(path: Path, format: str | None) -> Container:
@@ -104,15 +161,13 @@ def _recognise(path: Path) -> str | None:
     return "sidecar" if next(path.rglob("*.json"), None) else None
 
 
-def check_format(format: str | None) -> None:
-    """Raise `InputError` unless `format` is None or one of `names()`."""
-    if format is not None and format not in names():
-        import difflib
-
-        close = difflib.get_close_matches(format, names(), 1)
+def check_format(format: str, known: Sequence[str]) -> None:
+    """Raise `InputError` unless `format` is one of `known`."""
+    if format not in known:
+        close = difflib.get_close_matches(format, known, 1)
         raise InputError(
             Problem(
                 f"there is no format {format!r}",
-                fix=f"did you mean {close[0]!r}?" if close else f"one of {', '.join(names())}",
+                fix=f"did you mean {close[0]!r}?" if close else f"one of {', '.join(known)}",
             )
         )

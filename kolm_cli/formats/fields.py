@@ -11,7 +11,7 @@ from typing import Any
 from kolm_cli.core.errors import Problem
 from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.kinds import kind_of
-from kolm_cli.formats.shapes.writing import Exported, ImageForms
+from kolm_cli.formats.writing import Exported, ImageForms
 from kolm_cli.records.images import ImageSource
 from kolm_cli.records.pair import HasPair, Pair
 from kolm_cli.records.pictures import ImageError, ImageFacts
@@ -174,6 +174,7 @@ class Shape:
             that leaves no conversation.
         keys: every key it knows.
         render: writes a pair as a record; raises `CannotError` for what has no place in it.
+        array: programs read it as one JSON array instead of lines.
     """
 
     name: str
@@ -182,3 +183,4 @@ class Shape:
     parse: Callable[[Fields], Pair | None]
     keys: frozenset[str]
     render: Callable[[Exported, ImageForms], dict[str, Any]]
+    array: bool = False

@@ -52,7 +52,8 @@ class RowReader:
         checker: ImageChecker | None = None,
         strip: bool = False,
     ) -> None:
-        catalog.check_format(format)
+        if format is not None:
+            catalog.check_format(format, catalog.names())
         if not path.exists():
             raise InputError(Problem("there is no such file or folder", where=str(path)))
         if not path.is_dir() and not path.is_file():

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from kolm_cli.core.names import RULE, is_name
 from kolm_cli.spec.section import Conflict, Section, custom_error
 from kolm_cli.spec.train import Count, TrainSection
 
@@ -23,23 +23,12 @@ __all__ = [
     "is_name",
 ]
 
-_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
-
-
-def is_name(text: str) -> bool:
-    """Whether `text` may name a spec, a capture namespace or a split.
-
-    At most 64 of `a-z 0-9 . _ -`, a letter or digit at both ends, no two dots in a row: safe as
-    a file name everywhere and as a repository name of an OCI registry.
-    """
-    return _NAME.fullmatch(text) is not None and ".." not in text
-
 
 def _name(text: str) -> str:
     if not is_name(text):
         raise custom_error(
             f"{text!r:.70} cannot be a name",
-            "write at most 64 of a-z 0-9 . _ - with a letter or digit at both ends",
+            f"write {RULE}",
         )
     return text
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from kolm_cli.spec.model import is_name
+from kolm_cli.capture.split import parse_reference
+from kolm_cli.core.errors import InputError
 
 FILE_ENDINGS = (".jsonl", ".ndjson", ".json", ".parquet", ".csv", ".tar", ".tar.gz", ".tgz")
-# `kolm_cli.capture.split` says what they mean.
-_SPLIT = re.compile(r"(train|eval)(:0?\.[0-9]+)?")
 FORMS = (
     "write capture:NAME, capture:NAME@train, capture:NAME@eval:0.2, a folder or a file"
     f" ({' '.join(FILE_ENDINGS)})"
@@ -23,7 +21,7 @@ class CaptureSource:
 
     Attributes:
         namespace: the namespace they were captured to.
-        split: the named part of it, or None for all of it.
+        split: the named part of it as it was written, or None for all of it.
     """
 
     namespace: str
@@ -53,12 +51,11 @@ def parse_source(value: str, folder: Path) -> Source:
     """
     scheme, colon, rest = value.partition(":")
     if colon and scheme == "capture":
-        namespace, at, split = rest.partition("@")
-        if not is_name(namespace):
-            raise ValueError(f"{namespace!r} cannot be the name of a capture namespace")
-        if at and not _SPLIT.fullmatch(split):
-            raise ValueError(f"{split!r} is not a split; write train, eval, train:0.8 or eval:0.2")
-        return CaptureSource(namespace, split if at else None)
+        try:
+            namespace, split = parse_reference(value)
+        except InputError as error:
+            raise ValueError(str(error)) from error
+        return CaptureSource(namespace, rest.partition("@")[2] if split else None)
     if colon and scheme == "sha256":
         raise ValueError("a digest, as bundles hold it, does not say where the data is")
     path = resolve(value, folder)

@@ -10,9 +10,9 @@ from typing import Any
 from kolm_cli.bundle.format import layout
 from kolm_cli.core import canonical_json, digests
 from kolm_cli.core.errors import InputError, Problem, VerificationError
+from kolm_cli.core.names import is_name
 
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?", re.ASCII)
 _KEYS = {"base", "files", "format", "name"}
 
 
@@ -106,7 +106,7 @@ def read_manifest(data: bytes) -> Manifest:
     if value["format"] != layout.FORMAT:
         problems.append(f"the format is {value['format']!r:.60}, not {layout.FORMAT}")
     name = value["name"]
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or ".." in name:
+    if not isinstance(name, str) or not is_name(name):
         problems.append(f"{name!r:.80} cannot be a name")
     base = _base(value["base"], problems)
     files = _files(value["files"], problems)

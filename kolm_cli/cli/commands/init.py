@@ -101,7 +101,7 @@ def register(app: typer.Typer) -> None:
 def _checked_name(name: str | None, folder: Path) -> str:
     """The name that was given, or one made of the folder's."""
     from kolm_cli.core.errors import InputError, Problem
-    from kolm_cli.spec.model import is_name
+    from kolm_cli.core.names import RULE, is_name
 
     if name is None:
         made = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower())[:64].strip("-")
@@ -111,7 +111,7 @@ def _checked_name(name: str | None, folder: Path) -> str:
             Problem(
                 f"{name!r} cannot be a name",
                 "--name",
-                "write at most 64 of a-z 0-9 . _ - with a letter or digit at both ends",
+                f"write {RULE}",
             )
         )
     return name

@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from kolm_cli.core.errors import Problem
+from kolm_cli.formats.containers.jsontext import line_of
 from kolm_cli.formats.fields import RawRow
 from kolm_cli.formats.image_references import ImageReader
+from kolm_cli.formats.writing import CannotError, Exported, RowWriter, Target
 from kolm_cli.records.pictures import MAX_BYTES
 
 # A cell may hold an image in base64.
 _MAX_CELL = MAX_BYTES * 4 // 3 + 4096
+_COLUMNS = (
+    "image", "images", "system", "prompt", "response", "answers", "model", "tags", "time", "review",
+)  # fmt: skip
 # Columns whose cells are JSON when they begin like it.
 _JSON_COLUMNS = ("images", "answers", "tags", "messages", "conversations", "completion")
 
@@ -67,3 +72,32 @@ def _row(where: str, cells: dict[str, str], images: ImageReader) -> RawRow | Pro
             except (ValueError, RecursionError) as error:
                 return Problem(f"{column}: begins like JSON and is not: {error}", where=where)
     return RawRow(where, record, images)
+
+
+def writer(target: Target) -> RowWriter:
+    """A table with a header."""
+    return CSVTable(target)
+
+
+class CSVTable:
+    """CSV of kolm's rows; lists are JSON."""
+
+    def __init__(self, target: Target) -> None:
+        self._images = target.images.forms(target)
+        self._shape = target.shape
+        self._stream = target.path.open("w", encoding="utf-8", newline="\n")
+        self._writer = csv.DictWriter(self._stream, _COLUMNS, quoting=csv.QUOTE_ALL)
+        self._writer.writeheader()
+
+    def write(self, pair: Exported) -> None:
+        """Write one row."""
+        record = self._shape.render(pair, self._images)
+        if "\0" in line_of(record):
+            raise CannotError("CSV has no place for a NUL character")
+        self._writer.writerow(
+            {k: line_of(v) if isinstance(v, list) else v for k, v in record.items()}
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()

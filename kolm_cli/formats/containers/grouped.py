@@ -9,10 +9,12 @@ import re
 from collections.abc import Iterable, Mapping
 
 from kolm_cli.core.errors import Problem
-from kolm_cli.formats.containers.jsontext import parse
+from kolm_cli.formats.containers.json_values import parse
+from kolm_cli.formats.containers.jsontext import line_of
 from kolm_cli.formats.fields import RawRow
 from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.kinds import kind_of
+from kolm_cli.formats.writing import Exported, Target
 
 IMAGE_SUFFIXES = frozenset(
     {"png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic", "jp2", "ppm"}
@@ -78,3 +80,43 @@ def assemble(
 def is_text(rest: str) -> bool:
     """Whether the rest of a name says that the file is a prompt or a response."""
     return rest in _TEXTS
+
+
+class Numbered:
+    """Members that belong together by name: `0000001.png`, `0000001.json`."""
+
+    def __init__(self, target: Target) -> None:
+        self._images = target.images
+        self._shape = target.shape
+        self._count = 0
+
+    def write(self, pair: Exported) -> None:
+        """Write the pair's members."""
+        shown: list[str] = []
+
+        def named(sha256: str) -> str:
+            shown.append(sha256)
+            return sha256
+
+        forms = self._images.embedded()
+        record = self._shape.render(pair, type(forms)(named, forms.read, forms.media_type))
+        self._count += 1
+        key = f"{self._count:07d}"
+        names = [
+            f"{key}.{f'{i}.' if len(shown) > 1 else ''}{self._images.suffix(sha256)}"
+            for i, sha256 in enumerate(shown)
+        ]
+        for name, sha256 in zip(names, shown, strict=True):
+            self.member(name, self._images.read(sha256))
+        # The images beside a record are its images, in the order of their names.
+        record.pop("image", None)
+        if "images" in record and shown:
+            del record["images"]
+        self.member(f"{key}.json", line_of(record).encode())
+
+    def member(self, name: str, data: bytes) -> None:
+        """Write one member."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close what is open."""

@@ -6,6 +6,7 @@ https://huggingface.co/docs/datasets/image_dataset#imagefolder describes it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from kolm_cli.core.errors import Problem
 from kolm_cli.formats.containers import csvtext, jsontext, parquet
 from kolm_cli.formats.fields import RawRow
 from kolm_cli.formats.image_references import ImageReader
+from kolm_cli.formats.writing import Exported, RowWriter, Target
 
 NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 _READERS = {".jsonl": jsontext.read, ".csv": csvtext.read, ".parquet": parquet.read}
@@ -44,3 +46,27 @@ def _columns(record: dict[str, Any]) -> dict[str, Any]:
             key = key.removesuffix("_file_names").removesuffix("_file_name")
         renamed[key] = value
     return renamed
+
+
+def writer(target: Target) -> RowWriter:
+    """A folder of images with `metadata.jsonl`."""
+    return ImageFolder(target)
+
+
+class ImageFolder(jsontext.JSONLines):
+    """A folder of images with `metadata.jsonl`, as `datasets` reads it."""
+
+    def __init__(self, target: Target) -> None:
+        target.path.mkdir()
+        super().__init__(replace(target, path=target.path / "metadata.jsonl", images_name="images"))
+        self._one_image = target.one_image
+
+    def write(self, pair: Exported) -> None:
+        """Write one line, its images under the names that `datasets` looks for."""
+        record = self._shape.render(pair, self._images)
+        shown = record.pop("images", None)
+        if shown is None:
+            shown = [record.pop("image")]
+        # Every line must have the same one of the two columns.
+        names = {"file_name": shown[0]} if self._one_image else {"images_file_names": shown}
+        self._stream.write(jsontext.line_of({**names, **record}) + "\n")

@@ -1,4 +1,4 @@
-"""JSON in lines (`.jsonl`), or one array of records (`.json`), read as a stream."""
+"""JSON in lines (`.jsonl`), or one array of records (`.json`), read and written as a stream."""
 
 from __future__ import annotations
 
@@ -8,45 +8,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from kolm_cli.core.errors import Problem
+from kolm_cli.formats.containers.json_values import MAX_RECORD, JSONWindow, TwiceError, parse
 from kolm_cli.formats.fields import RawRow
 from kolm_cli.formats.image_references import ImageReader
-
-# A record with a dozen large images in base64 stays far below.
-MAX_RECORD = 512 * 1024 * 1024
-_CHUNK = 1 << 20
-
-
-class TwiceError(ValueError):
-    """A key that stands twice in one object."""
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in result:
-            raise TwiceError(f"the key {key[:80]!r} stands twice in one object")
-        result[key] = value
-    return result
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique)
-
-
-def parse(text: bytes) -> Any:
-    """Read one JSON value; a key that stands twice is refused.
-
-    Raises:
-        ValueError: says what is wrong, and at which column.
-    """
-    try:
-        return _DECODER.decode(text.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8 at byte {error.start + 1}") from error
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno} column" if error.lineno > 1 else "column"
-        raise ValueError(f"not JSON: {error.msg} at {place} {error.colno}") from error
-    except RecursionError as error:
-        raise ValueError("not JSON: nested too deeply") from error
+from kolm_cli.formats.writing import Exported, RowWriter, Target
 
 
 def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
@@ -101,7 +66,7 @@ def _array(stream: BinaryIO, images: ImageReader, name: str) -> Iterator[RawRow 
 
     An element is named by its line and its number, as all may stand on one line.
     """
-    text = _Window(stream)
+    text = JSONWindow(stream)
     index = 0
     try:
         text.expect("[")
@@ -131,80 +96,45 @@ def _array(stream: BinaryIO, images: ImageReader, name: str) -> Iterator[RawRow 
         yield Problem("not JSON: nested too deeply; stopped here", where=f"{name}:{text.line}")
 
 
-class _Window:
-    """A sliding view of a long JSON text."""
+def line_of(record: Any) -> str:
+    """A record on one line."""
+    return json.dumps(record, ensure_ascii=False)
 
-    def __init__(self, stream: BinaryIO) -> None:
-        import codecs
 
-        self._stream = stream
-        self._decode = codecs.getincrementaldecoder("utf-8-sig")()
-        self._text = ""
-        self._at = 0
-        self._ended = False
-        self.line = 1
+def writer(target: Target) -> RowWriter:
+    """Lines, or an array where that is how programs read the shape."""
+    return JSONArray(target) if target.shape.array else JSONLines(target)
 
-    def _more(self, count: int) -> None:
-        data = self._stream.read(count)
-        self._ended = not data
-        rest = self._text[self._at :]
-        if len(rest) > MAX_RECORD:
-            raise ValueError(f"an element of more than {MAX_RECORD} characters")
-        self._text = rest + self._decode.decode(data, final=self._ended)
-        self._at = 0
 
-    def _advance(self, end: int) -> None:
-        self.line += self._text.count("\n", self._at, end)
-        self._at = end
+class JSONLines:
+    """JSON lines, with the images in a folder beside the file or inside it."""
 
-    def peek(self) -> str:
-        """The next character that is not white space, or "" at the end."""
-        while True:
-            end = self._at
-            while end < len(self._text) and self._text[end] in " \t\r\n":
-                end += 1
-            self._advance(end)
-            if end < len(self._text):
-                return self._text[end]
-            if self._ended:
-                return ""
-            self._more(_CHUNK)
+    def __init__(self, target: Target) -> None:
+        self._images = target.images.forms(target)
+        self._shape = target.shape
+        self._stream = target.path.open("w", encoding="utf-8", newline="\n")
 
-    def expect(self, character: str) -> None:
-        """Step over `character`."""
-        found = self.peek()
-        if found != character:
-            raise ValueError(
-                f"not JSON: expected {character!r}, found "
-                + (repr(found) if found else "the end of the file")
-            )
-        self._advance(self._at + 1)
+    def write(self, pair: Exported) -> None:
+        """Write one line."""
+        self._stream.write(line_of(self._shape.render(pair, self._images)) + "\n")
 
-    def value(self) -> Any:
-        """The next value; its text is read in pieces that double, so the work stays linear.
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
 
-        Raises:
-            TwiceError: it holds a key twice; the value was stepped over.
-            ValueError: not JSON.
-        """
-        self.peek()
-        piece = _CHUNK
-        decoder, twice = _DECODER, None
-        while True:
-            try:
-                value, end = decoder.raw_decode(self._text, self._at)
-            except TwiceError as error:
-                decoder, twice = json.JSONDecoder(), error
-                continue
-            except json.JSONDecodeError as error:
-                if self._ended:
-                    raise ValueError(f"not JSON: {error.msg}") from error
-            else:
-                # A number at the very end of the window may go on after it.
-                if end < len(self._text) or self._ended:
-                    self._advance(end)
-                    if twice:
-                        raise twice
-                    return value
-            self._more(piece)
-            piece *= 2
+
+class JSONArray(JSONLines):
+    """A JSON array, an element a line."""
+
+    _before = "[\n"
+
+    def write(self, pair: Exported) -> None:
+        """Write one element."""
+        text = line_of(self._shape.render(pair, self._images))
+        self._stream.write(self._before + text)
+        self._before = ",\n"
+
+    def close(self) -> None:
+        """End the array and close the file."""
+        self._stream.write("\n]\n" if self._before == ",\n" else "[]\n")
+        super().close()

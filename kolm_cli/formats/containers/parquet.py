@@ -1,7 +1,8 @@
-"""Parquet, with image bytes inside, as `datasets` writes it; one file or a folder of them."""
+"""Parquet with image bytes inside and the features of `datasets`; a folder of files is read too."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,11 @@ from typing import Any
 from kolm_cli.core.errors import LackingError, Problem
 from kolm_cli.formats.fields import RawRow
 from kolm_cli.formats.image_references import ImageReader
+from kolm_cli.formats.writing import Exported, ImageForms, RowWriter, Target
 
 _BATCH = 32
+_ROWS_A_GROUP = 100
+_BYTES_A_GROUP = 64 * 1024 * 1024
 
 
 def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
@@ -21,15 +25,25 @@ def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Proble
         yield from _file(file, images, label)
 
 
-def _file(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
+def pyarrow(doing: str, where: str = "") -> tuple[Any, Any]:
+    """The modules `pyarrow` and `pyarrow.parquet`.
+
+    Raises:
+        LackingError: they are not installed.
+    """
     try:
         import pyarrow as pa  # type: ignore[import-untyped]
         import pyarrow.parquet as pq  # type: ignore[import-untyped]
     except ImportError as error:
         raise LackingError(
-            Problem("reading Parquet needs the package pyarrow", where=name),
+            Problem(f"{doing} needs the package pyarrow", where=where),
             hint="pip install 'kolm-cli[capture]'",
         ) from error
+    return pa, pq
+
+
+def _file(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
+    pa, pq = pyarrow("reading Parquet", name)
     number = 0
     try:
         with pq.ParquetFile(path) as file:
@@ -49,3 +63,82 @@ def without_nulls(value: Any) -> Any:
     if isinstance(value, list):
         return [without_nulls(item) for item in value]
     return value
+
+
+def writer(target: Target) -> RowWriter:
+    """One file with the images inside."""
+    return ParquetFile(target)
+
+
+class ParquetFile:
+    """Rows of TRL's `messages` and `images`; memory holds one row group."""
+
+    def __init__(self, target: Target) -> None:
+        pa, pq = pyarrow("writing Parquet")
+        self._pa = pa
+        self._shape = target.shape
+        self._stored = images = target.images
+        # References are bare digests here; `write` puts the bytes in their place.
+        self._forms = ImageForms(str, images.read, images.media_type)
+        self._schema = _schema(pa)
+        self._writer = pq.ParquetWriter(target.path, self._schema)
+        self._rows: list[dict[str, Any]] = []
+        self._held = 0
+
+    def write(self, pair: Exported) -> None:
+        """Take one row; full groups are written."""
+        record = self._shape.render(pair, self._forms)
+        record["images"] = [
+            {"bytes": self._stored.read(sha256), "path": f"{sha256}.{self._stored.suffix(sha256)}"}
+            for sha256 in record["images"]
+        ]
+        self._held += sum(len(image["bytes"]) for image in record["images"])
+        self._rows.append(record)
+        if len(self._rows) >= _ROWS_A_GROUP or self._held >= _BYTES_A_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._writer.write_table(self._pa.Table.from_pylist(self._rows, schema=self._schema))
+            self._rows, self._held = [], 0
+
+    def close(self) -> None:
+        """Write the last group and the footer."""
+        self._flush()
+        self._writer.close()
+
+
+def _schema(pa: Any) -> Any:
+    text = pa.string()
+    part = pa.struct([("type", text), ("text", text)])
+    message = pa.struct([("role", text), ("content", pa.list_(part))])
+    image = pa.struct([("bytes", pa.binary()), ("path", text)])
+    value = {"dtype": "string", "_type": "Value"}
+    texts = {"feature": value, "_type": "List"}
+    features = {
+        "messages": {
+            "feature": {
+                "role": value,
+                "content": {"feature": {"type": value, "text": value}, "_type": "List"},
+            },
+            "_type": "List",
+        },
+        "images": {"feature": {"_type": "Image"}, "_type": "List"},
+        "answers": texts,
+        "model": value,
+        "tags": texts,
+        "time": value,
+        "review": value,
+    }
+    return pa.schema(
+        [
+            ("messages", pa.list_(message)),
+            ("images", pa.list_(image)),
+            ("answers", pa.list_(text)),
+            ("model", text),
+            ("tags", pa.list_(text)),
+            ("time", text),
+            ("review", text),
+        ],
+        metadata={"huggingface": json.dumps({"info": {"features": features}})},
+    )

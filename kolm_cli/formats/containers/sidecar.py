@@ -7,9 +7,10 @@ from pathlib import Path
 
 from kolm_cli.core.errors import Problem
 from kolm_cli.formats.containers import grouped
-from kolm_cli.formats.containers.jsontext import MAX_RECORD
+from kolm_cli.formats.containers.json_values import MAX_RECORD
 from kolm_cli.formats.fields import RawRow
 from kolm_cli.formats.image_references import ImageReader
+from kolm_cli.formats.writing import RowWriter, Target
 
 
 def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
@@ -44,3 +45,21 @@ def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Proble
             continue
         beside = images.starting_from(records[0].parent)
         yield grouped.assemble(where, beside, text, [file for _, file in shown], {})
+
+
+def writer(target: Target) -> RowWriter:
+    """A folder of numbered files."""
+    return SidecarFolder(target)
+
+
+class SidecarFolder(grouped.Numbered):
+    """A folder of `name.png` beside `name.json`."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        target.path.mkdir()
+        self._folder = target.path
+
+    def member(self, name: str, data: bytes) -> None:
+        """Write one file."""
+        (self._folder / name).write_bytes(data)

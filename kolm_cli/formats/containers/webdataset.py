@@ -6,6 +6,7 @@ name that an archive gives.
 
 from __future__ import annotations
 
+import io
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from kolm_cli.core.errors import Problem
 from kolm_cli.formats.containers import grouped
 from kolm_cli.formats.fields import RawRow
 from kolm_cli.formats.image_references import ImageReader
+from kolm_cli.formats.writing import RowWriter, Target
 from kolm_cli.records.pictures import MAX_BYTES
 
 # A sample's members are in memory together.
@@ -88,3 +90,26 @@ def _sample(
     by_name = {f"{base}.{rest}": members[rest] for rest in shown}
     inside = images.among(by_name.get)
     return grouped.assemble(where, inside, record, [f"{base}.{rest}" for rest in shown], texts)
+
+
+def writer(target: Target) -> RowWriter:
+    """One archive of numbered members."""
+    return TarArchive(target)
+
+
+class TarArchive(grouped.Numbered):
+    """A WebDataset archive: plain files, the same bytes for the same pairs."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self._archive = tarfile.open(target.path, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
+
+    def member(self, name: str, data: bytes) -> None:
+        """Add one member, without the time and the user's name."""
+        info = tarfile.TarInfo(name)
+        info.size, info.mode = len(data), 0o644
+        self._archive.addfile(info, io.BytesIO(data))
+
+    def close(self) -> None:
+        """End the archive."""
+        self._archive.close()

@@ -16,7 +16,7 @@ from kolm_cli.formats.shapes.messages import (
     read_messages,
     unknown_part,
 )
-from kolm_cli.formats.shapes.writing import Exported, ImageForms
+from kolm_cli.formats.writing import Exported, ImageForms
 from kolm_cli.records.conversation import Image, Message, Part
 from kolm_cli.records.pair import Pair
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from kolm_cli.formats.fields import Fields, Shape
-from kolm_cli.formats.shapes.writing import CannotError, Exported, ImageForms
+from kolm_cli.formats.writing import CannotError, Exported, ImageForms
 from kolm_cli.records.conversation import Conversation, Image, ReviewState
 from kolm_cli.records.pair import Pair
 

@@ -11,7 +11,7 @@ from typing import Any
 from kolm_cli.formats.fields import Fields, Shape
 from kolm_cli.formats.kinds import kind_of
 from kolm_cli.formats.shapes.messages import conversation, role_of
-from kolm_cli.formats.shapes.writing import CannotError, Exported, ImageForms
+from kolm_cli.formats.writing import CannotError, Exported, ImageForms
 from kolm_cli.records.conversation import Image, Message, Part, Text, tidy
 from kolm_cli.records.pair import Pair
 
@@ -107,5 +107,11 @@ def render(pair: Exported, images: ImageForms) -> dict[str, Any]:
 
 
 SHAPE = Shape(
-    "sharegpt", "ShareGPT and LLaVA: conversations with <image>", claims, parse, KEYS, render
+    "sharegpt",
+    "ShareGPT and LLaVA: conversations with <image>",
+    claims,
+    parse,
+    KEYS,
+    render,
+    array=True,
 )

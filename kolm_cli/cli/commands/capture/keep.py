@@ -171,7 +171,7 @@ def export(
         typer.Option(
             "--format",
             help="rows, trl-messages, trl-prompt, openai-finetune, openai-chat, anthropic, "
-            "sharegpt, csv, parquet, imagefolder, sidecar or webdataset.",
+            "sharegpt, json, csv, parquet, imagefolder, sidecar or webdataset.",
         ),
     ] = "rows",
     accepted: Annotated[bool, typer.Option("--accepted", help="Accepted pairs only.")] = False,

@@ -1,1 +1,0 @@
-"""Writing exported pairs: one class for each kind of file or folder."""
