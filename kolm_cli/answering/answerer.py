@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,10 +16,10 @@ from transformers import GenerationConfig
 
 from kolm_cli.core.errors import Problem
 from kolm_cli.core.progress import Progress, Silent
-from kolm_cli.encoding.collate import collate, to_device
-from kolm_cli.encoding.encode import Encoded, encode_prompt, open_images
-from kolm_cli.encoding.row_checks import Limits, check_rows
-from kolm_cli.families.base import Family
+from kolm_cli.encoding.collate import to_device
+from kolm_cli.encoding.encoded import Encoded
+from kolm_cli.encoding.encoder import Encoder, Limits
+from kolm_cli.encoding.row_checks import check_rows
 from kolm_cli.records.row import Row
 
 # Enough answers for a steady median, few enough not to double an evaluation's time.
@@ -31,8 +31,7 @@ class Answerer:
 
     Args:
         model: the base, or the base with an adapter; moved to `device`.
-        processor: the processor of the base, or the one that the bundle carries.
-        family: the family of the base.
+        encoder: encodes prompts with the processor of the base, or the one that the bundle carries.
         device: `cpu` or `cuda`.
         bf16: run under bf16 autocast, as training did.
         max_new_tokens: where an answer without an end is cut.
@@ -41,23 +40,22 @@ class Answerer:
     def __init__(
         self,
         model: nn.Module,
-        processor: Any,
-        family: Family,
+        encoder: Encoder,
         *,
         device: str,
         bf16: bool,
         max_new_tokens: int,
     ) -> None:
         self.model = model.to(device).eval()
-        self._processor, self._family = processor, family
+        self.encoder = encoder
         self._device, self._bf16 = torch.device(device), bf16
         self._generation = self._greedy(max_new_tokens)
 
     def _greedy(self, max_new_tokens: int) -> GenerationConfig:
         """Greedy decoding, whatever sampling and penalties the base's own file asks for."""
-        tokenizer = self._family.tokenizer(self._processor)
+        tokenizer = self.encoder.tokenizer
         own = getattr(self.model, "generation_config", None)
-        ends = {tokenizer.convert_tokens_to_ids(self._family.end_of_turn(self._processor))}
+        ends = {tokenizer.convert_tokens_to_ids(self.encoder.end_of_turn)}
         declared = getattr(own, "eos_token_id", None)
         ends |= set(declared) if isinstance(declared, list) else {declared}
         pad = tokenizer.pad_token_id
@@ -88,34 +86,37 @@ class Answerer:
 
     def encode(self, row: Row) -> Encoded:
         """A row's prompt as the model sees it."""
-        return encode_prompt(self._family, self._processor, row.conversation, open_images(row))
+        return self.encoder.prompt(row)
 
     def problems(self, rows: Sequence[Row]) -> list[Problem]:
         """Everything that keeps one of these rows from being asked."""
-        limits = Limits(max_tokens=sys.maxsize, max_images=sys.maxsize)
-        found = check_rows(
-            self._family, self._processor, rows, limits, progress=Silent(), prompts_only=True
-        )
-        return found.problems
+        unlimited = replace(self.encoder, limits=Limits())
+        return check_rows(unlimited, rows, progress=Silent(), prompts_only=True).problems
 
     @torch.no_grad()
     def answer(self, prompts: Sequence[Encoded]) -> list[str | None]:
         """One answer a prompt; None where the model said nothing."""
-        batch = collate(self._family, self._processor, prompts, side="left")
+        batch = self.encoder.batch(prompts, side="left")
         with self._precision():
             generate: Callable[..., torch.Tensor] = self.model.generate  # type: ignore[assignment]
             ids = generate(**to_device(batch, self._device), generation_config=self._generation)
         new = ids[:, batch["input_ids"].shape[1] :]
-        decode = self._family.tokenizer(self._processor).batch_decode
+        decode = self.encoder.tokenizer.batch_decode
         texts: list[str] = decode(new, skip_special_tokens=True)
         return [text.strip() or None for text in texts]
 
     @torch.no_grad()
-    def logits(self, row: Row) -> torch.Tensor:
-        """Next-token logits at every position of a row's prompt: [tokens, vocabulary]."""
-        batch = collate(self._family, self._processor, [self.encode(row)], side="left")
+    def logits(self, row: Row, *, last: int = 0) -> torch.Tensor:
+        """Next-token logits of a row's prompt: [positions, vocabulary].
+
+        Args:
+            row: the row.
+            last: how many positions at the prompt's end; 0 for all. Those of 2,000 tokens over
+                150,000 words take 1.2 GB.
+        """
+        batch = self.encoder.batch([self.encode(row)], side="left")
         with self._precision():
-            outputs = self.model(**to_device(batch, self._device))
+            outputs = self.model(**to_device(batch, self._device), logits_to_keep=last)
         logits: torch.Tensor = outputs.logits[0]
         return logits
 

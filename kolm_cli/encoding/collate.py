@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch.nn import functional
 
-from kolm_cli.encoding.encode import IGNORE, Encoded
+from kolm_cli.encoding.base_processor import BaseProcessor
+from kolm_cli.encoding.encoded import IGNORE, Encoded
 from kolm_cli.families.base import Family
 
 
 def collate(
-    family: Family, processor: Any, rows: Sequence[Encoded], *, side: Literal["left", "right"]
+    base: BaseProcessor, rows: Sequence[Encoded], *, side: Literal["left", "right"]
 ) -> dict[str, torch.Tensor]:
     """Batch encoded rows.
 
@@ -25,14 +26,13 @@ def collate(
         `attention_mask`, never by the pad id, which some tokenizers share with the end token.
     """
     width = max(row.tokens for row in rows)
-    pad_id = family.tokenizer(processor).pad_token_id
-    fill = {"input_ids": pad_id if pad_id is not None else 0}
+    fill = {"input_ids": base.pad_id}
     batch = {
         key: _pad([row.sequence[key] for row in rows], width, fill.get(key, 0), side)
         for key in rows[0].sequence
     }
-    images = _join_images(family, rows)
-    family.finish_images(images)
+    images = _join_images(base.family, rows)
+    base.family.finish_images(images)
     batch.update(images)
     if rows[0].labels is not None:
         labels = [row.labels for row in rows if row.labels is not None]

@@ -8,23 +8,25 @@ from typing import Any, Literal
 
 from PIL import Image as PILImage
 
-from kolm_cli.encoding.encode import Encoded, RowError, encode_training
-from kolm_cli.families.base import Family
+from kolm_cli.encoding.base_processor import BaseProcessor
+from kolm_cli.encoding.encoded import Encoded, RowError
+from kolm_cli.encoding.tokenizing import encode_training
 from kolm_cli.records.conversation import Conversation, Message, Text
 
 Side = Literal["prompt_start", "prompt_end"]
 
 
 def encode_to_fit(
-    family: Family,
-    processor: Any,
+    base: BaseProcessor,
     conversation: Conversation,
     images: Sequence[PILImage.Image],
     *,
-    budget: int,
+    budget: int | None,
     side: Side = "prompt_start",
 ) -> Encoded:
     """Encode a row in at most `budget` tokens, cutting text of its prompts when it must.
+
+    Without a budget nothing is cut.
 
     The text is cut before it is rendered, so the template, the image tokens and the answers
     (with their end tokens) stay whole. `prompt_start` cuts from the first question's beginning,
@@ -34,11 +36,11 @@ def encode_to_fit(
         RowError: the row cannot be used, or does not fit even with all but one token of its
             prompt text gone.
     """
-    encoded = encode_training(family, processor, conversation, images)
+    encoded = encode_training(base, conversation, images)
     whole = encoded.tokens
-    if whole <= budget:
+    if budget is None or whole <= budget:
         return encoded
-    tokenizer = family.tokenizer(processor)
+    tokenizer = base.tokenizer
     available = sum(
         len(_starts(tokenizer, part.text))
         for message in conversation.messages
@@ -50,7 +52,7 @@ def encode_to_fit(
     # Tokens merge differently at the cut, so that the first guess can be a few short.
     while cut < available:
         shorter = _cut(tokenizer, conversation, cut, side)
-        encoded = encode_training(family, processor, shorter, images)
+        encoded = encode_training(base, shorter, images)
         if encoded.tokens <= budget:
             return replace(encoded, cut=whole - encoded.tokens)
         cut += encoded.tokens - budget

@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import jinja2
-
-from kolm_cli.families.base import Family
+from kolm_cli.encoding.base_processor import BaseProcessor, RenderError
 from kolm_cli.records.conversation import Conversation
-
-
-class RenderError(ValueError):
-    """The template does something to a row that would put the loss in the wrong place."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +16,7 @@ class Rendered:
     answers: tuple[tuple[int, int], ...]
 
 
-def render_training(family: Family, processor: Any, conversation: Conversation) -> Rendered:
+def render_training(base: BaseProcessor, conversation: Conversation) -> Rendered:
     """Render a whole conversation; every assistant turn is an answer.
 
     For each answer the prompt up to it is rendered too: the common prefix must cover the whole
@@ -33,15 +26,15 @@ def render_training(family: Family, processor: Any, conversation: Conversation) 
     Raises:
         RenderError: the template changes the text in a way that loses track of an answer.
     """
-    messages = family.messages(conversation)
-    end = family.end_of_turn(processor)
+    messages = base.messages(conversation)
+    end = base.end_of_turn
     text, spans = "", []
     consumed = ""
     for index, message in enumerate(conversation.messages):
         if message.role != "assistant":
             continue
-        prompt = _apply(family, processor, messages[:index], prompt=True)
-        whole = _apply(family, processor, messages[: index + 1], prompt=False)
+        prompt = base.render(messages[:index], prompt=True)
+        whole = base.render(messages[: index + 1], prompt=False)
         if not whole.startswith(consumed):
             raise RenderError("the template rewrites earlier turns when a later one is added")
         start = _common_prefix(prompt, whole)
@@ -60,14 +53,6 @@ def render_training(family: Family, processor: Any, conversation: Conversation) 
         text += whole[start + answer_length :]
         consumed = whole
     return Rendered(text, tuple(spans))
-
-
-def _apply(family: Family, processor: Any, messages: list[dict[str, Any]], *, prompt: bool) -> str:
-    try:
-        return family.render(processor, messages, prompt=prompt)
-    except jinja2.TemplateError as error:
-        # Templates refuse what they do not take, and stumble over messages without content.
-        raise RenderError(f"the template refuses it: {error}") from error
 
 
 def _common_prefix(first: str, second: str) -> int:
@@ -91,21 +76,21 @@ def _split_answer(segment: str, answer: str, end: str) -> tuple[int, bool]:
     raise RenderError(f"the template changes the answer's text {answer[:40]!r}")
 
 
-def render_prompt(family: Family, processor: Any, conversation: Conversation) -> str:
+def render_prompt(base: BaseProcessor, conversation: Conversation) -> str:
     """What the model sees when it is asked for the last answer.
 
     Earlier answers stand as they did in training, end tokens included.
     """
-    messages = family.messages(conversation)
+    messages = base.messages(conversation)
     earlier = Conversation(conversation.messages[:-1])
     last_answer = next(
         (i for i, m in reversed(list(enumerate(earlier.messages))) if m.role == "assistant"), None
     )
-    prompt = _apply(family, processor, messages[:-1], prompt=True)
+    prompt = base.render(messages[:-1], prompt=True)
     if last_answer is None:
         return prompt
     before = Conversation(conversation.messages[: last_answer + 1])
-    plain = _apply(family, processor, messages[: last_answer + 1], prompt=False)
+    plain = base.render(messages[: last_answer + 1], prompt=False)
     if not prompt.startswith(plain):
         raise RenderError("the template rewrites earlier turns when a later one is added")
-    return render_training(family, processor, before).text + prompt[len(plain) :]
+    return render_training(base, before).text + prompt[len(plain) :]

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from kolm_cli.core.errors import Problem, raise_if_any
 from kolm_cli.core.progress import Progress
-from kolm_cli.encoding.encode import Encoded, RowError, encode_prompt, open_images
-from kolm_cli.encoding.fitting import Side, encode_to_fit
+from kolm_cli.encoding.encoded import Encoded, RowError
+from kolm_cli.encoding.encoder import Encoder
 from kolm_cli.families.base import Family
 from kolm_cli.families.support import describe
 from kolm_cli.records.row import Row
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a row may hold: tokens, images, and which side of the prompt is cut first."""
-
-    max_tokens: int
-    max_images: int
-    side: Side = "prompt_start"
 
 
 @dataclass(frozen=True)
@@ -33,6 +23,11 @@ class RowFacts:
     image_tokens: int
     supervised: int
     cut: int
+
+    @classmethod
+    def of(cls, id: str, encoded: Encoded) -> RowFacts:
+        """The counts of an encoded row."""
+        return cls(id, encoded.tokens, encoded.image_tokens, encoded.supervised, encoded.cut)
 
 
 @dataclass
@@ -47,7 +42,7 @@ class Findings:
         raise_if_any(self.problems)
 
 
-def undeclared(family: Family, row: Row, max_images: int) -> list[str]:
+def undeclared(family: Family, row: Row, max_images: int | None) -> list[str]:
     """What the row holds that its family does not take."""
     takes, messages = family.takes, row.conversation.messages
     images = len(row.conversation.images)
@@ -57,7 +52,7 @@ def undeclared(family: Family, row: Row, max_images: int) -> list[str]:
         found.append(f"it has an image, and {family.name} models take none")
     elif images > 1 and not takes.several_images:
         found.append(f"it has {images} images, and {family.name} takes one a row")
-    elif images > max_images:
+    elif max_images is not None and images > max_images:
         found.append(f"it has {images} images, and data.max_images_per_example is {max_images}")
     if not images and not takes.text_only:
         found.append(f"it has no image, and {family.name} takes no text-only rows")
@@ -69,70 +64,47 @@ def undeclared(family: Family, row: Row, max_images: int) -> list[str]:
 
 
 def check_rows(
-    family: Family,
-    processor: Any,
-    rows: Sequence[Row],
-    limits: Limits,
-    *,
-    progress: Progress,
-    prompts_only: bool = False,
+    encoder: Encoder, rows: Sequence[Row], *, progress: Progress, prompts_only: bool = False
 ) -> Findings:
-    """Decode every image, render and tokenise every row, and count.
+    """Decode every image, render and tokenize every row, and count.
 
     Args:
-        family: the base's family.
-        processor: the base's processor.
+        encoder: encodes as training will, within its limits.
         rows: the rows.
-        limits: what a row may hold.
         progress: told of each row, and noted of each that is cut and of an experimental family.
         prompts_only: the rows are only answered, never trained on.
     """
-    findings = Findings()
+    findings, family = Findings(), encoder.family
     level, why = describe(family.support)
     if why and not prompts_only:
         progress.note(f"the family {family.name} is {level}: {why}")
     for index, row in enumerate(rows):
-        reasons = undeclared(family, row, limits.max_images)
+        reasons = undeclared(family, row, encoder.limits.max_images)
         if not reasons:
             try:
-                encoded = _encode(family, processor, row, limits, prompts_only=prompts_only)
+                encoded = _encoded(encoder, row, prompts_only=prompts_only)
             except RowError as error:
                 reasons.append(str(error))
             else:
-                findings.rows.append(
-                    RowFacts(
-                        row.id,
-                        encoded.tokens,
-                        encoded.image_tokens,
-                        encoded.supervised,
-                        encoded.cut,
-                    )
-                )
+                findings.rows.append(RowFacts.of(row.id, encoded))
                 if encoded.cut:
-                    left = encoded.tokens - encoded.image_tokens - encoded.supervised
-                    progress.note(
-                        f"{row.id}: {encoded.cut} prompt tokens are cut to fit"
-                        f" {limits.max_tokens}; {encoded.image_tokens} image tokens are kept,"
-                        f" {left} tokens of text are left"
-                    )
+                    progress.note(_cut_note(row.id, encoded, encoder.limits.max_tokens))
         findings.problems += [Problem(reason, where=row.id) for reason in reasons]
         progress.advance(index + 1)
     return findings
 
 
-def _encode(
-    family: Family, processor: Any, row: Row, limits: Limits, *, prompts_only: bool
-) -> Encoded:
-    images = open_images(row)
+def _encoded(encoder: Encoder, row: Row, *, prompts_only: bool) -> Encoded:
     if prompts_only:
-        return encode_prompt(family, processor, row.conversation, images)
+        return encoder.prompt(row)
     if not row.conversation.response.strip():
         raise RowError("its response is empty")
-    return encode_to_fit(
-        family,
-        processor,
-        row.conversation,
-        images,
-        budget=limits.max_tokens,
-        side=limits.side,
+    return encoder.training(row)
+
+
+def _cut_note(id: str, encoded: Encoded, budget: int | None) -> str:
+    left = encoded.tokens - encoded.image_tokens - encoded.supervised
+    return (
+        f"{id}: {encoded.cut} prompt tokens are cut to fit {budget};"
+        f" {encoded.image_tokens} image tokens are kept, {left} tokens of text are left"
     )

@@ -127,9 +127,10 @@ def load_answerer(files: Unpacked, base: Base, device: str | None) -> Answerer:
     import torch
 
     from kolm_cli.answering.answerer import Answerer
+    from kolm_cli.encoding.encoder import Encoder
     from kolm_cli.trainer.adapter_files import load_adapter
     from kolm_cli.trainer.base_model import load_base
-    from kolm_cli.trainer.vlm import pick_device
+    from kolm_cli.trainer.devices import pick_device
 
     launch = files.spec["launch"]
     device = pick_device(
@@ -139,15 +140,16 @@ def load_answerer(files: Unpacked, base: Base, device: str | None) -> Answerer:
     )
     if launch.get("threads"):
         torch.set_num_threads(launch["threads"])
-    bf16 = bool(files.spec["train"]["bf16"])
-    model = load_adapter(load_base(base, bf16=bf16), base.family, files.folder / "adapter")
+    train = files.spec["train"]
+    bf16 = bool(train["bf16"])
+    loaded = load_base(base, bf16=bf16, attention=train.get("attention", "auto"))
+    model = load_adapter(loaded, base.family, files.folder / "adapter")
     processor = base.family.load_processor(
         str(files.folder / "processor"), local_files_only=True, trust_remote_code=False
     )
     return Answerer(
         model,
-        processor,
-        base.family,
+        Encoder(base.family, processor),
         device=device,
         bf16=bf16,
         max_new_tokens=files.spec["evaluate"]["max_new_tokens"],

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kolm_cli.bundle.build import BaseIdentity, Content, build_bundle
 from kolm_cli.bundle.signing.keys import Signer, signer_for_compile
 from kolm_cli.core import digests
-from kolm_cli.core.errors import InputError
 from kolm_cli.core.files import require_writable
 from kolm_cli.core.home import private_folder
 from kolm_cli.core.progress import Progress
@@ -25,6 +24,7 @@ from kolm_cli.pipeline.inputs import Inputs, gather
 from kolm_cli.pipeline.known_inputs import remember_base, remember_pack
 from kolm_cli.pipeline.preflight import preflight
 from kolm_cli.pipeline.receipt_chain import stages_of
+from kolm_cli.pipeline.result_cache import place_of
 from kolm_cli.pipeline.scores import Score, make_score, read_predictions
 from kolm_cli.pipeline.train import discard, is_done, run_folder, train
 from kolm_cli.records.row import rows_digest
@@ -43,19 +43,37 @@ class Compiled:
     bundle: Path
     report: dict[str, Any]
 
+    @classmethod
+    def of(cls, report: dict[str, Any], target: Path, *, cached: bool) -> Compiled:
+        """The result whose bundle was put where its gate allows."""
+        place = place_of(target, passed=report["gate"]["passed"])
+        told = {**report, "bundle": str(place), "cached": cached}
+        if place != target:
+            # What passed before stays, for whoever serves it.
+            told["unchanged"] = str(target) if target.exists() else None
+        return cls(place, told)
+
     @property
     def gate_passed(self) -> bool:
         """Whether the gate was met."""
         return bool(self.report["gate"]["passed"])
 
 
-def compile_spec(spec: Path, *, out: Path | None, force: bool, progress: Progress) -> Compiled:
+def compile_spec(
+    spec: Path,
+    *,
+    out: Path | None,
+    force: bool,
+    progress: Progress,
+    device: Literal["cpu", "cuda"] | None = None,
+) -> Compiled:
     """Compile a spec into a bundle.
 
     Args:
         spec: the spec file.
         out: where the bundle goes; what the spec says when None.
         force: train even when the same inputs were compiled before.
+        device: replaces the spec's `launch.device`.
         progress: told of every stage.
 
     Raises:
@@ -65,46 +83,47 @@ def compile_spec(spec: Path, *, out: Path | None, force: bool, progress: Progres
     """
     started = datetime.now(UTC)
     progress.stage("read spec")
-    inputs = gather(spec)
+    inputs = gather(spec, device=device)
     target = (out or inputs.loaded.bundle_path).expanduser().absolute()
     require_writable(target)
     signer = signer_for_compile()
     with _only_one(inputs, progress):
         # The signature is part of what is returned: another key asks for another bundle.
-        key = digests.sha256_json([inputs.result, signer.key_id])
+        key = digests.sha256_json([inputs.keys.result, signer.key_id])
         found = None if force else result_cache.find(key, target)
         if found is not None:
-            return Compiled(target, {**found, "bundle": str(target), "cached": True})
+            return Compiled.of(found, target, cached=True)
         done = is_done(inputs)
         if force or not done:
+            _look_for_device(inputs)
             checked = preflight(inputs, progress)
-            _check_unchanged(spec, inputs)
             if done:
                 # An unfinished run is resumed even so: it ends with the bytes of a new one.
                 discard(inputs)
             train(inputs, checked, progress)
         progress.stage("bundle")
         report = _bundle(inputs, run_folder(inputs), target, signer, started)
-        result_cache.keep(key, inputs.spec.name, target, report, progress)
-    return Compiled(target, {**report, "bundle": str(target), "cached": False})
+        compiled = Compiled.of(report, target, cached=False)
+        result_cache.keep(key, inputs.spec.name, compiled.bundle, report, progress)
+    return compiled
 
 
-def _check_unchanged(spec: Path, inputs: Inputs) -> None:
-    """What was checked must be what was digested: a result is kept under that digest.
+def _look_for_device(inputs: Inputs) -> None:
+    """A missing GPU is said before the rows are checked, which can take minutes.
 
     Raises:
-        InputError: the data was changed in between, by an editor or a capture.
+        LackingError: the device is not there.
     """
-    now = gather(spec)
-    if (now.training, now.evaluation) != (inputs.training, inputs.evaluation):
-        raise InputError("the data or the base changed while it was read", hint="run it again")
+    from kolm_cli.trainer.devices import pick_device
+
+    pick_device(inputs.spec.launch.device)
 
 
 def _bundle(
     inputs: Inputs, run: RunFolder, target: Path, signer: Signer, started: datetime
 ) -> dict[str, Any]:
     """Write the signed bundle from the worker's results; returns the report."""
-    evaluation = run.evaluation(inputs.evaluation)
+    evaluation = run.evaluation(inputs.keys.evaluation)
     rows, pack = list(thaw(run.data, "train")), list(thaw(evaluation, "eval"))
     predictions = read_predictions(evaluation / "predictions.jsonl")
     base_predictions = read_predictions(evaluation / "base_predictions.jsonl")
@@ -131,7 +150,7 @@ def _bundle(
             finished=datetime.now(UTC),
         ),
         signer,
-        target,
+        place_of(target, passed=score.gate.passed),
     )
     remember_pack(rows_digest(pack), evaluation)
     remember_base(inputs)
@@ -162,7 +181,7 @@ def _receipt(
 @contextlib.contextmanager
 def _only_one(inputs: Inputs, progress: Progress) -> Iterator[None]:
     """Two compiles of the same inputs at once: the second waits, then finds the first's result."""
-    path = private_folder("locks") / f"{inputs.training}.lock"
+    path = private_folder("locks") / f"{inputs.keys.training}.lock"
     with path.open("a") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

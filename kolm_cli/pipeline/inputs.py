@@ -1,29 +1,78 @@
-"""The digests that recognise an earlier result, computed without importing torch.
+"""Everything that a compile starts from, and the digests that recognize an earlier result.
 
 Three keys, each covering the one before: what decides the trained weights, what decides the
 answers to the pack, and what decides the bundle's bytes. Changing a gate or a price changes only
-the last, and so retrains nothing.
+the last, and so retrains nothing. No torch here.
 """
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kolm_cli.core import digests
+from kolm_cli.core.errors import InputError
 from kolm_cli.core.file_digests import FileMemo
+from kolm_cli.core.processors import available_processors
 from kolm_cli.core.versions import installed_versions
-from kolm_cli.dataset.sources import read_source, source_digest
+from kolm_cli.dataset.sources import Rows, read_source, source_digest
 from kolm_cli.families.resolve import Base, resolve_base
 from kolm_cli.scoring.metrics.catalog import names as metric_names
 from kolm_cli.spec.digest_forms import evaluation_form, training_form
 from kolm_cli.spec.load import LoadedSpec, load_spec
 from kolm_cli.spec.model import Spec
+from kolm_cli.spec.sources import Source
 
 # Raised by hand when a change of kolm's own changes results: the version is for releases.
 RESULTS_VERSION = 1
+
+
+class Data:
+    """One side of the data: named by its digest at once, read when its rows are needed.
+
+    An unchanged source is recognized without reading it; whatever is read is read once.
+
+    Attributes:
+        digest: names the rows.
+    """
+
+    def __init__(self, source: Source, *, accepted_only: bool) -> None:
+        self._source, self._accepted_only = source, accepted_only
+        self._rows: Rows | None = None
+        known = source_digest(source, accepted_only=accepted_only)
+        self.digest: str = known or self._read().digest
+
+    def _read(self) -> Rows:
+        if self._rows is None:
+            self._rows = read_source(self._source, accepted_only=self._accepted_only)
+        return self._rows
+
+    def rows(self) -> Rows:
+        """The rows, and every problem of the source.
+
+        Raises:
+            InputError: the source was changed after its digest was looked up.
+        """
+        rows = self._read()
+        if rows.digest != self.digest and not rows.problems:
+            raise InputError("the data changed while it was read", hint="run it again")
+        return rows
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What recognizes an earlier result.
+
+    Attributes:
+        training: names the trained weights.
+        evaluation: names the answers to the pack.
+        result: names the bundle.
+    """
+
+    training: str
+    evaluation: str
+    result: str
 
 
 @dataclass(frozen=True)
@@ -34,18 +83,18 @@ class Inputs:
         loaded: the checked spec.
         base: the base model.
         weights: the base's weight files and their SHA-256.
-        training: the key of the trained weights.
-        evaluation: the key of the answers to the pack.
-        result: the key of the bundle.
+        train: what is trained on.
+        pack: what is evaluated on.
+        keys: recognize an earlier result.
         threads: torch's threads in each process.
     """
 
     loaded: LoadedSpec
     base: Base
     weights: dict[str, str]
-    training: str
-    evaluation: str
-    result: str
+    train: Data
+    pack: Data
+    keys: Keys
     threads: int
 
     @property
@@ -54,22 +103,18 @@ class Inputs:
         return self.loaded.spec
 
 
-def threads_of(spec: Spec) -> int:
-    """Threads a process: what the spec says, or this machine's processors shared out."""
-    if spec.launch.threads:
-        return spec.launch.threads
-    here = max(1, spec.launch.num_processes // spec.launch.num_machines)
-    return max(1, (os.cpu_count() or 1) // here)
+def gather(path: Path, *, device: Literal["cpu", "cuda"] | None = None) -> Inputs:
+    """Load the spec, find the base, name the data.
 
-
-def gather(path: Path) -> Inputs:
-    """Load the spec, find the base, digest everything.
+    Args:
+        path: the spec file.
+        device: replaces `launch.device`.
 
     Raises:
         InputError: all problems of the spec, or of the base, or of the data, at once.
         LackingError: the base is not on this machine.
     """
-    loaded = load_spec(path, metrics=metric_names())
+    loaded = _with_device(load_spec(path, metrics=metric_names()), device)
     spec = loaded.spec
     base = resolve_base(
         str(loaded.base_folder) if loaded.base_folder else spec.base.model,
@@ -80,30 +125,47 @@ def gather(path: Path) -> Inputs:
         files = base.file_digests(memo)
         weights = base.weights(memo)
     accepted = spec.data.review == "accepted"
-    train = (
-        source_digest(loaded.train_source, accepted_only=accepted)
-        or read_source(loaded.train_source, accepted_only=accepted).digest
-    )
-    pack = (
-        source_digest(loaded.eval_source, accepted_only=accepted)
-        or read_source(loaded.eval_source, accepted_only=accepted).digest
-    )
-    threads = threads_of(spec)
+    train = Data(loaded.train_source, accepted_only=accepted)
+    pack = Data(loaded.eval_source, accepted_only=accepted)
+    threads = _threads(spec)
+    keys = _keys(spec, base, files, train, pack, threads)
+    return Inputs(loaded, base, weights, train, pack, keys, threads)
+
+
+def _with_device(loaded: LoadedSpec, device: Literal["cpu", "cuda"] | None) -> LoadedSpec:
+    if device is None:
+        return loaded
+    launch = loaded.spec.launch.model_copy(update={"device": device})
+    return replace(loaded, spec=loaded.spec.model_copy(update={"launch": launch}))
+
+
+def _threads(spec: Spec) -> int:
+    """Threads a process: what the spec says, or this machine's processors shared out."""
+    if spec.launch.threads:
+        return spec.launch.threads
+    here = max(1, spec.launch.num_processes // spec.launch.num_machines)
+    return max(1, available_processors() // here)
+
+
+def _keys(
+    spec: Spec, base: Base, files: dict[str, str], train: Data, pack: Data, threads: int
+) -> Keys:
     common: dict[str, Any] = {
         "results": RESULTS_VERSION,
         "base": {"name": base.name, "revision": base.revision, "files": files},
         "versions": installed_versions(),
-        "threads": threads,
+        # On a CPU they decide the order of floating-point sums, on a GPU nothing.
+        "threads": threads if spec.launch.device == "cpu" else None,
     }
     form = training_form(spec)
-    # Where the base stands says nothing about it; its files' digests do.
+    # Where the base is says nothing about it; its files' digests do.
     form["base"] = {"trust_remote_code": spec.base.trust_remote_code}
-    training = digests.sha256_json({**common, "spec": form, "data": train})
+    training = digests.sha256_json({**common, "spec": form, "data": train.digest})
     evaluation = digests.sha256_json(
-        {"training": training, "spec": evaluation_form(spec), "data": pack}
+        {"training": training, "spec": evaluation_form(spec), "data": pack.digest}
     )
     whole = spec.model_dump(mode="json")
     result = digests.sha256_json(
         {"evaluation": evaluation, "evaluate": whole["evaluate"], "name": spec.name}
     )
-    return Inputs(loaded, base, weights, training, evaluation, result, threads)
+    return Keys(training, evaluation, result)

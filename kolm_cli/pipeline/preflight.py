@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kolm_cli.core.errors import InputError, Problem, raise_if_any
 from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.leakage import leaks
-from kolm_cli.dataset.sources import Rows, read_source
+from kolm_cli.dataset.sources import Rows
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.records.row import Row
 
 if TYPE_CHECKING:
+    from kolm_cli.encoding.encoder import Encoder
     from kolm_cli.encoding.row_checks import RowFacts
 
 
@@ -26,43 +27,42 @@ class Preflight:
         pack: the evaluation rows.
         facts: tokens of each training row.
         optimizer_steps: how many steps the run will take.
-        processor: the base's processor.
+        encoder: encodes rows as training will.
     """
 
     train: Rows
     pack: Rows
     facts: list[RowFacts]
     optimizer_steps: int
-    processor: Any = field(repr=False)
+    encoder: Encoder
 
 
 def preflight(inputs: Inputs, progress: Progress) -> Preflight:
-    """Check everything that can be checked without training.
+    """Check everything that can be checked without training and without the device.
 
     Raises:
         InputError: every bad row of both sets, by name.
-        LackingError: the device is not there.
     """
     import torch
 
-    from kolm_cli.encoding.row_checks import Limits, check_rows
-    from kolm_cli.trainer.vlm import pick_device, steps_of
+    from kolm_cli.encoding.encoder import Encoder, Limits
+    from kolm_cli.encoding.row_checks import check_rows
+    from kolm_cli.trainer.schedule import steps_of
 
     spec, loaded, family = inputs.spec, inputs.loaded, inputs.base.family
     progress.stage("read data")
-    accepted = spec.data.review == "accepted"
-    train = read_source(loaded.train_source, accepted_only=accepted)
-    pack = read_source(loaded.eval_source, accepted_only=accepted)
+    train, pack = inputs.train.rows(), inputs.pack.rows()
     torch.set_num_threads(inputs.threads)
     progress.stage("load processor")
-    processor = load_processor(inputs)
-    limits = Limits(
-        spec.train.max_seq_length, spec.data.max_images_per_example, spec.data.truncation
+    encoder = Encoder(
+        family,
+        load_processor(inputs),
+        Limits(spec.train.max_seq_length, spec.data.max_images_per_example, spec.data.truncation),
     )
     progress.stage("check training rows", len(train.rows), "rows")
-    trained = check_rows(family, processor, train.rows, limits, progress=progress)
+    trained = check_rows(encoder, train.rows, progress=progress)
     progress.stage("check evaluation rows", len(pack.rows), "rows")
-    asked = check_rows(family, processor, pack.rows, limits, progress=progress, prompts_only=True)
+    asked = check_rows(encoder, pack.rows, progress=progress, prompts_only=True)
     problems = [*train.problems, *trained.problems, *pack.problems, *asked.problems]
     problems += leaks(train.rows, pack.rows)
     problems += pack_problems(pack.rows)
@@ -94,8 +94,7 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
             )
         )
     raise_if_any(problems)
-    pick_device(spec.launch.device)
-    return Preflight(train, pack, trained.rows, steps, processor)
+    return Preflight(train, pack, trained.rows, steps, encoder)
 
 
 def load_processor(inputs: Inputs) -> Any:

@@ -15,8 +15,16 @@ from kolm_cli.registry.pull import deliver
 from kolm_cli.registry.store import Registry
 
 
+def place_of(target: Path, *, passed: bool) -> Path:
+    """Where a bundle goes: one that missed its gate never takes the place of one that is in use."""
+    if passed:
+        return target
+    stem = target.name.removesuffix(".kolm")
+    return target.with_name(f"{stem}.rejected{target.name[len(stem) :]}")
+
+
 def find(key: str, target: Path) -> dict[str, Any] | None:
-    """Put the bundle of the same inputs at `target`, and return its report.
+    """Put the bundle of the same inputs where `place_of` says, and return its report.
 
     Every byte is checked on its way out of the registry. None when there is no such result, or
     its bundle was removed or damaged since: compiling then makes it anew.
@@ -30,7 +38,7 @@ def find(key: str, target: Path) -> dict[str, Any] | None:
         # A damaged or outlived entry is no result; compiling writes it anew.
         return None
     try:
-        deliver(registry, image, target)
+        deliver(registry, image, place_of(target, passed=report["gate"]["passed"]))
     except VerificationError:
         return None
     latest = _latest(image.name, report)

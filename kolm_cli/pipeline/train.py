@@ -16,13 +16,13 @@ from kolm_cli.run.orders import Orders
 
 def run_folder(inputs: Inputs) -> RunFolder:
     """The folder of this training."""
-    return RunFolder(private_folder("runs", inputs.training))
+    return RunFolder(private_folder("runs", inputs.keys.training))
 
 
 def is_done(inputs: Inputs) -> bool:
     """Whether both the adapter and the answers of this evaluation are there, undamaged."""
     run = run_folder(inputs)
-    return is_sealed(run.trained) and is_sealed(run.evaluation(inputs.evaluation))
+    return is_sealed(run.trained) and is_sealed(run.evaluation(inputs.keys.evaluation))
 
 
 def discard(inputs: Inputs) -> None:
@@ -35,7 +35,7 @@ def train(inputs: Inputs, checked: Preflight, progress: Progress) -> RunFolder:
     from kolm_cli.run.launch import launch
 
     run, spec, base = run_folder(inputs), inputs.spec, inputs.base
-    evaluation = run.evaluation(inputs.evaluation)
+    evaluation = run.evaluation(inputs.keys.evaluation)
     progress.stage("freeze data")
     for folder in (run.data, evaluation, run.checkpoints):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def train(inputs: Inputs, checked: Preflight, progress: Progress) -> RunFolder:
         device=spec.launch.device,
         threads=inputs.threads,
         truncation=spec.data.truncation,
-        evaluation=inputs.evaluation,
+        evaluation=inputs.keys.evaluation,
         max_new_tokens=spec.evaluate.max_new_tokens,
         batch_size=spec.evaluate.batch_size,
     ).write(run.path)

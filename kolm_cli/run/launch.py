@@ -9,9 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import psutil
@@ -28,8 +25,12 @@ from kolm_cli.core.errors import (
 )
 from kolm_cli.core.files import write_atomic
 from kolm_cli.core.progress import Progress
+from kolm_cli.core.seals import is_sealed
 from kolm_cli.run.folder import RunFolder
+from kolm_cli.run.progress_file import ProgressReader
+from kolm_cli.run.signals import StopSignals
 from kolm_cli.spec.model import LaunchSection
+from kolm_cli.trainer import checkpoints
 
 WORKER = "kolm_cli.run.worker"
 # What was ordered, so that the worker can tell a launch that silently made fewer.
@@ -92,6 +93,8 @@ def environment(launch: LaunchSection, threads: int) -> dict[str, str]:
         HF_HUB_DISABLE_TELEMETRY="1",
         TOKENIZERS_PARALLELISM="false",
         OMP_NUM_THREADS=str(threads),
+        # Threads that spin while they wait starve whatever else runs on the same processors.
+        OMP_WAIT_POLICY="PASSIVE",
         MKL_NUM_THREADS=str(threads),
         PYTHONHASHSEED="0",
         PYTHONUNBUFFERED="1",
@@ -109,33 +112,6 @@ def environment(launch: LaunchSection, threads: int) -> dict[str, str]:
     return result
 
 
-@dataclass
-class _Follower:
-    """Reads the progress file as it grows."""
-
-    path: Path
-    progress: Progress
-    position: int = 0
-
-    def read(self) -> None:
-        with contextlib.suppress(FileNotFoundError), self.path.open("rb") as stream:
-            stream.seek(self.position)
-            for line in stream:
-                if not line.endswith(b"\n"):
-                    break
-                self.position += len(line)
-                self._tell(json.loads(line))
-
-    def _tell(self, event: dict[str, Any]) -> None:
-        match event["event"]:
-            case "stage":
-                self.progress.stage(event["name"], event["total"], event["unit"])
-            case "advance":
-                self.progress.advance(event["done"], **event["figures"])
-            case _:
-                self.progress.note(event["text"])
-
-
 def launch(run: RunFolder, section: LaunchSection, threads: int, progress: Progress) -> None:
     """Run the worker to its end.
 
@@ -148,7 +124,7 @@ def launch(run: RunFolder, section: LaunchSection, threads: int, progress: Progr
     run.progress.write_bytes(b"")
     run.error.unlink(missing_ok=True)
     progress.stage("start worker")
-    with run.log.open("wb") as log, _Signals() as signals:
+    with run.log.open("wb") as log, StopSignals() as signals:
         process = subprocess.Popen(
             command(run, section, threads),
             stdin=subprocess.PIPE,
@@ -159,54 +135,47 @@ def launch(run: RunFolder, section: LaunchSection, threads: int, progress: Progr
             start_new_session=True,
         )
         try:
-            _follow(process, signals, _Follower(run.progress, progress), progress)
+            _follow(process, signals, ProgressReader(run.progress, progress), progress)
         finally:
             _end_group(process)
     if signals.received:
         raise InterruptedRunError(
-            f"interrupted by {signal.Signals(signals.received).name}",
-            hint="the same command again resumes from the last checkpoint",
+            f"interrupted by {signal.Signals(signals.received).name}", hint=_what_is_kept(run)
         )
     if process.returncode != 0:
         raise _failure(run, process.returncode)
 
 
 def _follow(
-    process: subprocess.Popen[bytes], signals: _Signals, follower: _Follower, progress: Progress
+    process: subprocess.Popen[bytes],
+    signals: StopSignals,
+    follower: ProgressReader,
+    progress: Progress,
 ) -> None:
     deadline: float | None = None
     while process.poll() is None:
         follower.read()
         if signals.received and deadline is None and process.stdin is not None:
-            progress.note("stopping: the worker writes a checkpoint and ends")
+            progress.note(
+                "stopping: the worker finishes its step and writes a checkpoint; Ctrl-C once more"
+                " ends it at once, without one"
+            )
             process.stdin.close()
             deadline = time.monotonic() + PATIENCE_SECONDS
-        if deadline is not None and (signals.count > 1 or time.monotonic() > deadline):
+        if deadline is not None and (signals.at_once or time.monotonic() > deadline):
             return
         time.sleep(POLL_SECONDS)
     follower.read()
 
 
-class _Signals:
-    """Turns SIGINT and SIGTERM into a note, while the worker runs."""
-
-    def __init__(self) -> None:
-        self.received = 0
-        self.count = 0
-        self._before: dict[int, Any] = {}
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.received = number
-        self.count += 1
-
-    def __enter__(self) -> _Signals:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+def _what_is_kept(run: RunFolder) -> str:
+    """What the same command will begin with: said after looking, when the worker has ended."""
+    if is_sealed(run.trained):
+        return "the adapter is trained; the same command again continues with its evaluation"
+    found = checkpoints.latest(run.checkpoints)
+    if found is None:
+        return "no checkpoint was finished; the same command again trains from the beginning"
+    return f"the same command again resumes at step {checkpoints.step_of(found[0]) + 1}"
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

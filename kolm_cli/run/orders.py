@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kolm_cli.core.files import write_atomic
 
@@ -28,7 +28,7 @@ class Orders:
     train: dict[str, Any]
     device: str
     threads: int
-    truncation: str
+    truncation: Literal["prompt_start", "prompt_end"]
     evaluation: str
     max_new_tokens: int
     batch_size: int

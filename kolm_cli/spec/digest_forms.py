@@ -52,15 +52,16 @@ def training_form(spec: Spec) -> dict[str, Any]:
     The data itself and the base's weights are decided elsewhere: add their digests.
     """
     form = spec.model_dump(mode="json")
+    launch: tuple[str, ...] = ("device", "num_processes", "num_machines")
+    if spec.launch.device == "cpu":
+        # Threads decide the order of floating-point sums; on a GPU they decide nothing.
+        launch = (*launch, "threads")
     return {
         "name": spec.name,
         "base": form["base"],
         "data": {name: form["data"][name] for name in _DATA_SETTINGS},
         "train": form["train"],
-        "launch": {
-            name: form["launch"][name]
-            for name in ("device", "num_processes", "num_machines", "threads")
-        },
+        "launch": {name: form["launch"][name] for name in launch},
     }
 
 

@@ -62,6 +62,7 @@ class TrainSection(Section):
     gradient_checkpointing: bool = False
     save_steps: Count = 200
     bf16: bool = True
+    attention: Literal["auto", "eager", "sdpa", "flash_attention_2", "flash_attention_3"] = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
 
     def idle(self) -> Iterator[Conflict]:

@@ -28,3 +28,11 @@ def latest(folder: Path) -> tuple[Path, dict[str, Any]] | None:
             return path, state
         shutil.rmtree(path)
     return None
+
+
+def step_of(folder: Path) -> int:
+    """The optimizer step after which the checkpoint was written."""
+    match = _NAME.fullmatch(folder.name)
+    if match is None:
+        raise ValueError(f"{folder.name} is no checkpoint")
+    return int(match[1])

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch.utils.data import Dataset
 
-from kolm_cli.encoding.encode import Encoded
+from kolm_cli.encoding.encoded import Encoded
 from kolm_cli.records.row import Row
 
 # Encoding a row again costs an image decode and a resize; a gigabyte holds thousands of rows.

@@ -12,7 +12,7 @@ from peft import PeftModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from kolm_cli.core.errors import InputError, Problem
-from kolm_cli.encoding.encode import Encoded
+from kolm_cli.encoding.encoded import Encoded
 from kolm_cli.families.base import Family
 from kolm_cli.families.vision_features import VisionFeatures
 from kolm_cli.records.row import Row

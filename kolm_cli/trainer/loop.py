@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import distributed, nn
+from torch import nn
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from kolm_cli.core.progress import Progress
@@ -17,6 +17,7 @@ from kolm_cli.core.seals import seal
 from kolm_cli.families.base import Family
 from kolm_cli.spec.model import TrainSection
 from kolm_cli.trainer.adapter_files import load_full_parts, save_full_parts
+from kolm_cli.trainer.distributed import true_in_any
 from kolm_cli.trainer.evidence import Evidence, GradientLedger
 from kolm_cli.trainer.freeze import GraphWatch
 from kolm_cli.trainer.partition import Partition
@@ -51,6 +52,7 @@ def training_arguments(
         label_names=["labels"],
         average_tokens_across_devices=True,
         dataloader_num_workers=workers,
+        dataloader_persistent_workers=workers > 0,
         dataloader_pin_memory=not cpu,
         # Every tensor that trains takes part in every step; see `make_loss`.
         ddp_find_unused_parameters=False,
@@ -183,14 +185,8 @@ class Observer(TrainerCallback):
 
     def _all_should_stop(self) -> bool:
         """Whether any process was told to stop: all must leave at the same step, or hang."""
-        told = self._should_stop()
-        if not (distributed.is_initialized() and distributed.get_world_size() > 1):
-            return told
-        trainer = self.trainer
-        device = trainer.args.device if trainer else torch.device("cpu")
-        flag = torch.tensor(int(told), device=device)
-        distributed.all_reduce(flag, op=distributed.ReduceOp.MAX)
-        return bool(flag)
+        device = self.trainer.args.device if self.trainer else torch.device("cpu")
+        return true_in_any(self._should_stop(), device)
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Complete the checkpoint with what the Trainer leaves out, then seal it."""

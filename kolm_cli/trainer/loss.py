@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import distributed
 from torch.nn import functional
 
-from kolm_cli.encoding.encode import IGNORE
+from kolm_cli.encoding.encoded import IGNORE
+from kolm_cli.trainer.distributed import joined
 
 
 def supervised_loss(
@@ -42,19 +42,11 @@ def supervised_loss(
 
 
 def make_loss(full: Sequence[torch.nn.Parameter]) -> Callable[..., torch.Tensor]:
-    """The loss of a run.
-
-    With several processes, a batch without images would leave the projector (`full`) out of the
-    backward pass on one rank while the others wait for its gradients. Its sum times zero joins
-    it in, at no cost to the loss.
-    """
+    """The loss of a run that trains the parameters `full` besides the adapter."""
 
     def loss(
         outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
     ) -> torch.Tensor:
-        value = supervised_loss(outputs, labels, num_items_in_batch)
-        if full and distributed.is_initialized() and distributed.get_world_size() > 1:
-            value = value + 0.0 * sum(parameter.sum() for parameter in full)
-        return value
+        return joined(supervised_loss(outputs, labels, num_items_in_batch), full)
 
     return loss

@@ -77,3 +77,9 @@ def make_scheduler(
         return factor
 
     return LambdaLR(optimizer, [factor_for(group["part"]) for group in optimizer.param_groups])
+
+
+def steps_of(rows: int, config: TrainSection, processes: int = 1) -> int:
+    """How many optimizer steps a run takes."""
+    batches = math.ceil(rows / (config.per_device_train_batch_size * processes))
+    return math.ceil(batches / config.gradient_accumulation_steps) * config.num_train_epochs

@@ -17,8 +17,8 @@ from torch import nn
 from torch.nn import functional
 
 from kolm_cli.core.progress import Silent
-from kolm_cli.encoding.collate import collate
-from kolm_cli.encoding.encode import IGNORE, Encoded, encode_training, open_images
+from kolm_cli.encoding.encoded import IGNORE, Encoded
+from kolm_cli.encoding.encoder import Encoder, Limits
 from kolm_cli.families import catalog
 from kolm_cli.families.base import Family
 from kolm_cli.families.resolve import Base, resolve_base
@@ -89,6 +89,9 @@ class Case:
     def processor(self) -> Any:
         return self.family.load_processor(self.base.source, **self.base.load_options())
 
+    def encoder(self, budget: int | None = BUDGET, **limits: Any) -> Encoder:
+        return Encoder(self.family, self.processor, Limits(budget, 4, **limits))
+
     @cached_property
     def _loaded(self) -> nn.Module:
         return load_base(self.base, bf16=False)
@@ -98,12 +101,10 @@ class Case:
         return copy.deepcopy(self._loaded)
 
     def encode(self, row: Row) -> Encoded:
-        return encode_training(self.family, self.processor, row.conversation, open_images(row))
+        return self.encoder(None).training(row)
 
     def batch(self, rows: Sequence[Row]) -> dict[str, torch.Tensor]:
-        return collate(
-            self.family, self.processor, [self.encode(row) for row in rows], side="right"
-        )
+        return self.encoder().training_batch([self.encode(row) for row in rows])
 
     def decode(self, ids: Sequence[int] | torch.Tensor) -> str:
         tokenizer = self.family.tokenizer(self.processor)
@@ -121,7 +122,7 @@ class Case:
             list(rows),
             config,
             model=self.fresh(),
-            processor=self.processor,
+            encoder=self.encoder(config.max_seq_length),
             device="cpu",
             folder=folder,
             progress=progress,

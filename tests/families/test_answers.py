@@ -11,9 +11,7 @@ from tests.families.helpers import Case
 
 
 def _answerer(case: Case) -> Answerer:
-    return Answerer(
-        case.fresh(), case.processor, case.family, device="cpu", bf16=False, max_new_tokens=4
-    )
+    return Answerer(case.fresh(), case.encoder(), device="cpu", bf16=False, max_new_tokens=4)
 
 
 def test_answers_are_the_same_alone_and_in_a_batch(case: Case) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from kolm_cli.encoding.encode import IGNORE, RowError, encode_prompt, encode_training, open_images
+from kolm_cli.encoding.encoded import IGNORE, RowError
 from kolm_cli.encoding.mask_view import marked_text
 from kolm_cli.records.row import Row
 from tests.families.helpers import Case, runs, that_take
@@ -87,7 +87,7 @@ def test_training_shows_what_answering_shows(case: Case) -> None:
     trained = case.encode(row)
     assert trained.labels is not None
     last = list(runs(trained.labels))[-1]
-    asked = encode_prompt(case.family, case.processor, row.conversation, open_images(row))
+    asked = case.encoder().prompt(row)
     ids = trained.sequence["input_ids"].tolist()
     prompt = asked.sequence["input_ids"].tolist()
     assert ids[: len(prompt)] == prompt
@@ -110,7 +110,7 @@ def test_text_that_the_model_keeps_for_itself_is_refused(case: Case) -> None:
             case.row(("what is it?", f"this {mark} and that")),
         ):
             with pytest.raises(RowError, match="keeps for itself") as caught:
-                encode_training(case.family, case.processor, row.conversation, open_images(row))
+                case.encode(row)
             assert mark in str(caught.value)
 
 
@@ -123,7 +123,7 @@ def test_the_reserved_marks_hold_the_placeholder_and_the_end(pictured: Case) -> 
 def test_the_mask_as_it_is_shown(new_case: Callable[..., Case]) -> None:
     case = new_case("llava")
     row = case.row(("What?", "This."))
-    text = marked_text(case.family, case.processor, row, budget=999, side="prompt_start")
+    text = marked_text(case.encoder(999), row)
     assert text.rstrip() == "<s>USER: <4 image tokens>\nWhat? ASSISTANT:⟦ This.</s>⟧"
 
 

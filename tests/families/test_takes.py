@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kolm_cli.encoding.row_checks import Limits, check_rows
+from kolm_cli.encoding.row_checks import check_rows
 from kolm_cli.records.row import Row
-from tests.families.helpers import BUDGET, Case, Notes
+from tests.families.helpers import Case, Notes
 
 SHAPES = {
     "text_only": "no image",
@@ -35,7 +35,7 @@ def _row(case: Case, shape: str) -> Row:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_declared_shapes_pass_and_others_are_refused(case: Case, shape: str) -> None:
     row = _row(case, shape)
-    found = check_rows(case.family, case.processor, [row], Limits(BUDGET, 4), progress=Notes())
+    found = check_rows(case.encoder(), [row], progress=Notes())
     if getattr(case.family.takes, shape):
         assert not found.problems
         assert found.rows[0].supervised > 0
@@ -48,13 +48,7 @@ def test_declared_shapes_pass_and_others_are_refused(case: Case, shape: str) -> 
 
 @pytest.mark.parametrize("answer", ["", "  \n"])
 def test_an_empty_answer_is_refused(case: Case, answer: str) -> None:
-    found = check_rows(
-        case.family,
-        case.processor,
-        [case.row(("A?", answer))],
-        Limits(BUDGET, 4),
-        progress=Notes(),
-    )
+    found = check_rows(case.encoder(), [case.row(("A?", answer))], progress=Notes())
     assert [(p.where, p.what) for p in found.problems] == [("row", "its response is empty")]
 
 
@@ -62,6 +56,6 @@ def test_all_bad_rows_are_named_at_once(case: Case) -> None:
     mark = case.family.end_of_turn(case.processor)
     rows = [case.row((f"{mark}?", "a"), name=f"rows:{n}") for n in range(3)]
     rows.insert(1, case.row(("fine?", "yes"), name="fine"))
-    found = check_rows(case.family, case.processor, rows, Limits(BUDGET, 4), progress=Notes())
+    found = check_rows(case.encoder(), rows, progress=Notes())
     assert [p.where for p in found.problems] == ["rows:0", "rows:1", "rows:2"]
     assert [facts.id for facts in found.rows] == ["fine"]

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from kolm_cli.encoding.encode import RowError, open_images
-from kolm_cli.encoding.fitting import Side, encode_to_fit
-from kolm_cli.encoding.row_checks import Limits, check_rows
+from kolm_cli.encoding.encoded import RowError
+from kolm_cli.encoding.fitting import Side
+from kolm_cli.encoding.row_checks import check_rows
 from tests.families.helpers import BUDGET, Case, Notes, runs
 
 PROMPT = " ".join(f"word{n}" for n in range(60))
@@ -16,14 +16,7 @@ PROMPT = " ".join(f"word{n}" for n in range(60))
 
 def _fit(case: Case, budget: int, side: Side = "prompt_start"):  # type: ignore[no-untyped-def]
     row = case.row((PROMPT, "The answer."), name="charts.jsonl:7")
-    return row, encode_to_fit(
-        case.family,
-        case.processor,
-        row.conversation,
-        open_images(row),
-        budget=budget,
-        side=side,
-    )
+    return row, case.encoder(budget, side=side).training(row)
 
 
 @pytest.mark.parametrize("side", ["prompt_start", "prompt_end"])
@@ -51,7 +44,7 @@ def test_prompt_text_is_cut_and_images_and_answers_are_not(case: Case, side: Sid
 def test_a_cut_row_is_reported(case: Case) -> None:
     row, whole = _fit(case, BUDGET)
     notes, budget = Notes(), whole.tokens - 150
-    found = check_rows(case.family, case.processor, [row], Limits(budget, 4), progress=notes)
+    found = check_rows(case.encoder(budget), [row], progress=notes)
     assert not found.problems
     [facts] = found.rows
     assert (facts.cut >= 150, facts.image_tokens) == (True, whole.image_tokens)
@@ -65,7 +58,7 @@ def test_a_cut_row_is_reported(case: Case) -> None:
 def test_a_row_that_cannot_fit_is_refused_by_name(case: Case) -> None:
     row, whole = _fit(case, BUDGET)
     budget = whole.image_tokens + whole.supervised
-    found = check_rows(case.family, case.processor, [row], Limits(budget, 4), progress=Notes())
+    found = check_rows(case.encoder(budget), [row], progress=Notes())
     [problem] = found.problems
     assert problem.where == "charts.jsonl:7"
     assert f"{whole.image_tokens} of images" in problem.what
@@ -86,13 +79,7 @@ def test_earlier_answers_stay_whole(new_case: Callable[..., Case]) -> None:
     case = new_case("idefics3")
     row = case.row((PROMPT, "First answer."), (PROMPT, "Second answer."))
     whole = case.encode(row)
-    cut = encode_to_fit(
-        case.family,
-        case.processor,
-        row.conversation,
-        open_images(row),
-        budget=whole.tokens - len(PROMPT) - 20,
-    )
+    cut = case.encoder(whole.tokens - len(PROMPT) - 20).training(row)
     assert cut.labels is not None
     assert [case.decode(run).strip() for run in runs(cut.labels)] == [
         "First answer.<end_of_utterance>",

@@ -28,7 +28,6 @@ def test_plain_peft_gives_the_logits_that_kolm_run_uses(
     from transformers import AutoModelForImageTextToText
 
     from kolm_cli.core.progress import Silent
-    from kolm_cli.encoding.collate import collate
     from kolm_cli.pipeline.bundle_use import answerer_for
     from kolm_cli.pipeline.evaluate import find_pack
 
@@ -40,7 +39,7 @@ def test_plain_peft_gives_the_logits_that_kolm_run_uses(
     ):
         row = find_pack(files, None)[0]
         expected = answerer.logits(row)
-        batch = collate(answerer._family, answerer._processor, [answerer.encode(row)], side="left")
+        batch = answerer.encoder.batch([answerer.encode(row)], side="left")
     base = AutoModelForImageTextToText.from_pretrained(
         compiled.job.folder / "base", dtype=torch.float32
     )

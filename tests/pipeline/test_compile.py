@@ -154,5 +154,5 @@ def test_changed_training_rows_are_noticed(compiled: Compiled, new_job: Callable
         rows = (job.folder / "train.jsonl").read_text().replace('"red"', '"ruby"')
         (job.folder / "train.jsonl").write_text(rows)
         after = gather(job.spec)
-    assert before.training != after.training
+    assert before.keys.training != after.keys.training
     assert before.evaluation != after.evaluation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -26,6 +26,9 @@ def compile_command(
         bool, typer.Option("--force", help="Train even when the same inputs were compiled before.")
     ] = False,
     progress: ProgressOption = None,
+    device: Annotated[
+        Literal["cpu", "cuda"] | None, typer.Option("--device", help="Instead of the spec's.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Train, score, and write a signed .kolm file."""
@@ -33,13 +36,15 @@ def compile_command(
 
     output = Output(as_json=json)
     with progress_for(output, progress) as shown:
-        compiled = compile_spec(spec, out=out, force=force, progress=shown)
+        compiled = compile_spec(spec, out=out, force=force, device=device, progress=shown)
     if json:
         output.json(compiled.report)
     else:
         show_report(output, compiled.report)
     if not compiled.gate_passed:
         output.note("gate not met: " + "; ".join(compiled.report["gate"]["failed"]))
+        if compiled.report["unchanged"]:
+            output.note(f"{compiled.report['unchanged']} stays as it was")
         raise typer.Exit(int(ExitCode.GATE))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -28,6 +28,9 @@ def validate(
         int, typer.Option("--show-mask", min=0, help="Print N rows with the supervised part marked")
     ] = 0,
     progress: ProgressOption = None,
+    device: Annotated[
+        Literal["cpu", "cuda"] | None, typer.Option("--device", help="Instead of the spec's.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Check a spec and every row of its data; train nothing."""
@@ -37,10 +40,10 @@ def validate(
     output = Output(as_json=json)
     with progress_for(output, progress) as shown:
         shown.stage("read spec")
-        inputs = gather(spec)
+        inputs = gather(spec, device=device)
         checked = preflight(inputs, shown)
     report = _report(inputs, checked)
-    masks = _masks(inputs, checked, show_mask)
+    masks = _masks(checked, show_mask)
     if json:
         output.json({**report, "masks": masks} if show_mask else report)
         return
@@ -91,21 +94,11 @@ def _show(output: Output, report: dict[str, Any]) -> None:
     output.data(f"  steps        {report['optimizer_steps']}")
 
 
-def _masks(inputs: Inputs, checked: Preflight, count: int) -> list[dict[str, str]]:
+def _masks(checked: Preflight, count: int) -> list[dict[str, str]]:
     """Rows as the model sees them; what carries loss stands between marks."""
     from kolm_cli.encoding.mask_view import marked_text
 
-    spec = inputs.spec
     return [
-        {
-            "id": row.id,
-            "text": marked_text(
-                inputs.base.family,
-                checked.processor,
-                row,
-                budget=spec.train.max_seq_length,
-                side=spec.data.truncation,
-            ),
-        }
+        {"id": row.id, "text": marked_text(checked.encoder, row)}
         for row in checked.train.rows[:count]
     ]

@@ -1,127 +1,65 @@
-"""One row as tensors: tokens, the supervised positions, the images."""
+"""One conversation as tensors: tokens, the supervised positions, the images."""
 
 from __future__ import annotations
 
 import bisect
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from PIL import Image as PILImage
 
-from kolm_cli.core.errors import InputError
-from kolm_cli.encoding.rendering import Rendered, RenderError, render_prompt, render_training
-from kolm_cli.families.base import Family
+from kolm_cli.encoding.base_processor import BaseProcessor, RenderError
+from kolm_cli.encoding.encoded import IGNORE, Encoded, RowError
+from kolm_cli.encoding.rendering import Rendered, render_prompt, render_training
 from kolm_cli.records.conversation import Conversation
-from kolm_cli.records.pictures import ImageError, decode_rgb
-from kolm_cli.records.row import Row
-
-IGNORE = -100
-
-
-class RowError(ValueError):
-    """A row cannot be used; the message says why, the caller knows which."""
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """One row, ready to be batched.
-
-    Attributes:
-        sequence: per-token tensors of shape [tokens]: `input_ids`, `attention_mask`, ….
-        images: image tensors as the processor gives them, their first dimension counting images,
-            patches or crops.
-        labels: [tokens], the token id where it is supervised, -100 elsewhere; None for prompts.
-        image_tokens: how many tokens stand for images, their row and column marks included.
-        cut: how many prompt tokens were cut to fit, 0 for none.
-    """
-
-    sequence: dict[str, torch.Tensor]
-    images: dict[str, torch.Tensor]
-    labels: torch.Tensor | None
-    image_tokens: int
-    cut: int = 0
-
-    @property
-    def tokens(self) -> int:
-        """The number of tokens."""
-        return int(self.sequence["input_ids"].shape[0])
-
-    @property
-    def supervised(self) -> int:
-        """The number of tokens that carry loss."""
-        return 0 if self.labels is None else int((self.labels != IGNORE).sum())
-
-
-def open_images(row: Row) -> list[PILImage.Image]:
-    """The row's images in their order, decoded.
-
-    Raises:
-        RowError: one of them cannot be decoded.
-    """
-    images = []
-    for sha256 in row.conversation.images:
-        source = row.images[sha256]
-        try:
-            images.append(decode_rgb(source.read()))
-        except (ImageError, InputError, OSError) as error:
-            name = source.path.name if source.path else sha256[:12]
-            raise RowError(f"its image {name} cannot be read: {error}") from error
-    return images
 
 
 def encode_training(
-    family: Family,
-    processor: Any,
-    conversation: Conversation,
-    images: Sequence[PILImage.Image],
+    base: BaseProcessor, conversation: Conversation, images: Sequence[PILImage.Image]
 ) -> Encoded:
     """Encode a whole conversation; only its answers are supervised.
 
     Raises:
         RowError: nothing would be supervised, or images and placeholders do not agree.
     """
-    _refuse_reserved(family, processor, conversation)
+    _refuse_reserved(base, conversation)
     try:
-        rendered = render_training(family, processor, conversation)
+        rendered = render_training(base, conversation)
     except RenderError as error:
         raise RowError(str(error)) from error
-    return _encode(family, processor, rendered, list(images))
+    return _encode(base, rendered, list(images))
 
 
 def encode_prompt(
-    family: Family, processor: Any, conversation: Conversation, images: Sequence[PILImage.Image]
+    base: BaseProcessor, conversation: Conversation, images: Sequence[PILImage.Image]
 ) -> Encoded:
     """Encode everything up to the last answer, as the model sees it when it is asked.
 
     Raises:
         RowError: images and placeholders do not agree, or the template refuses the row.
     """
-    _refuse_reserved(family, processor, conversation)
+    _refuse_reserved(base, conversation)
     try:
-        text = render_prompt(family, processor, conversation)
+        text = render_prompt(base, conversation)
     except RenderError as error:
         raise RowError(str(error)) from error
-    return _encode(family, processor, Rendered(text, ()), list(images))
+    return _encode(base, Rendered(text, ()), list(images))
 
 
-def _refuse_reserved(family: Family, processor: Any, conversation: Conversation) -> None:
+def _refuse_reserved(base: BaseProcessor, conversation: Conversation) -> None:
     """Refuse text that the processor would take for an image, or the model for an answer's end."""
-    reserved = sorted(family.reserved(processor))
     for message in conversation.messages:
-        for mark in reserved:
+        for mark in base.reserved:
             if mark in message.text:
                 raise RowError(
                     f"the {message.role}'s text holds {mark!r}, which the model keeps for itself"
                 )
 
 
-def _encode(
-    family: Family, processor: Any, rendered: Rendered, images: list[PILImage.Image]
-) -> Encoded:
+def _encode(base: BaseProcessor, rendered: Rendered, images: list[PILImage.Image]) -> Encoded:
     try:
-        features = family.encode(processor, rendered.text, images)
+        features = base.features(rendered.text, images)
     except (ValueError, IndexError, StopIteration) as error:
         # Processors raise these when placeholders in the text and images disagree.
         raise RowError(f"the processor refuses it: {error}") from error
@@ -135,20 +73,19 @@ def _encode(
     length = features["input_ids"].shape[1]
     sequence, pictures = {}, {}
     for key, value in features.items():
-        if key in family.image_keys or value.shape[:2] != (1, length):
+        if key in base.family.image_keys or value.shape[:2] != (1, length):
             pictures[key] = value
         else:
             sequence[key] = value[0]
     image_spans = [tuple(e["new_span"]) for e in expansions]
     in_image = _overlapping(offsets, image_spans)
-    image_ids = family.image_token_ids(processor)
     ids = sequence["input_ids"].tolist()
     for position, token in enumerate(ids):
-        if token in image_ids and not in_image[position]:
+        if token in base.image_token_ids and not in_image[position]:
             raise RowError("its text holds an image token")
     labels = None
     supervised = _overlapping(offsets, [_shift(span, expansions) for span in rendered.answers])
-    family.finish_row(sequence, supervised)
+    base.family.finish_row(sequence, supervised)
     if rendered.answers:
         labels = torch.tensor(
             [

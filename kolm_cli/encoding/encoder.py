@@ -1,0 +1,65 @@
+"""The encoder: from a row to tensors, the same in preflight, in training and when answering."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from kolm_cli.encoding.base_processor import BaseProcessor
+from kolm_cli.encoding.collate import collate
+from kolm_cli.encoding.encoded import Encoded
+from kolm_cli.encoding.fitting import Side, encode_to_fit
+from kolm_cli.encoding.open_images import open_images
+from kolm_cli.encoding.tokenizing import encode_prompt
+from kolm_cli.records.row import Row
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a row may hold, None for no limit; and which side of the prompt is cut first."""
+
+    max_tokens: int | None = None
+    max_images: int | None = None
+    side: Side = "prompt_start"
+
+
+@dataclass(frozen=True)
+class Encoder(BaseProcessor):
+    """Encodes rows for one base. Data workers get this object and nothing else."""
+
+    limits: Limits = Limits()
+
+    def training(self, row: Row) -> Encoded:
+        """A row as it is trained on, cut to the limits.
+
+        Raises:
+            RowError: the row cannot be used, or does not fit.
+        """
+        return encode_to_fit(
+            self,
+            row.conversation,
+            open_images(row),
+            budget=self.limits.max_tokens,
+            side=self.limits.side,
+        )
+
+    def prompt(self, row: Row) -> Encoded:
+        """A row up to its last answer, as the model sees it when it is asked.
+
+        Raises:
+            RowError: the row cannot be asked.
+        """
+        return encode_prompt(self, row.conversation, open_images(row))
+
+    def batch(
+        self, rows: Sequence[Encoded], *, side: Literal["left", "right"]
+    ) -> dict[str, torch.Tensor]:
+        """Encoded rows as one batch, padded on one side; see `collate`."""
+        return collate(self, rows, side=side)
+
+    def training_batch(self, rows: Sequence[Encoded]) -> dict[str, torch.Tensor]:
+        """Encoded rows as one batch to train on."""
+        return collate(self, rows, side="right")

@@ -1,0 +1,237 @@
+"""The trainer of one adapter: attaches LoRA, freezes, trains, and keeps what it observed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel
+from torch import nn
+from transformers.trainer_utils import set_seed
+
+from kolm_cli.core import canonical_json, digests
+from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.files import write_atomic
+from kolm_cli.core.progress import Progress, Silent
+from kolm_cli.encoding.encoded import Encoded
+from kolm_cli.encoding.encoder import Encoder
+from kolm_cli.families.resolve import Base
+from kolm_cli.families.support import describe
+from kolm_cli.records.row import Row, rows_digest
+from kolm_cli.spec.model import TrainSection
+from kolm_cli.trainer import checkpoints
+from kolm_cli.trainer.adapter_files import module_lists, save_adapter
+from kolm_cli.trainer.base_model import without_kv_cache
+from kolm_cli.trainer.data_workers import choose_workers, free_shared_memory
+from kolm_cli.trainer.distributed import decided_by_first
+from kolm_cli.trainer.encoded_rows import EncodedRows
+from kolm_cli.trainer.evidence import (
+    Evidence,
+    EvidenceError,
+    GradientLedger,
+    count_parameters,
+)
+from kolm_cli.trainer.feature_cache import FeatureCache
+from kolm_cli.trainer.freeze import GraphWatch, isolate_vision, set_trainable
+from kolm_cli.trainer.loop import KolmTrainer, Observer, training_arguments
+from kolm_cli.trainer.lora import attach, leaf_names
+from kolm_cli.trainer.loss import make_loss
+from kolm_cli.trainer.partition import Partition, summarise
+
+
+class StoppedEarly(Exception):  # noqa: N818  # a state, not an error of anybody's
+    """Training was asked to stop, and left a checkpoint to resume from."""
+
+
+class VLMTrainer:
+    """Trains one adapter, and knows what it did.
+
+    Attributes:
+        base: the resolved base model.
+        encoder: encodes rows as they are trained on.
+        model: the PEFT model, from construction on.
+        partition: the part of every parameter.
+    """
+
+    model: PeftModel
+
+    def __init__(
+        self,
+        base: Base,
+        rows: list[Row],
+        config: TrainSection,
+        *,
+        model: nn.Module,
+        encoder: Encoder,
+        device: str,
+        folder: Path,
+        progress: Progress | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.base, self.config, self.encoder = base, config, encoder
+        self._rows, self._folder = rows, folder
+        self._progress, self._should_stop = progress or Silent(), should_stop
+        self._cpu = device == "cpu"
+        self._evidence_facts: dict[str, Any] | None = None
+        self._wrap(model)
+
+    def _wrap(self, model: nn.Module) -> None:
+        """Attach LoRA and freeze; all lists are read from the model after this."""
+        family, config = self.base.family, self.config
+        before = {
+            part: counts["parameters"]
+            for part, counts in count_parameters(model, Partition.of(family, model)).items()
+        }
+        self.lora_targets = leaf_names(model, family, config.lora_targets)
+        if config.freeze_vision:
+            isolate_vision(model, family)
+        else:
+            self._progress.note(
+                "the vision tower is trained too: its activations, gradients and optimizer state"
+                " need memory that a frozen one does not, and its weights are kept in fp32"
+            )
+        set_seed(config.seed)
+        self.model = attach(
+            model,
+            family,
+            targets=config.lora_targets,
+            r=config.lora_r,
+            alpha=config.lora_alpha,
+            dropout=config.lora_dropout,
+        )
+        self.partition = Partition.of(family, self.model)
+        set_trainable(
+            self.model,
+            self.partition,
+            projector=config.projector != "freeze",
+            vision=not config.freeze_vision,
+            never_used=family.never_used(self.model),
+        )
+        if config.gradient_checkpointing:
+            # The hook that makes inputs require gradients would reach into the frozen tower.
+            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+            self.model.disable_input_require_grads()
+        without_kv_cache(self.model)
+        self.evidence = Evidence(self.model, self.partition, before)
+
+    def train(self) -> VLMTrainer:
+        """Train to the end, resuming from the newest whole checkpoint when there is one.
+
+        Raises:
+            EvidenceError: what was observed is not what the receipt would have to say.
+            StoppedEarly: `should_stop` said so; a checkpoint was written.
+        """
+        family = self.base.family
+        found = decided_by_first(lambda: checkpoints.latest(self._folder))
+        state = found[1] if found else {}
+        if found:
+            if state["run"] != self._run_digest():
+                raise InputError(
+                    Problem(
+                        "it holds a checkpoint of another run: other rows, base or options",
+                        where=str(self._folder),
+                        fix="give another output_dir, or empty this one",
+                    )
+                )
+            self.evidence.restore(state["evidence"])
+            self._progress.note(f"resuming at step {checkpoints.step_of(found[0]) + 1}")
+        ledger = GradientLedger(self.model, state.get("gradients_seen", ()))
+        watch = GraphWatch(self.model, family)
+        observer = Observer(
+            evidence=self.evidence,
+            ledger=ledger,
+            watch=watch,
+            progress=self._progress,
+            run_digest=self._run_digest(),
+            graph_before=state.get("graph"),
+            should_stop=self._should_stop,
+        )
+        full = [
+            p for n, p in self.model.named_parameters() if p.requires_grad and ".lora_" not in n
+        ]
+        encode: Callable[[Row], Encoded] = self.encoder.training
+        workers = 0
+        if self.config.cache_vision:
+            # The tower is in this process, and so are its features.
+            cache = FeatureCache(self.model, family, bf16=self.config.bf16)
+            encode = cache.wrap(encode)
+        elif not self._cpu:
+            workers = self._data_workers()
+        trainer = KolmTrainer(
+            family=family,
+            partition=self.partition,
+            config=self.config,
+            model=self.model,
+            args=training_arguments(self.config, self._folder, cpu=self._cpu, workers=workers),
+            train_dataset=EncodedRows(self._rows, encode),
+            data_collator=self.encoder.training_batch,
+            compute_loss_func=make_loss(full),
+            callbacks=[observer],
+        )
+        observer.trainer = trainer
+        trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
+        if observer.stopped:
+            raise StoppedEarly
+        graph = observer.graph()
+        if self.config.freeze_vision and graph["with_history"]:
+            raise EvidenceError("what entered the projector carried gradient history")
+        self._evidence_facts = {
+            **self.evidence.conclude(ledger),
+            "projector_calls_observed": graph["calls"],
+            "projector_inputs_with_gradient_history": graph["with_history"],
+            "optimizer_steps": trainer.state.global_step,
+        }
+        return self
+
+    def _data_workers(self) -> int:
+        """Processes that prepare batches, judged by the size of the first rows."""
+        sizes = [self.encoder.training(row).nbytes for row in self._rows[:8]]
+        batch = max(sizes) * self.config.per_device_train_batch_size
+        workers, note = choose_workers(batch, free_shared_memory())
+        if note:
+            self._progress.note(note)
+        return workers
+
+    def _run_digest(self) -> str:
+        """What decides this training; a checkpoint of anything else is not resumed from."""
+        return digests.sha256_json(
+            {
+                "base": [self.base.name, self.base.revision],
+                "config": self.config.model_dump(mode="json"),
+                "truncation": self.encoder.limits.side,
+                "rows": rows_digest(self._rows),
+            }
+        )
+
+    def modules(self) -> dict[str, Any]:
+        """The content of `modules.json`: the exact lists behind the receipt's summaries."""
+        return module_lists(self.model, self.partition)
+
+    def receipt(self) -> dict[str, Any]:
+        """The `vlm_train` block. The evidence stands in it once `train()` has ended."""
+        config, lists = self.config, self.modules()
+        block: dict[str, Any] = {
+            "model_id": self.base.name,
+            "model_revision": self.base.revision,
+            "family": self.base.family.name,
+            "family_support": ": ".join(filter(None, describe(self.base.family.support))),
+            "papers": [paper.url for paper in self.base.family.papers],
+            "trust_remote_code": self.base.trust_remote_code,
+            **config.model_dump(mode="json"),
+            "lora_targets": list(self.lora_targets),
+            "frozen_modules": summarise(entry["name"] for entry in lists["frozen"]),
+            "trainable_modules": summarise(entry["name"] for entry in lists["trainable"]),
+            "train_examples": len(self._rows),
+        }
+        if self._evidence_facts is not None:
+            block["evidence"] = self._evidence_facts
+        return block
+
+    def save(self, folder: Path | str) -> Path:
+        """Write the adapter, its full parts and `modules.json` to `folder`."""
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        save_adapter(self.model, self.partition, self.base.name, target)
+        write_atomic(target / "modules.json", canonical_json.dumps(self.modules()))
+        return target
