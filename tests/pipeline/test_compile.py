@@ -155,4 +155,4 @@ def test_changed_training_rows_are_noticed(compiled: Compiled, new_job: Callable
         (job.folder / "train.jsonl").write_text(rows)
         after = gather(job.spec)
     assert before.keys.training != after.keys.training
-    assert before.evaluation != after.evaluation
+    assert before.keys.evaluation != after.keys.evaluation
