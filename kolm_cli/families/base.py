@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -85,6 +86,8 @@ class Family:
         end_tokens: tokens that end an answer, the first that the tokenizer has; its `eos_token`
             when it has none of them.
         auto_class: the transformers class that loads the model.
+        native: the package in `families/native` whose classes answer for `model_types`; empty for
+            families that transformers has.
         image_keys: processor outputs that are about images even where their shape happens to
             look like one value a token.
         image_fill: what image tensors are padded with where it is not zero.
@@ -106,6 +109,7 @@ class Family:
     lora_default: tuple[str, ...] = LLAMA_LINEARS
     end_tokens: tuple[str, ...] = ()
     auto_class: str = "AutoModelForImageTextToText"
+    native: str = ""
     image_keys: tuple[str, ...] = ("pixel_values", "image_sizes", "image_grid_thw")
     image_fill: Mapping[str, float] = field(default_factory=dict)
     vision_features: VisionFeatures | None = None
@@ -125,6 +129,11 @@ class Family:
 
     # -- loading -----------------------------------------------------------------------------
 
+    def register(self) -> None:
+        """Make transformers know the family's own classes, where it has such."""
+        if self.native:
+            importlib.import_module(f"kolm_cli.families.native.{self.native}").register()
+
     def load_processor(self, source: str, **options: Any) -> Any:
         """The processor that turns text and images into model inputs.
 
@@ -133,6 +142,7 @@ class Family:
         """
         from transformers import AutoProcessor
 
+        self.register()
         # The back ends differ by up to 1/255 a pixel, and the default is whatever is installed.
         options.setdefault("backend", "torchvision")
         return self.with_template(AutoProcessor.from_pretrained(source, **options))
@@ -161,6 +171,7 @@ class Family:
         """The model on the CPU, and what transformers reports about missing keys."""
         import transformers
 
+        self.register()
         auto = getattr(transformers, self.auto_class)
         model, info = auto.from_pretrained(source, output_loading_info=True, **options)
         return model, info

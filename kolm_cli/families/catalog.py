@@ -23,6 +23,7 @@ MODULES: tuple[str, ...] = (
     "internvl",
     "gemma3",
     "paligemma",
+    "phi3_v",
     "phi4_multimodal",
     "qwen3_5",
     "mllama",

@@ -34,20 +34,13 @@ def detect(
     model_type = config.get("model_type")
     if not isinstance(model_type, str):
         raise InputError(Problem("config.json has no model_type", where=model_id))
-    if "auto_map" in config and not trust_remote_code:
-        raise InputError(
-            Problem(
-                "the checkpoint brings its own Python code (auto_map in config.json)",
-                where=model_id,
-                fix="use a checkpoint of a native class, or write trust_remote_code: true under"
-                " base: after reading that code",
-            )
-        )
+    claimed = catalog.by_config(config)
+    if "auto_map" in config:
+        _check_code(model_id, claimed, trust_remote_code)
     chosen = None if local else catalog.by_id(model_id)
     if chosen is not None and chosen.claims_config(config):
         found = chosen
     else:
-        claimed = catalog.by_config(config)
         if chosen is not None:
             raise _mismatch(model_id, chosen, claimed, model_type)
         found = claimed or _unclaimed(model_id, config, model_type)
@@ -56,6 +49,28 @@ def detect(
             Problem(f"{found.name} is unsupported: {found.support.reason}", where=model_id)
         )
     return found
+
+
+def _check_code(model_id: str, claimed: Family | None, trust_remote_code: bool) -> None:
+    """Refuse code that comes with a checkpoint, unless kolm has its own or the spec allows it."""
+    if claimed is not None and claimed.native:
+        if trust_remote_code:
+            raise InputError(
+                Problem(
+                    f"kolm has its own code for {claimed.name}: the checkpoint's is never run",
+                    where=model_id,
+                    fix="remove trust_remote_code from base:",
+                )
+            )
+    elif not trust_remote_code:
+        raise InputError(
+            Problem(
+                "the checkpoint brings its own Python code (auto_map in config.json)",
+                where=model_id,
+                fix="use a checkpoint of a class that transformers or kolm has, or write"
+                " trust_remote_code: true under base: after reading that code",
+            )
+        )
 
 
 def _mismatch(model_id: str, chosen: Family, claimed: Family | None, model_type: str) -> InputError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -67,6 +68,9 @@ def test_two_claims_of_equal_length_are_an_error(new_case: Callable[..., Case]) 
         Partition.of(torn, case.fresh())
 
 
+EMBEDDED_TOWERS = re.compile(r"\.(embed_tokens_extend|vision_embed_tokens)\.")
+
+
 def _lora(model: nn.Module) -> set[str]:
     return {base_name(n) for n, m in model.named_modules() if isinstance(m, LoraLayer)}
 
@@ -77,8 +81,8 @@ def _linears_of_decoder(case: Case, model: nn.Module) -> set[str]:
     decoder = get_decoder()
     inside = {id(m) for m in decoder.modules() if isinstance(m, nn.Linear)}
     names = {n for n, m in model.named_modules() if id(m) in inside}
-    # Phi-4's decoder holds the other towers inside its embedding.
-    return {name for name in names if "embed_tokens_extend" not in name}
+    # The decoders of the two Phis hold the other towers inside their embedding.
+    return {name for name in names if not EMBEDDED_TOWERS.search(name)}
 
 
 @pytest.mark.parametrize("targets", ["default", "all-linear", "explicit"])

@@ -127,6 +127,13 @@ PIXTRAL = (
     + "{{ eos_token }}{% endif %}{% endfor %}"
 )
 
+# Text only: images are numbered placeholders in it.
+PHI3 = (
+    "{% for m in messages %}{{ '<|' + m['role'] + '|>\\n' + m['content'] + '<|end|>\\n' }}"
+    "{% endfor %}{% if add_generation_prompt and messages[-1]['role'] != 'assistant' %}"
+    "{{ '<|assistant|>\\n' }}{% endif %}"
+)
+
 # A token is appended after the last turn, unless the next answer is asked for.
 PHI4 = (
     "{% for m in messages %}<|{{ m['role'] }}|>"

@@ -1,0 +1,185 @@
+"""Phi-3 with CLIP's tower inside its embedding; parameters are named as in the checkpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import CLIPVisionModel, Phi3ForCausalLM, Phi3Model
+from transformers import initialization as init
+from transformers.models.phi3.modeling_phi3 import Phi3PreTrainedModel
+from transformers.utils import torch_compilable_check
+
+from kolm_cli.families.native.phi3_v.configuration import Phi3VConfig
+from kolm_cli.families.native.phi3_v.joining import join_views
+
+
+class ImageTower(nn.Module):
+    """CLIP's tower, up to the layer whose features are projected."""
+
+    def __init__(self, config: Phi3VConfig) -> None:
+        super().__init__()
+        self.vision_model = CLIPVisionModel._from_config(config.vision_config)
+        self.layer = config.vision_feature_layer
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """[views, 3, tile, tile] to [views, patches, width]; the class token is left out."""
+        output = self.vision_model(pixels, output_hidden_states=True)
+        features: torch.Tensor = output.hidden_states[self.layer]
+        return features[:, 1:]
+
+
+class ImageEmbedding(nn.Module):
+    """Images as tokens of the language tower."""
+
+    def __init__(self, config: Phi3VConfig) -> None:
+        super().__init__()
+        vision: Any = config.vision_config
+        joined = 4 * vision.hidden_size
+        self.tile = vision.image_size
+        self.img_processor = ImageTower(config)
+        self.glb_GN = nn.Parameter(torch.zeros(1, 1, joined))
+        self.sub_GN = nn.Parameter(torch.zeros(1, 1, 1, joined))
+        self.img_projection = nn.Sequential(
+            nn.Linear(joined, config.hidden_size),
+            nn.GELU(),
+            nn.Linear(config.hidden_size, config.hidden_size),
+        )
+
+    def forward(self, pixel_values: torch.Tensor, image_sizes: torch.Tensor) -> torch.Tensor:
+        """Every image's tokens, one image after the other.
+
+        Args:
+            pixel_values: [images, 1 + most tiles, 3, tile, tile]; views that an image does not
+                have are never looked at.
+            image_sizes: [images, 2], height and width of each padded image, pixels.
+
+        Returns:
+            [tokens, hidden size].
+        """
+        grids = [(rows, columns) for rows, columns in (image_sizes // self.tile).tolist()]
+        counts = [1 + rows * columns for rows, columns in grids]
+        views = torch.cat(
+            [image[:count] for image, count in zip(pixel_values, counts, strict=True)]
+        )
+        features = self.img_processor(views.to(self.glb_GN.dtype)).split(counts)
+        joined = [
+            join_views(image, *grid, newline=self.sub_GN, separator=self.glb_GN)
+            for image, grid in zip(features, grids, strict=True)
+        ]
+        tokens: torch.Tensor = self.img_projection(torch.cat(joined))
+        return tokens
+
+
+class Phi3VPreTrainedModel(Phi3PreTrainedModel):
+    """What the two classes below share."""
+
+    config_class = Phi3VConfig
+    input_modalities = ("image", "text")
+    _no_split_modules = ["Phi3DecoderLayer", "CLIPEncoderLayer"]  # noqa: RUF012  # as transformers
+    # The published code holds the text embedding a second time, under this name.
+    _keys_to_ignore_on_load_unexpected = [r"vision_embed_tokens\.wte\.weight"]  # noqa: RUF012
+
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, ImageEmbedding):
+            init.zeros_(module.glb_GN)
+            init.zeros_(module.sub_GN)
+
+
+class Phi3VModel(Phi3VPreTrainedModel, Phi3Model):
+    """The decoder, and the tower before it."""
+
+    def __init__(self, config: Phi3VConfig) -> None:
+        super().__init__(config)
+        self.vision_embed_tokens = ImageEmbedding(config)
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        image_sizes: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Phi-3's forward over text and images; see `ImageEmbedding` for the latter.
+
+        Raises:
+            ValueError: neither or both of `input_ids` and `inputs_embeds` are given, or images
+                and the tokens that stand for them do not agree.
+        """
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("give exactly one of input_ids and inputs_embeds")
+        if input_ids is not None:
+            inputs_embeds = self._embed(input_ids, pixel_values, image_sizes)
+        elif pixel_values is not None:
+            raise ValueError("pixel_values need input_ids, which say where the images are")
+        return super().forward(inputs_embeds=inputs_embeds, **kwargs)
+
+    def _embed(
+        self,
+        input_ids: torch.Tensor,
+        pixel_values: torch.Tensor | None,
+        image_sizes: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """[batch, tokens] to [batch, tokens, hidden size]; no id of an image is looked up."""
+        places = (input_ids < 0) | (input_ids == self.config.image_token_id)
+        embeds: torch.Tensor = self.embed_tokens(input_ids.masked_fill(places, 0))
+        if pixel_values is None:
+            # One token at a time is what was generated, where asking would cost a wait a token.
+            if input_ids.shape[1] > 1:
+                torch_compilable_check(~places.any(), "image tokens, but no pixel_values")
+            return embeds
+        features = self.vision_embed_tokens(pixel_values, image_sizes).to(embeds.dtype)
+        torch_compilable_check(
+            places.sum() == features.shape[0],
+            f"the images have {features.shape[0]} features, the text another number of places",
+        )
+        return embeds.masked_scatter(places[..., None], features)
+
+
+class Phi3VForCausalLM(Phi3VPreTrainedModel, Phi3ForCausalLM):
+    """Phi-3-vision and Phi-3.5-vision."""
+
+    def __init__(self, config: Phi3VConfig) -> None:
+        # Phi-3's own constructor would build a decoder without the tower.
+        Phi3PreTrainedModel.__init__(self, config)
+        self.model = Phi3VModel(config)
+        self.vocab_size = config.vocab_size
+        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        image_sizes: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Phi-3's forward, which hands the images on to `Phi3VModel`."""
+        images: dict[str, Any] = {}
+        if pixel_values is not None:
+            images = {"pixel_values": pixel_values, "image_sizes": image_sizes}
+        return super().forward(
+            input_ids=input_ids, attention_mask=attention_mask, **images, **kwargs
+        )
+
+    def prepare_inputs_for_generation(
+        self,
+        input_ids: torch.Tensor,
+        pixel_values: torch.Tensor | None = None,
+        image_sizes: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Show the images whenever the prompt is read: twice where the long rope sets in."""
+        inputs = super().prepare_inputs_for_generation(input_ids, **kwargs)
+        shown = inputs.get("input_ids")
+        if pixel_values is not None and shown is not None and shown.shape[1] == input_ids.shape[1]:
+            inputs |= {"pixel_values": pixel_values, "image_sizes": image_sizes}
+        return inputs
+
+
+__all__ = ["Phi3VForCausalLM", "Phi3VModel"]
