@@ -1,4 +1,4 @@
-"""Tiny bases: one for each family that kolm trains, the same bytes each time, and none for others."""
+"""Tiny bases: one for each family that kolm trains, the same bytes each time; none for others."""
 
 from __future__ import annotations
 
