@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from kolm_cli.core import digests
 from kolm_cli.records.conversation import Conversation
@@ -35,7 +36,7 @@ class Row:
         response = (self.conversation.response,) if self.conversation.response else ()
         return tuple(dict.fromkeys((*response, *self.answers)))
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of what the row says: its conversation and accepted answers."""
         return digests.sha256_json(

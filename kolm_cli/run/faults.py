@@ -16,7 +16,7 @@ from kolm_cli.core.errors import KolmError, LackingError, Problem
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 # safetensors and torch.save raise errors of their own, with the system's in the text.
 _NO_ROOM_TEXT = re.compile(
-    "|".join(("No space left on device", "Disk quota exceeded", "PytorchStreamWriter failed"))
+    "No space left on device|Disk quota exceeded|PytorchStreamWriter failed|unexpected pos"
 )
 
 

@@ -140,7 +140,7 @@ def launch(run: RunFolder, section: LaunchSection, threads: int, progress: Progr
             _end_group(process)
     if signals.received:
         raise InterruptedRunError(
-            f"interrupted by {signal.Signals(signals.received).name}", hint=_what_is_kept(run)
+            f"interrupted by {signal.Signals(signals.received).name}", hint=what_is_kept(run)
         )
     if process.returncode != 0:
         raise _failure(run, process.returncode)
@@ -168,7 +168,7 @@ def _follow(
     follower.read()
 
 
-def _what_is_kept(run: RunFolder) -> str:
+def what_is_kept(run: RunFolder) -> str:
     """What the same command will begin with: said after looking, when the worker has ended."""
     if is_sealed(run.trained):
         return "the adapter is trained; the same command again continues with its evaluation"

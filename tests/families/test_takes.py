@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kolm_cli.encoding.row_checks import check_rows
+from kolm_cli.records.conversation import Conversation, Message, Text
 from kolm_cli.records.row import Row
 from tests.families.helpers import Case, Notes
 
@@ -48,7 +51,10 @@ def test_declared_shapes_pass_and_others_are_refused(case: Case, shape: str) -> 
 
 @pytest.mark.parametrize("answer", ["", "  \n"])
 def test_an_empty_answer_is_refused(case: Case, answer: str) -> None:
-    found = check_rows(case.encoder(), [case.row(("A?", answer))], progress=Notes())
+    row = case.row(("A?", "an answer"))
+    messages = (*row.conversation.messages[:-1], Message("assistant", (Text(answer),)))
+    empty = replace(row, conversation=Conversation(messages))
+    found = check_rows(case.encoder(), [empty], progress=Notes())
     assert [(p.where, p.what) for p in found.problems] == [("row", "its response is empty")]
 
 

@@ -104,6 +104,8 @@ def test_a_changed_gate_or_price_exits_as_it_must_and_retrains_nothing(
     job = new_job()
     first = job.kolm("compile", "spec.yaml", "--json")
     assert first.code == 0, first.err
+    served = job.folder / "dist" / "tiny.kolm"
+    passed = served.read_bytes()
     log = next((job.home / "runs").glob("*/worker.log"))
     trained = log.stat().st_mtime_ns
     job.write_spec(evaluate={"gate": {"accuracy": 0.99}})
@@ -113,11 +115,18 @@ def test_a_changed_gate_or_price_exits_as_it_must_and_retrains_nothing(
     assert "accuracy" in missed.json["gate"]["failed"][0]
     assert missed.json["cached"] is False
     assert missed.json["cid"] != first.json["cid"], "the gate stands in the bundle"
-    assert (job.folder / "dist" / "tiny.kolm").is_file()
+    rejected = job.folder / "dist" / "tiny.rejected.kolm"
+    assert missed.json["bundle"] == str(rejected)
+    assert missed.json["unchanged"] == str(served)
+    assert rejected.is_file()
+    assert served.read_bytes() == passed, "what passed before stays for whoever serves it"
+    rejected.unlink()
     assert log.stat().st_mtime_ns == trained, "changing a gate must not train again"
     cached = job.kolm("compile", "spec.yaml", "--json")
     assert cached.code == 3
     assert cached.json["cached"] is True
+    assert rejected.is_file()
+    assert served.read_bytes() == passed
     job.write_spec(evaluate={"usd_per_hour": None})
     unpriced = job.kolm("compile", "spec.yaml", "--json")
     assert unpriced.code == 0, unpriced.err
