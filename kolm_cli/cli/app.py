@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 
 from kolm_cli import __version__
 from kolm_cli.cli.catalog import COMMANDS
+from kolm_cli.cli.help import TitledGroup, add_examples, put_under
 from kolm_cli.cli.output import Output
 from kolm_cli.core.errors import ExitCode, InputError, KolmError, LackingError, Problem
 
@@ -37,8 +38,11 @@ def build_app() -> typer.Typer:
         # Plain help: drawing it with rich costs more than all else that a quick command does.
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
-        epilog="Exit codes: 0 done, 1 unexpected fault, 2 usage, spec or data is wrong, 3 gate not"
-        " met, 4 verification failed, 5 environment lacks something, 130 interrupted.",
+        cls=TitledGroup,
+        epilog="\b\n`kolm COMMAND --help` shows a command's options, and examples.\n\n\b\n"
+        "Exit codes: 0 done, 1 unexpected fault, 2 usage, spec or data is wrong,\n"
+        "3 gate not met, 4 verification failed, 5 environment lacks something,\n"
+        "130 interrupted.",
     )
 
     @app.callback()
@@ -49,8 +53,13 @@ def build_app() -> typer.Typer:
     ) -> None:
         pass
 
-    for module in COMMANDS:
-        importlib.import_module(module).register(app)
+    for title, modules in COMMANDS.items():
+        known = (len(app.registered_commands), len(app.registered_groups))
+        for module in modules:
+            importlib.import_module(f"kolm_cli.cli.commands.{module}").register(app)
+        put_under(title, app.registered_commands[known[0] :])
+        put_under(title, app.registered_groups[known[1] :])
+    add_examples(app)
     return app
 
 

@@ -26,6 +26,12 @@ def command_names() -> list[str]:
     return names
 
 
+def leaf_commands() -> list[str]:
+    """The commands that do something: not the root, and no group."""
+    names = command_names()
+    return [n for n in names if n and not any(other.startswith(f"{n} ") for other in names)]
+
+
 @pytest.mark.parametrize("name", command_names(), ids=lambda name: name or "kolm")
 def test_help_is_as_in_the_snapshot(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -35,6 +41,14 @@ def test_help_is_as_in_the_snapshot(name: str, monkeypatch: pytest.MonkeyPatch) 
     if os.environ.get("KOLM_UPDATE_SNAPSHOTS"):
         path.write_text(done.output)
     assert done.output == path.read_text()
+
+
+@pytest.mark.parametrize("name", command_names(), ids=lambda name: name or "kolm")
+def test_nothing_is_cut_at_80_columns(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = CliRunner().invoke(build_app(), [*name.split(), "--help"], prog_name="kolm").output
+    assert "..." not in text.replace("]...", "").replace(" [ARGS]", "")
+    assert all(len(line) <= 80 for line in text.splitlines())
 
 
 def test_no_snapshot_is_left_of_a_command_that_is_gone() -> None:

@@ -1,0 +1,125 @@
+"""Two examples for each command, which its own `--help` shows.
+
+A test parses all of them, and runs those that need neither torch nor somebody at the other end,
+in a folder that holds the files they name.
+"""
+
+from __future__ import annotations
+
+EXAMPLES: dict[str, tuple[str, str]] = {
+    "init": (
+        "kolm init chart-qa",
+        "kolm init --name chart-qa --model ./my-base",
+    ),
+    "demo": ("kolm demo", "kolm demo /tmp/kolm-demo --seed 7 --fresh"),
+    "families": ("kolm families", "kolm families --json"),
+    "tiny-base": (
+        "kolm tiny-base ./tiny --family qwen2_5_vl",
+        "kolm tiny-base ./tiny --family llava --width 128 --layers 4",
+    ),
+    "capture add": (
+        "kolm capture add --to qa --image chart.png --prompt 'Sum?' --response 7",
+        "kolm capture add --to chart-qa --prompt Hello --response Hi --tag greeting",
+    ),
+    "capture import": (
+        "kolm capture import charts.jsonl --to chart-qa",
+        "kolm capture import charts.jsonl --to chart-qa --skip-bad left-out.txt",
+    ),
+    "capture ls": (
+        "kolm capture ls",
+        "kolm capture ls chart-qa@eval --review pending --limit 20",
+    ),
+    "capture show": ("kolm capture show 1", "kolm capture show 1 --json"),
+    "capture stats": ("kolm capture stats chart-qa", "kolm capture stats chart-qa --near"),
+    "capture rm": (
+        "kolm capture rm chart-qa --older-than 90d --dry-run",
+        "kolm capture rm --image chart.png --yes",
+    ),
+    "capture check": ("kolm capture check", "kolm capture check --repair"),
+    "capture export": (
+        "kolm capture export chart-qa pairs.jsonl",
+        "kolm capture export chart-qa@eval eval.jsonl --format trl-messages",
+    ),
+    "capture proxy": (
+        "kolm capture proxy --to chart-qa --upstream https://api.openai.com/v1",
+        "kolm capture proxy --to qa --upstream http://127.0.0.1:8000/v1 --port 0",
+    ),
+    "capture review": (
+        "kolm capture review chart-qa --open",
+        "kolm capture review chart-qa --as alice --port 8080",
+    ),
+    "validate": ("kolm validate kolm.yaml", "kolm validate kolm.yaml --show-mask 2"),
+    "compile": (
+        "kolm compile kolm.yaml",
+        "kolm compile kolm.yaml --out chart-qa.kolm --json --progress json",
+    ),
+    "eval": (
+        "kolm eval chart-qa.kolm",
+        "kolm eval chart-qa.kolm --pack new-charts.jsonl --device cpu",
+    ),
+    "run": (
+        "kolm run chart-qa.kolm --image chart.png --prompt 'Which bar is tallest?'",
+        "kolm run chart-qa.kolm --prompt 'Sum?' --image chart.png --device cpu --json",
+    ),
+    "verify": (
+        "kolm verify chart-qa.kolm",
+        "kolm verify chart-qa.kolm --trust auditors.toml --json",
+    ),
+    "receipt": (
+        "kolm receipt chart-qa.kolm",
+        "kolm receipt chart-qa.kolm --sums",
+    ),
+    "diff": (
+        "kolm diff old.kolm chart-qa.kolm",
+        "kolm diff chart-qa:latest chart-qa.kolm --json",
+    ),
+    "unpack": (
+        "kolm unpack chart-qa.kolm ./chart-qa",
+        "kolm unpack chart-qa.kolm ./chart-qa --trust auditors.toml",
+    ),
+    "sign": (
+        "kolm sign chart-qa.kolm",
+        "kolm sign chart-qa.kolm --key 1a2b3c4d --out signed.kolm",
+    ),
+    "keys new": ("kolm keys new", "kolm keys new --kind ed25519 --passphrase --default"),
+    "keys list": ("kolm keys list", "kolm keys list --json"),
+    "keys show": ("kolm keys show", "kolm keys show 1a2b3c4d"),
+    "keys export": ("kolm keys export", "kolm keys export 1a2b3c4d --out mine.pem"),
+    "keys rotate": ("kolm keys rotate", "kolm keys rotate --json"),
+    "keys revoke": ("kolm keys revoke 1a2b3c4d", "kolm keys revoke 1a2b3c4d --json"),
+    "trust add": (
+        "kolm trust add alice.pem --name 'chart-*' --comment Alice",
+        "kolm trust add alice.pem --name chart-qa --valid-until 2027-01-31",
+    ),
+    "trust list": ("kolm trust list", "kolm trust list --trust auditors.toml --json"),
+    "trust remove": (
+        "kolm trust remove mine.pem",
+        "kolm trust remove mine.pem --trust auditors.toml",
+    ),
+    "trust check": (
+        "kolm trust check chart-qa",
+        "kolm trust check chart-qa mine.pem --json",
+    ),
+    "push": (
+        "kolm push chart-qa.kolm chart-qa:latest",
+        "kolm push chart-qa:latest oci://registry.example.com/team/chart-qa:v1",
+    ),
+    "pull": (
+        "kolm pull chart-qa:latest",
+        "kolm pull oci://registry.example.com/team/chart-qa:v1 --out chart-qa.kolm",
+    ),
+    "ls": ("kolm ls", "kolm ls chart-qa --json"),
+    "tag": (
+        "kolm tag chart-qa:latest chart-qa:v2",
+        "kolm tag chart-qa:latest chart-qa:stable --json",
+    ),
+    "rm": ("kolm rm chart-qa:latest", "kolm rm chart-qa:latest --json"),
+    "gc": ("kolm gc --dry-run", "kolm gc --untagged --runs 30"),
+    "registry check": ("kolm registry check", "kolm registry check --json"),
+}
+
+
+def as_text(name: str) -> str:
+    r"""The examples of a command as a help text's last paragraph; `\b` keeps its lines."""
+    lines = EXAMPLES.get(name, ())
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)]) if lines else ""
