@@ -106,10 +106,9 @@ def import_path(
         _write_skipped(skip_bad, problems)
         report.skipped = len({problem.where for problem in problems})
     elif problems:
-        raise InputError(
-            *problems,
-            hint="mend the rows, or add --skip-bad FILE to leave them out and list them there",
-        )
+        # Advice that would leave nothing is none.
+        some = " the rows, or add --skip-bad FILE to leave them out and list them there"
+        raise InputError(*problems, hint=f"mend{some}" if first.rows else "")
     if not first.rows:
         raise InputError(Problem("holds no row that can be imported", where=str(path)))
     progress.stage(f"storing {path.name}", first.rows, "rows")

@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from kolm_cli.core.errors import KolmError
+from kolm_cli.core.errors import KolmError, folded
 from kolm_cli.core.printable import json_text, one_line, printable
 
 _RED, _DIM, _PLAIN = "\x1b[31m", "\x1b[2m", "\x1b[0m"
@@ -79,7 +79,7 @@ class Output:
         sys.stderr.flush()
 
     def error(self, error: KolmError) -> None:
-        """Every problem of `error`: a line that says what and where, a second for the fix."""
+        """The problems of `error`, a line for each kind and a second one for the fix."""
         if self.as_events:
             self.event({"event": "error", **error.as_json()["error"]})
         else:
@@ -88,7 +88,7 @@ class Output:
             self.json(error.as_json())
 
     def _show(self, error: KolmError) -> None:
-        for problem in error.problems:
+        for problem in folded(error.problems):
             place = f"{one_line(problem.where)}: " if problem.where else ""
             self._labelled("error:", _RED, f" {place}{problem.what}")
             if problem.fix:

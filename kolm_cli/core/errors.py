@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Any
+
+# Places that a line names when many problems are of one kind, and problems that JSON lists.
+PLACES = 3
+MOST_IN_JSON = 1000
+# Words that differ between problems of one kind: with a digit or a slash in them, or file names.
+_VARIABLE = re.compile(r"[^\s'\"]*[0-9/\\][^\s'\"]*|[^\s'\"]+\.[A-Za-z]+\b[^\s'\"]*")
 
 
 class ExitCode(IntEnum):
@@ -43,6 +50,42 @@ class Problem:
         return f"{text}; {self.fix}" if self.fix else text
 
 
+def folded(problems: Iterable[Problem]) -> list[Problem]:
+    """The same problems with one for each kind that occurs often.
+
+    More than `PLACES` problems of one kind become one: its place is the first places and how many
+    more there are, and "…" stands in its text for the words that differ. Problems without a kind
+    are of one kind when their texts differ in numbers and file names only.
+    """
+    kinds: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        key = problem.kind or _VARIABLE.sub("…", problem.what)
+        kinds.setdefault((key, _VARIABLE.sub("…", problem.fix)), []).append(problem)
+    return [one for alike in kinds.values() for one in _fold(alike)]
+
+
+def _fold(alike: list[Problem]) -> list[Problem]:
+    if len(alike) <= PLACES:
+        return alike
+    places = list(dict.fromkeys(problem.where for problem in alike if problem.where))
+    where = ", ".join(places[:PLACES])
+    if len(places) > PLACES:
+        where += f" and {len(places) - PLACES} more"
+    what, fix = (_common([getattr(p, name) for p in alike]) for name in ("what", "fix"))
+    return [Problem(what, where, fix, alike[0].kind)]
+
+
+def _common(texts: list[str]) -> str:
+    """The words that the texts share; "…" where they differ."""
+    words = [text.split(" ") for text in dict.fromkeys(texts)]
+    if len({len(line) for line in words}) > 1:
+        return texts[0]
+    return " ".join(
+        first if all(word == first for word in rest) else "…"
+        for first, *rest in zip(*words, strict=True)
+    )
+
+
 class KolmError(Exception):
     """Base of every error that kolm raises on purpose.
 
@@ -56,14 +99,15 @@ class KolmError(Exception):
     def __init__(self, *problems: Problem | str, hint: str = "") -> None:
         self.problems = tuple(Problem(p) if isinstance(p, str) else p for p in problems)
         self.hint = hint
-        super().__init__("\n".join(str(p) for p in self.problems))
+        super().__init__("\n".join(str(p) for p in folded(self.problems)))
 
     def as_json(self) -> dict[str, Any]:
-        """The error as the document that `--json` prints."""
+        """The error as the document that `--json` prints: at most `MOST_IN_JSON` problems."""
         return {
             "error": {
                 "exit_code": int(self.exit_code),
-                "problems": [asdict(p) for p in self.problems],
+                "problems": [asdict(p) for p in self.problems[:MOST_IN_JSON]],
+                "problems_in_all": len(self.problems),
                 "hint": self.hint,
             }
         }

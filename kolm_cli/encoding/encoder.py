@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 
+from kolm_cli.dataset.leakage import PixelDigests
 from kolm_cli.encoding.base_processor import BaseProcessor
 from kolm_cli.encoding.collate import collate
 from kolm_cli.encoding.encoded import Encoded
@@ -32,8 +33,8 @@ class Encoder(BaseProcessor):
 
     limits: Limits = Limits()
 
-    def training(self, row: Row) -> Encoded:
-        """A row as it is trained on, cut to the limits.
+    def training(self, row: Row, pixels: PixelDigests | None = None) -> Encoded:
+        """A row as it is trained on, cut to the limits; `pixels` is told of its images.
 
         Raises:
             RowError: the row cannot be used, or does not fit.
@@ -41,18 +42,18 @@ class Encoder(BaseProcessor):
         return encode_to_fit(
             self,
             row.conversation,
-            open_images(row),
+            open_images(row, pixels),
             budget=self.limits.max_tokens,
             side=self.limits.side,
         )
 
-    def prompt(self, row: Row) -> Encoded:
-        """A row up to its last answer, as the model sees it when it is asked.
+    def prompt(self, row: Row, pixels: PixelDigests | None = None) -> Encoded:
+        """A row up to its last answer, as the model sees it; `pixels` is told of its images.
 
         Raises:
             RowError: the row cannot be asked.
         """
-        return encode_prompt(self, row.conversation, open_images(row))
+        return encode_prompt(self, row.conversation, open_images(row, pixels))
 
     def batch(
         self, rows: Sequence[Encoded], *, side: Literal["left", "right"]

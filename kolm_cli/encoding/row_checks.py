@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from kolm_cli.core.errors import Problem, raise_if_any
 from kolm_cli.core.progress import Progress
+from kolm_cli.dataset.leakage import PixelDigests
 from kolm_cli.encoding.encoded import Encoded, RowError
 from kolm_cli.encoding.encoder import Encoder
 from kolm_cli.families.base import Family
@@ -64,7 +65,12 @@ def undeclared(family: Family, row: Row, max_images: int | None) -> list[str]:
 
 
 def check_rows(
-    encoder: Encoder, rows: Sequence[Row], *, progress: Progress, prompts_only: bool = False
+    encoder: Encoder,
+    rows: Sequence[Row],
+    *,
+    progress: Progress,
+    prompts_only: bool = False,
+    pixels: PixelDigests | None = None,
 ) -> Findings:
     """Decode every image, render and tokenize every row, and count.
 
@@ -73,6 +79,7 @@ def check_rows(
         rows: the rows.
         progress: told of each row, and noted of each that is cut and of an experimental family.
         prompts_only: the rows are only answered, never trained on.
+        pixels: told of every image that is decoded.
     """
     findings, family = Findings(), encoder.family
     level, why = describe(family.support)
@@ -82,7 +89,7 @@ def check_rows(
         reasons = undeclared(family, row, encoder.limits.max_images)
         if not reasons:
             try:
-                encoded = _encoded(encoder, row, prompts_only=prompts_only)
+                encoded = _encoded(encoder, row, pixels, prompts_only=prompts_only)
             except RowError as error:
                 reasons.append(str(error))
             else:
@@ -94,12 +101,14 @@ def check_rows(
     return findings
 
 
-def _encoded(encoder: Encoder, row: Row, *, prompts_only: bool) -> Encoded:
+def _encoded(
+    encoder: Encoder, row: Row, pixels: PixelDigests | None, *, prompts_only: bool
+) -> Encoded:
     if prompts_only:
-        return encoder.prompt(row)
+        return encoder.prompt(row, pixels)
     if not row.conversation.response.strip():
         raise RowError("its response is empty")
-    return encoder.training(row)
+    return encoder.training(row, pixels)
 
 
 def _cut_note(id: str, encoded: Encoded, budget: int | None) -> str:

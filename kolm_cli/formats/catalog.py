@@ -48,6 +48,7 @@ class Container:
             question and one answer, else TRL's messages), or the name of a shape; "" when it is
             only read.
         embeds: `--embed` makes a difference to it.
+        table: every record has the same keys, the columns.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Container:
     suffixes: tuple[str, ...] = ()
     holds: str = _AS_NEEDED
     embeds: bool = False
+    table: bool = False
 
     def read(self, path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
         """Every record, or the problem in its place; `name` stands for the path in messages."""
@@ -81,8 +83,17 @@ JSON = Container(
 )
 CONTAINERS: tuple[Container, ...] = (
     JSON,
-    Container("csv", "CSV with a header", "csvtext", (".csv",), rows.SHAPE.name, embeds=True),
-    Container("parquet", "Parquet with images inside", "parquet", (".parquet",), trl.MESSAGES.name),
+    Container(
+        "csv", "CSV with a header", "csvtext", (".csv",), rows.SHAPE.name, embeds=True, table=True
+    ),
+    Container(
+        "parquet",
+        "Parquet with images inside",
+        "parquet",
+        (".parquet",),
+        trl.MESSAGES.name,
+        table=True,
+    ),
     Container("webdataset", "WebDataset tar", "webdataset", (".tar", ".tar.gz", ".tgz")),
     Container("imagefolder", "a folder with metadata.jsonl or metadata.csv", "imagefolder"),
     Container("sidecar", "a folder of name.png beside name.json", "sidecar"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from kolm_cli.core.errors import Problem
 from kolm_cli.formats.image_references import ImageReader
-from kolm_cli.formats.kinds import kind_of
+from kolm_cli.formats.kinds import kind_of, number_text
 from kolm_cli.formats.writing import Exported, ImageForms
 from kolm_cli.records.images import ImageSource
 from kolm_cli.records.pair import HasPair, Pair
@@ -98,7 +98,7 @@ class Fields:
             else:
                 foreign.append(key)
         for key in required:
-            if key in absent:
+            if self.record.get(key) is None:
                 self.missing(key)
         return foreign
 
@@ -123,6 +123,10 @@ class Fields:
 
     def _not_read(self, name: str) -> None:
         self.unread.add(re.split(r"[.\[]", name, maxsplit=1)[0])
+
+    def answer(self, value: object, name: str) -> str:
+        """A response: text, or a number, which is its digits as a CSV file would hold them."""
+        return self.as_text(number_text(value) or value, name)
 
     def texts(self, key: str) -> tuple[str, ...]:
         """The list of texts under `key`; a lone text counts as a list of one."""
@@ -175,6 +179,7 @@ class Shape:
         keys: every key it knows.
         render: writes a pair as a record; raises `CannotError` for what has no place in it.
         array: programs read it as one JSON array instead of lines.
+        columns: what a table must have a column for, each as the names that it may have.
     """
 
     name: str
@@ -184,3 +189,4 @@ class Shape:
     keys: frozenset[str]
     render: Callable[[Exported, ImageForms], dict[str, Any]]
     array: bool = False
+    columns: tuple[tuple[str, ...], ...] = ()

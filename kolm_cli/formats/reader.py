@@ -78,6 +78,9 @@ class RowReader:
         # One file holds rows of one shape, so that a broken row is not taken for one of
         # another shape; of those that fit any of the first rows, the most particular.
         self._shape = self._shape or recognise(head)
+        if self._container.table and (lacking := _missing_columns(head, self._shape, self.path)):
+            yield lacking
+            return
         for raw in chain(head, records):
             if isinstance(raw, Problem):
                 yield raw
@@ -107,6 +110,23 @@ def read_row(raw: RawRow, shape: Shape) -> ImportedRow | list[Problem]:
     if fields.problems or pair is None:
         return fields.problems
     return ImportedRow(pair, raw.where, fields.shown(pair), fields.facts)
+
+
+def _missing_columns(head: list[RawRow | Problem], shape: Shape, path: Path) -> Problem | None:
+    """What a table lacks that every row of it needs: one problem, not two a row."""
+    first = next((r.record for r in head if isinstance(r, RawRow)), None)
+    if not isinstance(first, dict):
+        return None
+    lacking = [names for names in shape.columns if not first.keys() & set(names)]
+    if not lacking:
+        return None
+    listed = " and ".join(" or ".join(map(repr, names)) for names in lacking)
+    return Problem(
+        f"there is no column {listed}; its columns are {', '.join(map(repr, first))}",
+        where=path.name,
+        fix="rename the columns that hold them; an empty cell of image means that there is none",
+        kind="missing-column",
+    )
 
 
 def recognise(head: list[RawRow | Problem]) -> Shape:

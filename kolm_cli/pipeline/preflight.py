@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kolm_cli.core.errors import InputError, Problem, raise_if_any
 from kolm_cli.core.progress import Progress
-from kolm_cli.dataset.leakage import leaks
+from kolm_cli.dataset.leakage import PixelDigests, leaks
 from kolm_cli.dataset.sources import Rows
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.records.row import Row
@@ -60,11 +60,12 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
         Limits(spec.train.max_seq_length, spec.data.max_images_per_example, spec.data.truncation),
     )
     progress.stage("check training rows", len(train.rows), "rows")
-    trained = check_rows(encoder, train.rows, progress=progress)
+    pixels = PixelDigests()
+    trained = check_rows(encoder, train.rows, progress=progress, pixels=pixels)
     progress.stage("check evaluation rows", len(pack.rows), "rows")
-    asked = check_rows(encoder, pack.rows, progress=progress, prompts_only=True)
+    asked = check_rows(encoder, pack.rows, progress=progress, prompts_only=True, pixels=pixels)
     problems = [*train.problems, *trained.problems, *pack.problems, *asked.problems]
-    problems += leaks(train.rows, pack.rows)
+    problems += leaks(train.rows, pack.rows, pixels)
     problems += pack_problems(pack.rows)
     steps = steps_of(len(train.rows), spec.train, spec.launch.num_processes)
     pictured = any(row.conversation.images for row in train.rows)

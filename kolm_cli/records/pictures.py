@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from kolm_cli.core import digests
+
 # A decompression bomb is small on disk and huge in memory; 64 Mpx is 192 MB as RGB.
 MAX_PIXELS = 64 * 1024 * 1024
 MAX_BYTES = 64 * 1024 * 1024
@@ -147,6 +149,11 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, rgba).convert("RGB")
     return image.convert("RGB")
+
+
+def pixel_digest(image: Image.Image) -> str:
+    """SHA-256 (hex) of the size and the pixels of what `decode_rgb` gave."""
+    return digests.sha256_bytes(f"{image.width} {image.height}\n".encode() + image.tobytes())
 
 
 def encode_png(image: Image.Image) -> bytes:

@@ -25,7 +25,7 @@ _JSON_COLUMNS = ("images", "answers", "tags", "messages", "conversations", "comp
 
 
 def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
-    """Every row by the line on which it begins; an empty cell counts as absent."""
+    """Every row by the line on which it begins; an empty cell is null."""
     csv.field_size_limit(_MAX_CELL)
     with path.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.reader(stream, strict=True)
@@ -63,10 +63,8 @@ def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Proble
 def _row(where: str, cells: dict[str, str], images: ImageReader) -> RawRow | Problem:
     record: dict[str, Any] = {}
     for column, cell in cells.items():
-        if not cell:
-            continue
-        record[column] = cell
-        if column in _JSON_COLUMNS and cell[0] in "[{":
+        record[column] = cell or None
+        if column in _JSON_COLUMNS and cell[:1] in ("[", "{"):
             try:
                 record[column] = json.loads(cell)
             except (ValueError, RecursionError) as error:

@@ -50,13 +50,14 @@ def _file(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Probl
             for batch in file.iter_batches(batch_size=_BATCH):
                 for record in batch.to_pylist():
                     number += 1
-                    yield RawRow(f"{name}:{number}", without_nulls(record), images)
+                    row = {key: without_nulls(value) for key, value in record.items()}
+                    yield RawRow(f"{name}:{number}", row, images)
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         yield Problem(f"not readable as Parquet: {error}; stopped here", f"{name}:{number + 1}")
 
 
 def without_nulls(value: Any) -> Any:
-    """Leave out keys that are null: Arrow gives every object of a column the same keys."""
+    """Leave out keys that are null: Arrow gives every object in a column the same keys."""
     if isinstance(value, dict):
         # An image's bytes and path: one of them is usually null, and none is to be searched.
         return {key: without_nulls(item) for key, item in value.items() if item is not None}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kolm_cli.formats.fields import Fields
-from kolm_cli.formats.kinds import kind_of
+from kolm_cli.formats.kinds import kind_of, number_text
 from kolm_cli.records.conversation import Conversation, Image, Message, Part, Role, Text, tidy
 
 # What the formats call the three roles. Tools have none: kolm trains answers, not calls.
@@ -56,16 +56,20 @@ def read_messages(
             continue
         if item.get("weight") == 0 and index == len(value) - 1:
             fields.problem(f"{place}.weight: 0 says that the response is not to be learnt")
-        parts = read_content(fields, item.get("content"), other, f"{place}.content")
+        parts = read_content(fields, item.get("content"), other, f"{place}.content", role)
         if role is not None:
             result.append(Message(role, parts))
     return result
 
 
-def read_content(fields: Fields, value: object, other: PartReader, name: str) -> tuple[Part, ...]:
-    """Read a message's content: a text, or a list of parts."""
+def read_content(
+    fields: Fields, value: object, other: PartReader, name: str, role: Role | None = None
+) -> tuple[Part, ...]:
+    """Read a message's content: a text, a list of parts, or an assistant's number."""
     if value is None:
         return ()
+    if role == "assistant":
+        value = number_text(value) or value
     if isinstance(value, str):
         return tidy([Text(fields.as_text(value, name))])
     if not isinstance(value, list | tuple):

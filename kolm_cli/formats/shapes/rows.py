@@ -28,7 +28,8 @@ def claims(record: Mapping[str, Any]) -> bool:
 def parse(fields: Fields) -> Pair | None:
     """Read one row."""
     record = fields.record
-    fields.check_keys(KEYS, required=("prompt",))
+    # A prompt that is null is empty, as a table must say it; one that is not there is a mistake.
+    fields.check_keys(KEYS, required=() if "prompt" in record else ("prompt",))
     shown: tuple[str, ...] = ()
     if record.get("image") is not None and record.get("images") is not None:
         fields.problem("has both 'image' and 'images'", "keep one of them")
@@ -36,7 +37,7 @@ def parse(fields: Fields) -> Pair | None:
         shown = fields.image_list(record["images"], "images")
     elif record.get("image") is not None:
         shown = fields.image_list(record["image"], "image")
-    elif not {"image", "images"} & fields.unread:
+    elif not {"image", "images"} & (fields.unread | record.keys()):
         fields.missing("image", 'write "images": [] when the row has none on purpose')
     response, further = answers(fields)
     conversation = Conversation.of(
@@ -55,7 +56,7 @@ def answers(fields: Fields, key: str = "response") -> tuple[str, tuple[str, ...]
             fields.missing(key)
         response = listed[0] if listed else ""
     else:
-        response = fields.text(key)
+        response = fields.answer(fields.record[key], key)
     further = tuple(a for a in dict.fromkeys(listed) if a != response)
     return response, further
 
@@ -105,5 +106,11 @@ def render(pair: Exported, images: ImageForms) -> dict[str, Any]:
 
 
 SHAPE = Shape(
-    "rows", "rows of image|images, prompt, response (kolm's own)", claims, parse, KEYS, render
+    "rows",
+    "rows of image|images, prompt, response (kolm's own)",
+    claims,
+    parse,
+    KEYS,
+    render,
+    columns=(("image", "images"), ("prompt",), ("response", "answers")),
 )

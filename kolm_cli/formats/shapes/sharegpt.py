@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kolm_cli.formats.fields import Fields, Shape
-from kolm_cli.formats.kinds import kind_of
+from kolm_cli.formats.kinds import kind_of, number_text
 from kolm_cli.formats.shapes.messages import conversation, role_of
 from kolm_cli.formats.writing import CannotError, Exported, ImageForms
 from kolm_cli.records.conversation import Image, Message, Part, Text, tidy
@@ -70,7 +70,10 @@ def _turns(fields: Fields) -> list[tuple[Any, str]]:
         # Some write the chat formats' names into this one.
         role = role_of(fields, turn.get("from", turn.get("role")), f"{place}.from")
         key = "value" if "value" in turn else "content"
-        text = fields.text(key, of=turn, name=f"{place}.value")
+        said = turn.get(key)
+        if role == "assistant":
+            said = number_text(said) or said
+        text = "" if said is None else fields.as_text(said, f"{place}.value")
         if role is not None:
             result.append((role, text))
     return result

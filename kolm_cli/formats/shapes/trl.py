@@ -18,7 +18,7 @@ from kolm_cli.formats.shapes.messages import (
     unknown_part,
 )
 from kolm_cli.formats.writing import Exported, ImageForms
-from kolm_cli.records.conversation import Image, Message, Part, Text, tidy
+from kolm_cli.records.conversation import Image, Message, Part, Role, Text, tidy
 from kolm_cli.records.pair import Pair
 
 _EXTRAS = frozenset({"answers", "model", "tags", "time", "review", "id"})
@@ -102,16 +102,17 @@ def claims_prompt(record: Mapping[str, Any]) -> bool:
 
 def parse_prompt(fields: Fields) -> Pair | None:
     """`{"prompt": text or messages, "completion": text or messages, "images": [...]}`."""
-    fields.check_keys(_PROMPT_KEYS, required=("prompt", "completion"))
+    nullable = ("completion",) if "prompt" in fields.record else ("prompt", "completion")
+    fields.check_keys(_PROMPT_KEYS, required=nullable)
     images = _Placeholders(fields)
     messages: list[Message] = []
-    for key, role in (("prompt", "user"), ("completion", "assistant")):
+    roles: dict[str, Role] = {"prompt": "user", "completion": "assistant"}
+    for key, role in roles.items():
         value = fields.record.get(key)
         if isinstance(value, list | tuple):
             messages += read_messages(fields, value, images.part, key)
-        elif value is not None:
-            said = read_content(fields, value, images.part, key)
-            messages.append(Message("user" if role == "user" else "assistant", said))
+        else:
+            messages.append(Message(role, read_content(fields, value, images.part, key, role)))
     messages = images.place(fields, messages)
     further = fields.texts("answers")
     return Pair(conversation(messages), further, **rows.extras(fields))

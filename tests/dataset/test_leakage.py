@@ -1,0 +1,95 @@
+"""The same picture is the same picture, however it was saved."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image as Picture
+
+from kolm_cli.core.errors import Problem
+from kolm_cli.dataset import leakage
+from kolm_cli.dataset.leakage import PixelDigests, leaks
+from kolm_cli.dataset.sources import read_source
+from kolm_cli.formats.python_rows import rows_from_python
+from kolm_cli.records.pictures import decode_rgb
+from kolm_cli.records.row import Row
+from kolm_cli.spec.sources import FileSource
+
+
+def picture(seed: int) -> Picture.Image:
+    made = Picture.linear_gradient("L").resize((32, 24)).convert("RGB")
+    made.putpixel((seed % 32, seed // 32), (255, 0, seed % 256))
+    return made
+
+
+def encoded(image: Picture.Image, format: str = "PNG", **more: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **more)
+    return buffer.getvalue()
+
+
+def rows(*images: object) -> list[Row]:
+    return rows_from_python({"image": i, "prompt": "q", "response": "a"} for i in images)
+
+
+def kinds(found: list[Problem]) -> list[tuple[str, str]]:
+    return [(problem.where, problem.kind) for problem in found]
+
+
+def test_a_picture_saved_again_is_found_in_every_lossless_form() -> None:
+    image = picture(5)
+    turned = Picture.Exif()
+    turned[0x0112] = 3
+    again = [
+        encoded(image, compress_level=0),
+        encoded(image, "BMP"),
+        encoded(image, "WEBP", lossless=True),
+        encoded(image.convert("RGBA")),
+        encoded(image.rotate(180), "PNG", exif=turned),
+        encoded(image, pnginfo=None, dpi=(72, 72)),
+    ]
+    found = list(leaks(rows(encoded(image)), rows(*again, encoded(picture(6)))))
+    assert kinds(found) == [(f"rows[{i}]", "leaked-pixels") for i in range(len(again))]
+    assert "is also in the training row rows[0]: another file" in found[0].what
+    (same,) = leaks(rows(encoded(image)), rows(encoded(image)))
+    assert same.kind == "leaked-image"
+
+
+def test_pixels_of_another_shape_are_another_picture() -> None:
+    wide = Picture.new("RGB", (8, 2), "red")
+    tall = Picture.new("RGB", (2, 8), "red")
+    assert list(leaks(rows(wide), rows(tall))) == []
+
+
+def test_what_was_decoded_already_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    train, pack = rows(encoded(picture(1))), rows(encoded(picture(1), "BMP"))
+    pixels = PixelDigests()
+    for row in (*train, *pack):
+        for sha256, source in row.images.items():
+            pixels.note(sha256, decode_rgb(source.read()))
+    monkeypatch.delattr(leakage, "decode_rgb")
+    assert len(list(leaks(train, pack, pixels))) == 1
+
+
+def test_twenty_training_pictures_saved_again_are_named_from_files(tmp_path: Path) -> None:
+    for side, level in (("train", 9), ("eval", 1)):
+        folder = tmp_path / side
+        folder.mkdir()
+        lines = []
+        for seed in range(20):
+            data = encoded(picture(seed), compress_level=level)
+            (folder / f"{seed}.png").write_bytes(data)
+            lines.append(json.dumps({"image": f"{seed}.png", "prompt": "q", "response": "a"}))
+        (folder / "rows.jsonl").write_text("\n".join(lines))
+    train, pack = (
+        read_source(FileSource(tmp_path / side / "rows.jsonl")) for side in ("train", "eval")
+    )
+    assert len(list(leaks(train.rows, pack.rows))) == 20
+
+
+def test_an_unreadable_image_is_left_to_whoever_reads_the_row() -> None:
+    assert list(leaks(rows(b"no image"), rows(b"nor this"))) == []
