@@ -66,9 +66,11 @@ def build_app() -> typer.Typer:
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 # What a path can be that a user named: said with the path, and no fault of kolm's.
 _PLACES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)
-# The libraries' own chatter would bury the messages of a command.
-_QUIET = {
+# What the libraries are told: their own chatter would bury the messages of a command.
+_LIBRARIES = {
     "TRANSFORMERS_VERBOSITY": "error",
+    # Threads that spin while they wait starve whatever else runs on the same processors.
+    "OMP_WAIT_POLICY": "PASSIVE",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
@@ -82,7 +84,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """Run the command line and exit with a code of `ExitCode`."""
-    for name, value in _QUIET.items():
+    for name, value in _LIBRARIES.items():
         os.environ.setdefault(name, value)
     for category in (FutureWarning, UserWarning, DeprecationWarning):
         # Addressed to developers, and about libraries; kolm's own notes go through its progress.

@@ -112,11 +112,13 @@ def _look_for_device(inputs: Inputs) -> None:
     """A missing GPU is said before the rows are checked, which can take minutes.
 
     Raises:
-        LackingError: the device is not there.
+        LackingError: the device, or what the attention implementation needs, is not there.
+        InputError: the attention implementation needs another device.
     """
+    from kolm_cli.trainer.base_model import check_attention
     from kolm_cli.trainer.devices import pick_device
 
-    pick_device(inputs.spec.launch.device)
+    check_attention(inputs.spec.train.attention, pick_device(inputs.spec.launch.device))
 
 
 def _bundle(

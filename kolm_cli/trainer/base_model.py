@@ -54,6 +54,35 @@ def load_base(base: Base, *, bf16: bool, attention: str = "auto") -> nn.Module:
     return loaded
 
 
+def check_attention(attention: str, device: str) -> None:
+    """Refuse an attention implementation that cannot run here, before anything is loaded.
+
+    Raises:
+        InputError: it needs a GPU, and the run is on the CPU.
+        LackingError: its package is not installed.
+    """
+    if not attention.startswith("flash_attention"):
+        return
+    if device == "cpu":
+        raise InputError(
+            Problem(f"{attention} needs a CUDA device", "train.attention", "write attention: auto")
+        )
+    from transformers.utils import is_flash_attn_2_available, is_flash_attn_3_available
+
+    there = {
+        "flash_attention_2": is_flash_attn_2_available,
+        "flash_attention_3": is_flash_attn_3_available,
+    }
+    if not there[attention]():
+        raise LackingError(
+            Problem(
+                f"the package of {attention} is not installed, or does not fit this GPU",
+                where="train.attention",
+                fix="install it (pip install flash-attn), or write attention: auto",
+            )
+        )
+
+
 def _attention_problem(attention: str, error: Exception) -> Problem:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return Problem(

@@ -19,7 +19,7 @@ from kolm_cli.formats.python_rows import rows_from_python
 from kolm_cli.records.row import Row
 from kolm_cli.spec.model import TrainSection
 from kolm_cli.trainer.adapter_trainer import VLMTrainer
-from kolm_cli.trainer.base_model import load_base
+from kolm_cli.trainer.base_model import check_attention, load_base
 from kolm_cli.trainer.devices import pick_device
 from kolm_cli.trainer.schedule import steps_of
 
@@ -64,6 +64,7 @@ def vlm_trainer(
     rows = rows_from_python(train_dataset)
     base = resolve_base(model_id, revision, trust_remote_code=trust_remote_code)
     device = pick_device(device)
+    check_attention(config.attention, device)
     encoder = Encoder(
         base.family,
         base.family.load_processor(base.source, **base.load_options()),
