@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from kolm_cli.encoding.encode import RowError
 from PIL import Image
 from safetensors import safe_open
 from torch import nn
@@ -25,6 +24,7 @@ from transformers import (
 )
 
 from kolm_cli.core.errors import InputError
+from kolm_cli.encoding.encoded import RowError
 from kolm_cli.families.catalog import by_name
 from kolm_cli.families.detect import detect
 from kolm_cli.families.native import phi3_v
