@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the whole new content or the old one, never half."""
+"""Reading files within bounds, and writing them whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,12 +6,56 @@ import contextlib
 import errno
 import os
 import secrets
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from kolm_cli.core.errors import InputError, LackingError, Problem
+
+
+def open_regular(path: Path, *, buffering: int = -1) -> BinaryIO:
+    """Open a regular file for reading.
+
+    A FIFO or a device would hang, or never end.
+
+    Args:
+        path: the file; a link is followed.
+        buffering: as in `open`.
+
+    Raises:
+        OSError: it is missing, unreadable, or something else than a regular file; `strerror` says
+            which.
+    """
+    try:
+        # O_NONBLOCK: opening a FIFO returns at once instead of waiting for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as error:
+        raise OSError(errno.EINVAL, "not a path", str(path)) from error
+    kind = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(kind):
+        return os.fdopen(descriptor, "rb", buffering=buffering)
+    os.close(descriptor)
+    if stat.S_ISDIR(kind):
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+
+def read_regular(path: Path, max_bytes: int) -> bytes:
+    """The bytes of a regular file of at most `max_bytes`.
+
+    Raises:
+        OSError: as `open_regular`; or the file is larger.
+    """
+    with open_regular(path) as stream:
+        # A file of /proc says that it is empty, and one that grows says too little.
+        data = stream.read(max_bytes + 1)
+        if len(data) > max_bytes:
+            size = max(os.fstat(stream.fileno()).st_size, len(data))
+            what = f"has {size} bytes, more than the {max_bytes} allowed"
+            raise OSError(errno.EFBIG, what, str(path))
+    return data
 
 
 @contextlib.contextmanager

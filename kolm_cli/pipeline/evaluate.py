@@ -15,7 +15,7 @@ from kolm_cli.pipeline.known_inputs import known_pack
 from kolm_cli.pipeline.preflight import pack_problems
 from kolm_cli.pipeline.scores import read_predictions, row_scores
 from kolm_cli.records.conversation import Conversation
-from kolm_cli.records.images import BytesImage, ImageSource
+from kolm_cli.records.images import BytesImage, ImageSource, read_image_file
 from kolm_cli.records.pictures import ImageError, decode_rgb
 from kolm_cli.records.row import Row
 from kolm_cli.scoring.gate import judge
@@ -118,11 +118,14 @@ def answer_one(
     order, problems = [], []
     for path in images:
         try:
-            data = path.read_bytes()
+            data = read_image_file(path)
+        except ImageError as error:
+            problems.append(Problem(str(error), where="--image"))
+            continue
+        try:
             decode_rgb(data)
-        except (OSError, ImageError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            problems.append(Problem(f"cannot be read: {reason}", where=str(path)))
+        except ImageError as error:
+            problems.append(Problem(str(error), where=str(path)))
             continue
         order.append(digests.sha256_bytes(data))
         held[order[-1]] = BytesImage(data)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Protocol
 
 from kolm_cli.core import digests
 from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.files import read_regular
 from kolm_cli.records.pictures import MAX_BYTES, ImageError, ImageFacts, inspect
 
 
@@ -73,22 +72,11 @@ def read_image_file(path: Path) -> bytes:
             not readable, or too large.
     """
     try:
-        # O_NONBLOCK: opening a FIFO returns at once instead of waiting for a writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return read_regular(path, MAX_BYTES)
     except FileNotFoundError as error:
         raise ImageError(f"no such image file: {path}") from error
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ImageError(f"cannot read the image file {path}: {reason}") from error
-    with os.fdopen(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError(f"not a regular file: {path}")
-        if status.st_size > MAX_BYTES:
-            raise ImageError(
-                f"{path} has {status.st_size} bytes, more than the {MAX_BYTES} allowed"
-            )
-        return stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ImageError(f"cannot read the image file {path}: {error.strerror}") from error
 
 
 class ImageChecker:

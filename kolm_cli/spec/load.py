@@ -11,11 +11,12 @@ from pydantic import ValidationError
 
 from kolm_cli.core.digests import sha256_bytes
 from kolm_cli.core.errors import InputError, Problem, raise_if_any
+from kolm_cli.core.files import read_regular
 from kolm_cli.spec.model import Spec
 from kolm_cli.spec.outside import Outside
 from kolm_cli.spec.sources import Source, resolve
 from kolm_cli.spec.wording import problems_of
-from kolm_cli.spec.yaml_positions import Document, parse
+from kolm_cli.spec.yaml_positions import MAX_BYTES, Document, parse
 
 VERSION = 1
 
@@ -100,7 +101,7 @@ def load_spec(path: Path, *, metrics: Collection[str] | None = None) -> LoadedSp
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path, MAX_BYTES)
     except FileNotFoundError as error:
         raise InputError(
             Problem("there is no such file", str(path)), hint="kolm init writes a spec"

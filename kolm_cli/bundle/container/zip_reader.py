@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import os
 import re
-import stat
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from kolm_cli.bundle.container.zip_records import (
 )
 from kolm_cli.bundle.format import layout
 from kolm_cli.core.errors import InputError, Problem, VerificationError
+from kolm_cli.core.files import open_regular
 
 BUFFER = 1 << 18
 MAX_NAME_BYTES = 160
@@ -70,16 +70,10 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
         InputError: there is no such file, or it is a folder, a device or a pipe.
     """
     try:
-        # A pipe would block the opening itself.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        stream = open_regular(path, buffering=0)
     except OSError as error:
         raise InputError(Problem(f"cannot be read: {error.strerror}", str(path))) from error
-    except ValueError as error:
-        raise InputError(Problem("is not a path", repr(path))) from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise InputError(Problem("is not a file", str(path)))
-    with os.fdopen(descriptor, "rb", buffering=0) as stream:
+    with stream:
         yield stream
 
 

@@ -134,9 +134,7 @@ def mark_revoked(key_id: str, path: Path | None = None) -> None:
         return
     replace_keys(
         target,
-        lambda k: (
-            k if k.id != key_id or k.revoked is not False else dataclasses.replace(k, revoked=now)
-        ),
+        lambda k: k if k.id != key_id or k.is_revoked(now) else dataclasses.replace(k, revoked=now),
     )
 
 

@@ -23,11 +23,13 @@ from kolm_cli.bundle.signing import dsse, public_keys
 from kolm_cli.bundle.trust.file import add_key, trust_path
 from kolm_cli.bundle.trust.policy import TrustedKey
 from kolm_cli.core.errors import InputError, Problem
-from kolm_cli.core.files import write_atomic
+from kolm_cli.core.files import read_regular, write_atomic
 from kolm_cli.core.home import private_folder
 
 SIGNING_KEY = "KOLM_SIGNING_KEY"
 PASSPHRASE = "KOLM_KEY_PASSPHRASE"  # noqa: S105  # the name of a variable
+
+MAX_KEY_BYTES = 1 << 16
 
 KeyKind = Literal["ecdsa-p256", "ed25519"]
 Ask = Callable[[], str]
@@ -83,10 +85,11 @@ def create(
         comment: says in the trust file whose it is.
     """
     signer = generate(kind)
-    store(signer, passphrase)
     if trusted:
+        # First: a trust file that cannot be written must not leave a key that nobody trusts.
         made = f"made on this machine on {datetime.now(UTC):%Y-%m-%d}"
         add_key(trust_path(), TrustedKey(signer.key_id, ("*",), comment=comment or made))
+    store(signer, passphrase)
     return signer
 
 
@@ -146,12 +149,14 @@ def load(key_id: str, ask: Ask | None = None) -> Signer:
     """
     path = keys_folder() / f"{key_id}.pem"
     try:
-        data = path.read_bytes()
+        data = read_regular(path, MAX_KEY_BYTES)
         mode = path.stat().st_mode
     except FileNotFoundError as error:
         raise InputError(
             Problem(f"there is no private key {key_id}", str(path.parent), "kolm keys list")
         ) from error
+    except OSError as error:
+        raise InputError(Problem(f"cannot be read: {error.strerror}", str(path))) from error
     if mode & 0o077:
         raise InputError(
             Problem("others than you can read this private key", str(path), f"chmod 600 {path}")
@@ -197,7 +202,7 @@ def _from_environment(value: str, ask: Ask | None) -> Signer:
         return read_private(value.replace("\\n", "\n").encode(), SIGNING_KEY, ask)
     data = None
     with contextlib.suppress(OSError, ValueError, RuntimeError):
-        data = Path(value).expanduser().read_bytes()
+        data = read_regular(Path(value).expanduser(), MAX_KEY_BYTES)
     if data is None:
         what = "holds neither a private key in PEM nor the path of a readable file"
         raise InputError(Problem(what, SIGNING_KEY))

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from kolm_cli.bundle.signing.public_keys import KEY_ID
+from kolm_cli.bundle.trust.blocks import replace_blocks
 from kolm_cli.bundle.trust.policy import PATTERN, Threshold, TrustedKey, TrustPolicy
 from kolm_cli.core.errors import InputError, Problem
-from kolm_cli.core.files import write_atomic
+from kolm_cli.core.files import read_regular, write_atomic
 from kolm_cli.core.home import home_path
+from kolm_cli.core.ownership import foreign_hands
 
 FORMAT = "kolm-trust/1"
+MAX_BYTES = 1 << 20
 HEADER = f"""\
 # Which keys may sign which bundles, for `kolm verify`. Described in docs/reference/keys.md.
 format = "{FORMAT}"
@@ -35,24 +38,51 @@ def load_policy(path: Path | None = None) -> TrustPolicy:
     """Read a trust file; without `path` the user's own, which may not exist yet.
 
     Raises:
-        InputError: holds everything that is wrong with the file.
+        InputError: holds everything that is wrong with the file; or others can write it.
     """
     chosen = trust_path() if path is None else path
+    data = _read(chosen)
+    if data is not None:
+        return parse(data, str(chosen))
+    if path is None:
+        return TrustPolicy(source=str(chosen))
+    raise InputError(Problem("there is no such trust file", str(chosen)))
+
+
+def _read(path: Path) -> bytes | None:
+    """The bytes of a trust file that only this user (or root) can have written.
+
+    Returns:
+        None when there is no such file.
+
+    Raises:
+        InputError: it cannot be read, or others could have written it.
+    """
     try:
-        return parse(chosen.read_bytes(), str(chosen))
-    except FileNotFoundError as error:
-        if path is None:
-            return TrustPolicy(source=str(chosen))
-        raise InputError(Problem("there is no such trust file", str(chosen))) from error
+        data = read_regular(path, MAX_BYTES)
+        refuse_foreign_hands(path)
+    except FileNotFoundError:
+        return None
     except OSError as error:
-        raise InputError(Problem(f"cannot be read: {error.strerror}", str(chosen))) from error
+        raise InputError(Problem(f"cannot be read: {error.strerror}", str(path))) from error
+    return data
+
+
+def refuse_foreign_hands(path: Path) -> None:
+    """Refuse a trust file, there or to be written, that others can write.
+
+    Raises:
+        InputError: says what to type.
+    """
+    if problems := foreign_hands(path):
+        raise InputError(*problems, hint="a trust file decides whose signatures count")
 
 
 def parse(data: bytes, source: str) -> TrustPolicy:
     """A policy from the bytes of a trust file."""
     try:
         table = tomllib.loads(data.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(Problem(f"is not TOML: {error}", source)) from error
     problems: list[Problem] = []
     for unknown in sorted(set(table) - {"format", "key", "threshold"}):
@@ -166,51 +196,47 @@ def add_key(path: Path, key: TrustedKey) -> None:
     edit(path, change)
 
 
-def set_threshold(path: Path, threshold: Threshold) -> None:
-    """Append a threshold; of several for one name the highest counts."""
+def set_threshold(path: Path, threshold: Threshold) -> int | None:
+    """Say how many signatures a name needs, instead of what the file said of it before.
+
+    Returns:
+        The earlier count for exactly this name; None when there was none.
+    """
+    earlier: list[int] = []
 
     def change(text: str, policy: TrustPolicy) -> tuple[str, TrustPolicy]:
-        block = f'[[threshold]]\nname = "{threshold.name}"\ncount = {threshold.count}\n'
-        added = dataclasses.replace(policy, thresholds=(*policy.thresholds, threshold))
-        return f"{text.rstrip()}\n\n{block}", added
+        old = policy.thresholds
+        earlier[:] = [known.count for known in old if known.name == threshold.name]
+        if not earlier:
+            added = dataclasses.replace(policy, thresholds=(*old, threshold))
+            return f"{text.rstrip()}\n\n{_threshold_block(threshold)}", added
+        first = next(n for n, known in enumerate(old) if known.name == threshold.name)
+        new = [
+            threshold if n == first else None if known.name == threshold.name else known
+            for n, known in enumerate(old)
+        ]
+        kept = tuple(known for known in new if known is not None)
+        changed = replace_blocks(text, "threshold", old, new, _threshold_block)
+        return changed, dataclasses.replace(policy, thresholds=kept)
 
     edit(path, change)
+    return max(earlier, default=None)
+
+
+def _threshold_block(threshold: Threshold) -> str:
+    return f'[[threshold]]\nname = "{threshold.name}"\ncount = {threshold.count}\n'
 
 
 def replace_keys(path: Path, change_key: Callable[[TrustedKey], TrustedKey | None]) -> None:
     """Change or (None) remove keys; comments and everything else stay as they are."""
 
     def change(text: str, policy: TrustPolicy) -> tuple[str, TrustPolicy]:
-        changed = [change_key(key) for key in policy.keys]
-        lines = text.splitlines(keepends=True)
-        spans = _spans(lines, "[[key]]")
-        if len(spans) == len(changed):
-            for (start, stop), old, new in reversed(
-                list(zip(spans, policy.keys, changed, strict=True))
-            ):
-                if new != old:
-                    lines[start:stop] = [] if new is None else [key_block(new)]
-        kept = tuple(key for key in changed if key is not None)
-        return "".join(lines), dataclasses.replace(policy, keys=kept)
+        new = [change_key(key) for key in policy.keys]
+        kept = tuple(key for key in new if key is not None)
+        changed = replace_blocks(text, "key", policy.keys, new, key_block)
+        return changed, dataclasses.replace(policy, keys=kept)
 
     edit(path, change)
-
-
-def _spans(lines: list[str], header: str) -> list[tuple[int, int]]:
-    """Where each block with this header starts and stops; what comments follow it stay outside."""
-    spans: list[tuple[int, int]] = []
-    for start, line in enumerate(lines):
-        if line.split("#")[0].strip() != header:
-            continue
-        stop = start + 1
-        for index in range(start + 1, len(lines)):
-            text = lines[index].strip()
-            if text.startswith("["):
-                break
-            if text and not text.startswith("#"):
-                stop = index + 1
-        spans.append((start, stop))
-    return spans
 
 
 def edit(path: Path, change: Callable[[str, TrustPolicy], tuple[str, TrustPolicy]]) -> None:
@@ -220,12 +246,12 @@ def edit(path: Path, change: Callable[[str, TrustPolicy], tuple[str, TrustPolicy
         InputError: the file is wrong, or laid out so that it can only be edited by hand.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Before anything is written beside it.
+    _read(path)
+    refuse_foreign_hands(path)
     with _locked(path):
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            text = HEADER
-        wanted_text, wanted = change(text, parse(text.encode(), str(path)))
+        data = _read(path) or HEADER.encode()
+        wanted_text, wanted = change(data.decode("utf-8"), parse(data, str(path)))
         try:
             same = parse(wanted_text.encode(), str(path)) == wanted
         except InputError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,9 +12,40 @@ PATTERN = re.compile(r"[a-z0-9._*-]{1,64}", re.ASCII)
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether `name` fits `pattern`, in which `*` stands for any run of characters."""
-    parts = (re.escape(part) for part in pattern.split("*"))
-    return re.fullmatch(".*".join(parts), name) is not None
+    """Whether `name` fits `pattern`, in which `*` stands for any run of characters.
+
+    The parts between the stars are looked for from left to right, each where it first stands, so
+    that the time grows with the lengths and never with the number of ways to fit.
+    """
+    first, *rest = pattern.split("*")
+    if not rest:
+        return name == pattern
+    *middle, last = rest
+    start, end = len(first), len(name) - len(last)
+    if start > end or not name.startswith(first) or not name.endswith(last):
+        return False
+    for part in middle:
+        found = name.find(part, start, end)
+        if found < 0:
+            return False
+        start = found + len(part)
+    return True
+
+
+def overlap(a: str, b: str) -> bool:
+    """Whether some name fits both patterns."""
+
+    @functools.cache
+    def rest(i: int, j: int) -> bool:
+        if i == len(a) or j == len(b):
+            return not a[i:].strip("*") and not b[j:].strip("*")
+        if a[i] == "*":
+            return rest(i + 1, j) or rest(i, j + 1)
+        if b[j] == "*":
+            return rest(i, j + 1) or rest(i + 1, j)
+        return a[i] == b[j] and rest(i + 1, j + 1)
+
+    return rest(0, 0)
 
 
 @dataclass(frozen=True)
@@ -66,6 +98,10 @@ class TrustPolicy:
     def threshold(self, name: str) -> int:
         """How many trusted signatures a bundle of this name needs: one, unless more is asked."""
         return max([t.count for t in self.thresholds if matches(t.name, name)], default=1)
+
+    def stricter(self, than: Threshold) -> list[Threshold]:
+        """Other thresholds that ask for more of some of the same names."""
+        return [t for t in self.thresholds if t.count > than.count and overlap(t.name, than.name)]
 
     def refusal(self, key_id: str, name: str, now: datetime) -> str | None:
         """Why this key's signature under a bundle of this name does not count, None when it does.

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from kolm_cli.core.errors import LackingError, Problem
+from kolm_cli.core.files import read_regular
 
+_MAX_CONFIG_BYTES = 1 << 20
 _HELPER = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 _HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")
 # What a helper says when it knows no such server: not an error.
@@ -55,7 +57,7 @@ def credentials_for(host: str) -> Credentials | None:
     """
     path = config_path()
     try:
-        config = json.loads(path.read_bytes())
+        config = json.loads(read_regular(path, _MAX_CONFIG_BYTES))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
