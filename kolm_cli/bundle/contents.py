@@ -7,18 +7,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import BinaryIO
 
-from kolm_cli.bundle.container.kept_content import Keep, TensorHeader, TrainRows
-from kolm_cli.bundle.container.zip_reader import ContainerError, Scanned, Sink, scan
+from kolm_cli.bundle.container.kept_content import Keep, TensorHeader
+from kolm_cli.bundle.container.zip_reader import ByteSink, ContainerError, Scanned, scan
 from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format.dataset import TrainRowsReader
 from kolm_cli.bundle.format.manifest import Manifest, read_manifest
 from kolm_cli.core import digests
 from kolm_cli.core.errors import VerificationError
 
-Tee = Callable[[str, Sink | None], Sink]
+Tee = Callable[[str, ByteSink | None], ByteSink]
 
 
 @dataclass
-class Evidence:
+class BundleContents:
     """What was read.
 
     Attributes:
@@ -26,13 +27,13 @@ class Evidence:
         kept: path to content, of the files that the checks look into.
         headers: path to the header of a safetensors file.
         train: the training rows.
-        container_problem: why the archive is none; the rest is then incomplete.
+        container_problem: why the file is not a bundle's archive; the rest is then incomplete.
     """
 
     files: dict[str, Scanned] = field(default_factory=dict)
     kept: dict[str, Keep] = field(default_factory=dict)
     headers: dict[str, TensorHeader] = field(default_factory=dict)
-    train: TrainRows = field(default_factory=TrainRows)
+    train: TrainRowsReader = field(default_factory=TrainRowsReader)
     container_problem: str = ""
 
     def content(self, path: str) -> bytes:
@@ -63,38 +64,38 @@ class Evidence:
             return None
 
 
-def gather(stream: BinaryIO, tee: Tee | None = None) -> Evidence:
+def read_contents(stream: BinaryIO, tee: Tee | None = None) -> BundleContents:
     """Read a bundle once; what is wrong with the archive is noted, not raised.
 
     Args:
         stream: the open file, at its start.
         tee: wraps the sink of every file, to write it elsewhere at the same time.
     """
-    evidence = Evidence()
+    contents = BundleContents()
 
     kept = 0
 
-    def sink_for(path: str, size: int) -> Sink | None:
+    def sink_for(path: str, size: int) -> ByteSink | None:
         nonlocal kept
-        sink = _sink(evidence, path)
+        sink = _sink(contents, path)
         kept += size if isinstance(sink, Keep) else 0
         if kept > layout.MAX_KEPT_BYTES:
             raise ContainerError(f"holds more than {layout.MAX_KEPT_BYTES} bytes to look into")
         return sink if tee is None else tee(path, sink)
 
     try:
-        evidence.files = {item.entry.name: item for item in scan(stream, sink_for)}
+        contents.files = {item.entry.name: item for item in scan(stream, sink_for)}
     except ContainerError as error:
-        evidence.container_problem = str(error)
-    return evidence
+        contents.container_problem = str(error)
+    return contents
 
 
-def _sink(evidence: Evidence, path: str) -> Sink | None:
+def _sink(contents: BundleContents, path: str) -> ByteSink | None:
     kind = layout.kind_of(path)
     if kind is None:
         return None
     if layout.is_safetensors(path):
-        return evidence.headers.setdefault(path, TensorHeader())
+        return contents.headers.setdefault(path, TensorHeader())
     if path == layout.TRAIN_ROWS:
-        return evidence.train
-    return evidence.kept.setdefault(path, Keep()) if kind.kept else None
+        return contents.train
+    return contents.kept.setdefault(path, Keep()) if kind.kept else None

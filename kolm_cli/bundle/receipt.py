@@ -9,7 +9,7 @@ from typing import Any
 
 from kolm_cli.bundle.container.unpack import require
 from kolm_cli.bundle.container.zip_reader import open_file
-from kolm_cli.bundle.contents import gather
+from kolm_cli.bundle.contents import read_contents
 from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.format.manifest import Manifest
 from kolm_cli.bundle.signing.attestations import read_attestations, read_statement
@@ -141,14 +141,14 @@ def read_receipt(path: Path) -> Receipt:
         VerificationError: the bundle is not intact.
     """
     with open_file(path) as stream:
-        evidence = gather(stream)
-    require(judge(evidence, TrustPolicy()), path, allow_untrusted=True)
-    found = read_attestations(evidence)
+        contents = read_contents(stream)
+    require(judge(contents, TrustPolicy()), path, allow_untrusted=True)
+    found = read_attestations(contents)
     capture = found.stages.get("capture")
     return Receipt(
-        cid=evidence.manifest.cid,
-        manifest=evidence.manifest,
-        manifest_sha256=evidence.files[layout.MANIFEST].sha256,
+        cid=contents.manifest.cid,
+        manifest=contents.manifest,
+        manifest_sha256=contents.files[layout.MANIFEST].sha256,
         statement=found.receipt_statement,
         signers=(found.receipt.key_id, *(e.key_id for e in found.co_signatures.values())),
         capture=read_statement(capture)["predicate"]["facts"] if capture else None,

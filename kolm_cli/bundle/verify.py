@@ -11,7 +11,7 @@ from typing import Any, Literal
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
 from kolm_cli.bundle.checks.catalog import CHECKS
 from kolm_cli.bundle.container.zip_reader import open_file
-from kolm_cli.bundle.contents import Evidence, gather
+from kolm_cli.bundle.contents import BundleContents, read_contents
 from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.core.errors import VerificationError
 
@@ -66,15 +66,19 @@ def verify(
         InputError: there is no such file.
     """
     with open_file(path) as stream:
-        evidence = gather(stream)
-    return judge(evidence, trust, now=now, cid=cid)
+        contents = read_contents(stream)
+    return judge(contents, trust, now=now, cid=cid)
 
 
 def judge(
-    evidence: Evidence, trust: TrustPolicy, *, now: datetime | None = None, cid: str | None = None
+    contents: BundleContents,
+    trust: TrustPolicy,
+    *,
+    now: datetime | None = None,
+    cid: str | None = None,
 ) -> Report:
     """The verdict on what one pass over a bundle left."""
-    case = Case(evidence, trust, now or datetime.now(UTC), cid)
+    case = Case(contents, trust, now or datetime.now(UTC), cid)
     results: list[Result] = []
     invalid = distrusted = False
     stopped_by = ""
@@ -88,7 +92,7 @@ def judge(
             invalid, distrusted = invalid or not check.trust, distrusted or check.trust
             stopped_by = check.name if check.fatal else ""
     state: State = "invalid" if invalid else "untrusted" if distrusted else "trusted"
-    return Report(state, evidence.cid, results)
+    return Report(state, contents.cid, results)
 
 
 def _outcome(check: Check, case: Case) -> Outcome:

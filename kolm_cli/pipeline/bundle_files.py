@@ -1,4 +1,4 @@
-"""What stands under the CID: an allow list that kolm writes, file by file."""
+"""The files of a bundle that its CID covers, from what a run left."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kolm_cli.core import canonical_json
+from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format.dataset import Dataset, DatasetFacts, TrainRow, write_train_rows
+from kolm_cli.bundle.format.evaluation import EvaluationSettings
+from kolm_cli.bundle.format.pack import PackRow, write_pack
+from kolm_cli.bundle.format.predictions import write_predictions
 from kolm_cli.pipeline.inputs import Inputs
-from kolm_cli.pipeline.scores import Predictions
 from kolm_cli.records.row import Row, rows_digest
 from kolm_cli.run.folder import RunFolder
+from kolm_cli.scoring.gate import Gate
+from kolm_cli.scoring.metrics.catalog import choose
+from kolm_cli.scoring.score import Predictions
 from kolm_cli.spec.digest_forms import bundle_form
+from kolm_cli.spec.model import EvaluateSection
 
 # Keys that say where this machine found something, not what it is.
 _LOCAL_KEYS = frozenset({"is_local", "local_files_only", "name_or_path", "_name_or_path"})
@@ -24,6 +31,7 @@ _PROCESSOR_SUFFIXES = (".json", ".jinja", ".model", ".txt")
 def bundle_files(
     inputs: Inputs,
     run: RunFolder,
+    settings: EvaluationSettings,
     train: Sequence[Row],
     pack: Sequence[Row],
     predictions: Predictions,
@@ -35,10 +43,10 @@ def bundle_files(
         f"adapter/{path.name}": path for path in sorted(adapter.iterdir())
     }
     files |= processor_files(run.trained / "processor")
-    files |= _evaluation_files(inputs, pack, predictions, base_predictions)
+    files |= _evaluation_files(settings, pack, predictions, base_predictions)
     files |= _data_files(train, pack)
-    files["modules.json"] = run.trained / "modules.json"
-    files["spec.yaml"] = bundle_form(
+    files[layout.MODULES] = run.trained / "modules.json"
+    files[layout.SPEC] = bundle_form(
         inputs.spec,
         train_digest=rows_digest(list(train)),
         eval_digest=rows_digest(list(pack)),
@@ -78,60 +86,49 @@ def _is_dropped(key: str, value: Any) -> bool:
     return unlimited or key in _LOCAL_KEYS or key in _CODE_KEYS
 
 
-def _lines(records: Sequence[Mapping[str, Any]]) -> bytes:
-    return b"".join(canonical_json.dumps(dict(record)) + b"\n" for record in records)
+def evaluation_settings(evaluate: EvaluateSection, rows: int) -> EvaluationSettings:
+    """How a pack of so many rows is scored, as the bundle says it."""
+    metric = choose(evaluate.metric_name, evaluate.metric_options)
+    return EvaluationSettings(
+        metric=metric.metric.name,
+        rows=rows,
+        max_new_tokens=evaluate.max_new_tokens,
+        include=evaluate.include,
+        gate=Gate(evaluate.gate.k, evaluate.gate.accuracy),
+        usd_per_hour=evaluate.usd_per_hour,
+        metric_options=metric.options,
+    )
 
 
 def _evaluation_files(
-    inputs: Inputs, pack: Sequence[Row], predictions: Predictions, base_predictions: Predictions
+    settings: EvaluationSettings,
+    pack: Sequence[Row],
+    predictions: Predictions,
+    base_predictions: Predictions,
 ) -> dict[str, Path | bytes]:
-    evaluate = inputs.spec.evaluate
-    gate = evaluate.gate.model_dump(mode="json", exclude_none=True)
-    facts: dict[str, Any] = {
-        "format": "kolm-eval/1",
-        "metric": evaluate.metric,
-        "max_new_tokens": evaluate.max_new_tokens,
-        "include": evaluate.include,
-        "rows": len(pack),
-        "gate": gate,
-        "usd_per_hour": evaluate.usd_per_hour,
+    rows = [PackRow(r.id, r.conversation.images, r.accepted, r.digest) for r in pack]
+    files: dict[str, Path | bytes] = {
+        layout.EVALUATION: settings.to_bytes(),
+        layout.PACK: write_pack(rows, settings.include),
     }
-    files: dict[str, Path | bytes] = {"eval/evaluation.json": canonical_json.dumps(facts)}
-    if evaluate.include == "digests":
-        files["eval/pack.jsonl"] = _lines(
-            [{"id": r.id, "images": list(r.conversation.images), "sha256": r.digest} for r in pack]
-        )
-        return files
-    files["eval/pack.jsonl"] = _lines(
-        [
-            {"id": r.id, "images": list(r.conversation.images), "answers": list(r.accepted)}
-            for r in pack
-        ]
-    )
-    for name, said in (("predictions", predictions), ("base_predictions", base_predictions)):
-        records = [{"id": row.id, "prediction": said.get(row.id)} for row in pack]
-        files[f"eval/{name}.jsonl"] = _lines(records)
+    if settings.include == "answers":
+        ids = [row.id for row in pack]
+        files[layout.PREDICTIONS] = write_predictions(ids, predictions)
+        files[layout.BASE_PREDICTIONS] = write_predictions(ids, base_predictions)
     return files
 
 
 def _data_files(train: Sequence[Row], pack: Sequence[Row]) -> dict[str, Path | bytes]:
+    rows = (TrainRow(row.id, row.digest, row.conversation.images) for row in train)
     return {
-        "data/dataset.json": canonical_json.dumps(
-            {
-                "format": "kolm-dataset/1",
-                "train": _dataset_facts(train),
-                "eval": _dataset_facts(pack),
-            }
-        ),
-        "data/train.jsonl": _lines(
-            [{"id": r.id, "sha256": r.digest, "images": list(r.conversation.images)} for r in train]
-        ),
+        layout.DATASET: Dataset(_dataset_facts(train), _dataset_facts(pack)).to_bytes(),
+        layout.TRAIN_ROWS: write_train_rows(rows),
     }
 
 
-def _dataset_facts(rows: Sequence[Row]) -> dict[str, Any]:
+def _dataset_facts(rows: Sequence[Row]) -> DatasetFacts:
     images = {sha256 for row in rows for sha256 in row.conversation.images}
-    return {"rows": len(rows), "images": len(images), "sha256": rows_digest(list(rows))}
+    return DatasetFacts(len(rows), len(images), rows_digest(list(rows)))
 
 
 def total_bytes(files: Mapping[str, Path | bytes]) -> int:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kolm_cli.bundle.build import BaseIdentity, Content, build_bundle
+from kolm_cli.bundle.format.evaluation import EvaluationSettings
+from kolm_cli.bundle.format.predictions import read_predictions
 from kolm_cli.bundle.signing.keys import Signer, signer_for_compile
 from kolm_cli.core import digests
 from kolm_cli.core.files import require_writable
@@ -19,16 +21,16 @@ from kolm_cli.core.home import private_folder
 from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.frozen import thaw
 from kolm_cli.pipeline import result_cache
-from kolm_cli.pipeline.bundle_files import bundle_files, total_bytes
+from kolm_cli.pipeline.bundle_files import bundle_files, evaluation_settings, total_bytes
 from kolm_cli.pipeline.inputs import Inputs, gather
 from kolm_cli.pipeline.known_inputs import remember_base, remember_pack
 from kolm_cli.pipeline.preflight import preflight
 from kolm_cli.pipeline.receipt_chain import stages_of
 from kolm_cli.pipeline.result_cache import place_of
-from kolm_cli.pipeline.scores import Score, make_score, read_predictions
 from kolm_cli.pipeline.train import discard, is_done, run_folder, train
 from kolm_cli.records.row import rows_digest
 from kolm_cli.run.folder import RunFolder
+from kolm_cli.scoring.score import Measurements, Predictions, ScoreReport, score
 
 
 @dataclass(frozen=True)
@@ -127,27 +129,22 @@ def _bundle(
     """Write the signed bundle from the worker's results; returns the report."""
     evaluation = run.evaluation(inputs.keys.evaluation)
     rows, pack = list(thaw(run.data, "train")), list(thaw(evaluation, "eval"))
-    predictions = read_predictions(evaluation / "predictions.jsonl")
-    base_predictions = read_predictions(evaluation / "base_predictions.jsonl")
+    predictions = _answers(evaluation, "predictions.jsonl")
+    base_predictions = _answers(evaluation, "base_predictions.jsonl")
     latency = int(json.loads((evaluation / "measured.json").read_bytes())["latency_us"])
     vlm_train = json.loads((run.trained / "vlm_train.json").read_bytes())
-    files = bundle_files(inputs, run, rows, pack, predictions, base_predictions)
-    score = make_score(
-        inputs.spec.evaluate,
-        pack,
-        predictions,
-        base_predictions,
-        latency_us=latency,
-        bytes_total=total_bytes(files),
-    )
+    settings = evaluation_settings(inputs.spec.evaluate, len(pack))
+    files = bundle_files(inputs, run, settings, rows, pack, predictions, base_predictions)
+    measured = Measurements(total_bytes(files), latency)
+    scored = score(pack, predictions, measured, settings.scoring(), base_predictions)
     target.parent.mkdir(parents=True, exist_ok=True)
     built = build_bundle(
         Content(
             name=inputs.spec.name,
             base=BaseIdentity(inputs.base.name, inputs.base.revision, inputs.weights),
             files=files,
-            receipt=_receipt(inputs, run, vlm_train, score, latency),
-            stages=stages_of(inputs, vlm_train, rows, pack, score),
+            receipt=_receipt(run, vlm_train, settings, scored, latency),
+            stages=stages_of(inputs, vlm_train, rows, pack, scored),
             started=started,
             finished=datetime.now(UTC),
         ),
@@ -158,26 +155,33 @@ def _bundle(
     remember_base(inputs)
     return {
         "cid": built.cid,
-        **score.as_json(),
+        **scored.as_json(),
         "receipt": built.receipt,
     }
 
 
+def _answers(evaluation: Path, name: str) -> Predictions:
+    return read_predictions((evaluation / name).read_bytes(), name)
+
+
 def _receipt(
-    inputs: Inputs, run: RunFolder, vlm_train: dict[str, Any], score: Score, latency_us: int
+    run: RunFolder,
+    vlm_train: dict[str, Any],
+    settings: EvaluationSettings,
+    scored: ScoreReport,
+    latency_us: int,
 ) -> dict[str, Any]:
     environment = json.loads((run.trained / "environment.json").read_bytes())
-    return {
-        "vlm_train": vlm_train,
-        "evaluation": {
-            "metric": inputs.spec.evaluate.metric,
-            "accuracy": score.accuracy,
-            "coverage": score.coverage,
-            "latency_us": latency_us,
-            **score.as_json(),
-        },
-        "environment": environment,
+    evaluation = {
+        **scored.as_json(),
+        "metric": settings.metric,
+        "accuracy": scored.accuracy,
+        "coverage": scored.coverage,
+        "latency_us": latency_us,
     }
+    if settings.metric_options:
+        evaluation["metric_options"] = dict(settings.metric_options)
+    return {"vlm_train": vlm_train, "evaluation": evaluation, "environment": environment}
 
 
 @contextlib.contextmanager

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
+from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format.evaluation import read_settings
+from kolm_cli.bundle.format.predictions import read_predictions
 from kolm_cli.core import digests
 from kolm_cli.core.errors import InputError, Problem, raise_if_any
 from kolm_cli.core.progress import Progress
@@ -13,15 +15,11 @@ from kolm_cli.dataset.sources import read_source
 from kolm_cli.pipeline.bundle_use import Unpacked, answerer_for
 from kolm_cli.pipeline.known_inputs import known_pack
 from kolm_cli.pipeline.preflight import pack_problems
-from kolm_cli.pipeline.scores import read_predictions, row_scores
 from kolm_cli.records.conversation import Conversation
 from kolm_cli.records.images import BytesImage, ImageSource, read_image_file
 from kolm_cli.records.pictures import ImageError, decode_rgb
 from kolm_cli.records.row import Row
-from kolm_cli.scoring.gate import judge
-from kolm_cli.scoring.interval import bootstrap_interval
-from kolm_cli.scoring.k_score import k_score
-from kolm_cli.spec.model import GateSection
+from kolm_cli.scoring.score import Measurements, score
 from kolm_cli.spec.sources import FileSource
 
 
@@ -62,40 +60,24 @@ def evaluate_again(
     with answerer_for(bundle, base=base, device=device, progress=progress) as (files, answerer):
         rows = find_pack(files, pack)
         raise_if_any([*pack_problems(rows), *answerer.problems(rows)])
-        settings = files.spec["evaluate"]
+        settings = read_settings((files.folder / layout.EVALUATION).read_bytes())
         progress.stage("evaluate", len(rows), "rows")
-        answers = answerer.answer_all(rows, batch_size=settings["batch_size"], progress=progress)
+        batch_size = files.spec["evaluate"]["batch_size"]
+        answers = answerer.answer_all(rows, batch_size=batch_size, progress=progress)
         progress.stage("measure latency")
         latency = answerer.median_latency_us(rows)
         predictions = {row.id: said for row, said in zip(rows, answers, strict=True)}
-        stored = files.folder / "eval" / "predictions.jsonl"
+        stored = files.folder / layout.PREDICTIONS
         same = None
         if pack is None and stored.is_file():
-            same = read_predictions(stored) == predictions
+            same = read_predictions(stored.read_bytes(), layout.PREDICTIONS) == predictions
         size = sum(int(entry["size"]) for entry in files.manifest["files"])
-    scores = row_scores(settings["metric"], rows, predictions)
-    price = settings["usd_per_hour"]
-    coverage = sum(said is not None for said in answers) / len(rows)
-    score = k_score(
-        accuracy=fmean(scores),
-        bytes_total=size,
-        latency_microseconds=latency,
-        usd_per_call=None if price is None else price * latency / 3_600_000_000,
-        coverage=coverage,
-    )
-    gate = judge(GateSection(**settings["gate"]), score.k, fmean(scores))
+    found = score(rows, predictions, Measurements(size, latency), settings.scoring())
     return {
         "cid": files.cid,
-        "metric": settings["metric"],
+        "metric": settings.metric,
         "rows": len(rows),
-        "accuracy": round(fmean(scores), 4),
-        "k_score": {
-            "spec": score.spec,
-            "k": score.k,
-            "axes": score.axes,
-            "accuracy_ci95": list(bootstrap_interval(scores)),
-        },
-        "gate": {"passed": gate.passed, "failed": gate.failed},
+        **found.as_json(),
         "predictions_as_in_bundle": same,
     }
 

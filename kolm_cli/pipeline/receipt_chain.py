@@ -8,8 +8,8 @@ from typing import Any
 from kolm_cli.bundle.build import Stage
 from kolm_cli.core import digests
 from kolm_cli.pipeline.inputs import Inputs
-from kolm_cli.pipeline.scores import Score
 from kolm_cli.records.row import Row, rows_digest
+from kolm_cli.scoring.score import ScoreReport
 from kolm_cli.spec.sources import CaptureSource
 
 # A statement is read whole by a verifier: beyond this, the list stands there by its digest.
@@ -21,7 +21,7 @@ def stages_of(
     vlm_train: dict[str, Any],
     train: Sequence[Row],
     pack: Sequence[Row],
-    score: Score,
+    score: ScoreReport,
 ) -> list[Stage]:
     """The stages in their order; without captured pairs the chain starts at the dataset."""
     evidence = vlm_train["evidence"]
@@ -42,7 +42,7 @@ def stages_of(
         Stage(
             "evaluate",
             {
-                "metric": inputs.spec.evaluate.metric,
+                "metric": inputs.spec.evaluate.metric_name,
                 "pack_sha256": rows_digest(list(pack)),
                 "accuracy": score.accuracy,
                 "base_accuracy": score.base_accuracy,

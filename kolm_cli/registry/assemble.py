@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kolm_cli.bundle.container.unpack import require
-from kolm_cli.bundle.container.zip_records import Entry as ZipEntry
-from kolm_cli.bundle.container.zip_records import directory, local_header
-from kolm_cli.bundle.contents import Evidence, gather
+from kolm_cli.bundle.container.zip_records import ZipEntry, directory, local_header
+from kolm_cli.bundle.contents import BundleContents, read_contents
 from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.bundle.verify import Report, judge
 from kolm_cli.core.errors import InputError, Problem, VerificationError
@@ -81,7 +80,7 @@ def staged(target: Path) -> Iterator[BinaryIO]:
 
 def verified(
     stream: BinaryIO, where: Path, trust: TrustPolicy, cid: str, *, allow_untrusted: bool
-) -> tuple[Report, Evidence]:
+) -> tuple[Report, BundleContents]:
     """Verify what was written, from the descriptor that it was written through.
 
     Raises:
@@ -89,12 +88,12 @@ def verified(
     """
     stream.flush()
     stream.seek(0)
-    evidence = gather(stream)
-    report = judge(evidence, trust, cid=cid)
+    contents = read_contents(stream)
+    report = judge(contents, trust, cid=cid)
     if report.state == "untrusted" and not allow_untrusted:
         raise VerificationError(
             *(Problem(check.detail, f"{where}: {check.name}") for check in report.failed),
             hint="`kolm trust add` the signer's key if you trust it, or say --allow-untrusted",
         )
     require(report, where, allow_untrusted=True)
-    return report, evidence
+    return report, contents

@@ -12,8 +12,8 @@ import yaml
 
 from kolm_cli.bundle.container.opened import Bundle, open_bundle
 from kolm_cli.bundle.format import layout
-from kolm_cli.bundle.format.evaluation import read_evaluation
 from kolm_cli.bundle.receipt import Receipt, read_receipt
+from kolm_cli.bundle.stored_evaluation import read_evaluation
 from kolm_cli.core.errors import VerificationError
 
 Pair = tuple[Any, Any]
@@ -188,12 +188,10 @@ def _predictions(a: Bundle, b: Bundle) -> Rows:
     """Rows compared by their ids, when both bundles say what was predicted."""
     sides = []
     for bundle in (a, b):
-        evaluation = read_evaluation(bundle.evidence)
-        if evaluation.answers is None:
+        scored = read_evaluation(bundle.contents).row_scores()
+        if scored is None:
             return Rows()
-        said = evaluation.predictions[layout.PREDICTIONS]
-        scores = evaluation.scores(layout.PREDICTIONS)
-        sides.append(dict(zip(evaluation.ids, zip(said, scores, strict=True), strict=True)))
+        sides.append(scored)
     first, second = sides
     both = [name for name in first if name in second]
     return Rows(

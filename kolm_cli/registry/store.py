@@ -125,7 +125,7 @@ class Registry:
             LackingError: the disk is full, or may not be written.
         """
         with open_bundle(path) as bundle:
-            require(judge(bundle.evidence, TrustPolicy()), path, allow_untrusted=True)
+            require(judge(bundle.contents, TrustPolicy()), path, allow_untrusted=True)
             with self.at_work() as lease:
                 return self._push(bundle, tag, lease, progress)
 

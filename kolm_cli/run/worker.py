@@ -19,7 +19,7 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 
 from kolm_cli.answering.answerer import Answerer
-from kolm_cli.core import canonical_json
+from kolm_cli.bundle.format.predictions import write_predictions
 from kolm_cli.core.errors import InterruptedRunError, KolmError, LackingError, Problem
 from kolm_cli.core.files import write_atomic
 from kolm_cli.core.seals import is_sealed, seal
@@ -121,9 +121,8 @@ class Worker:
         pairs = [(row.id, answer) for row, answer in zip(mine, answers, strict=True)]
         found = dict(gather_object(pairs))
         if self.state.is_main_process:
-            records = [{"id": row.id, "prediction": found[row.id]} for row in pack]
-            lines = [canonical_json.dumps(record) + b"\n" for record in records]
-            write_atomic(path, b"".join(lines), mode=0o600)
+            data = write_predictions([row.id for row in pack], found)
+            write_atomic(path, data, mode=0o600)
 
     def probe(self, answerer: Answerer) -> Probe:
         """What a model makes of the first training row."""

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 
-class Gate(Protocol):
-    """What is asked for; None asks for nothing. The spec's `evaluate.gate` is one."""
+@dataclass(frozen=True)
+class Gate:
+    """The least values that pass; None asks for nothing."""
 
-    @property
-    def k(self) -> float | None:
-        """The least K-score."""
+    k: float | None = None
+    accuracy: float | None = None
 
-    @property
-    def accuracy(self) -> float | None:
-        """The least accuracy."""
+    def as_json(self) -> dict[str, float]:
+        """What is asked for, by name."""
+        asked = {"k": self.k, "accuracy": self.accuracy}
+        return {name: least for name, least in asked.items() if least is not None}
+
+
+NO_GATE = Gate()
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,8 @@ class GateResult:
     """Whether a result passed.
 
     Attributes:
-        passed: nothing that was asked for is missing.
-        failed: a sentence for each thing that was.
+        passed: everything that was asked for was reached.
+        failed: a sentence for each thing that was not.
     """
 
     passed: bool
@@ -32,7 +35,7 @@ class GateResult:
 
 
 def judge(gate: Gate, k: float | None, accuracy: float | None) -> GateResult:
-    """Hold a result against a gate. What is undefined fails whatever gate stands on it.
+    """Hold a result against a gate. A value that is undefined fails every gate on it.
 
     Args:
         gate: the least values that pass.

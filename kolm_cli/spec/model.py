@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -129,15 +129,41 @@ class GateSection(Section):
     accuracy: Share | None = None
 
 
+def _metric(value: Any) -> Any:
+    """A name, or a mapping of `name` and options; which there are, the metric itself says."""
+    if isinstance(value, str):
+        return _text(value)
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        raise custom_error(
+            f"{value!r:.60} is not a metric", "write its name, or a mapping of name and options"
+        )
+    _text(value["name"])
+    # Without options, a mapping says no more than the name.
+    return value if len(value) > 1 else value["name"]
+
+
 class EvaluateSection(Section):
     """How the adapter is scored. `usd_per_hour` is the price of the machine that answers."""
 
-    metric: Text
+    metric: Annotated[Any, AfterValidator(_metric)]
     max_new_tokens: Count = 64
     batch_size: Count = 8
-    usd_per_hour: Annotated[float, Field(gt=0)] | None = None
+    usd_per_hour: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
     include: Literal["answers", "digests"] = "answers"
     gate: GateSection = GateSection()
+
+    @property
+    def metric_name(self) -> str:
+        """The metric's name."""
+        name = self.metric if isinstance(self.metric, str) else self.metric["name"]
+        return str(name)
+
+    @property
+    def metric_options(self) -> dict[str, Any]:
+        """The metric's options, as they are written."""
+        options = {} if isinstance(self.metric, str) else dict(self.metric)
+        options.pop("name", None)
+        return options
 
     def conflicts(self) -> Iterator[Conflict]:
         """A gate on a K-score that would be undefined."""

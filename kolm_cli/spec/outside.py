@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kolm_cli.core.errors import Problem
+from kolm_cli.scoring.metrics.catalog import get_metric
 from kolm_cli.spec.section import likely
 from kolm_cli.spec.sources import FORMS, CaptureSource, Source, parse_source, resolve
 from kolm_cli.spec.yaml_positions import Document
@@ -44,10 +45,14 @@ class Outside:
 
     def _text(self, name: str) -> str | None:
         """The text that stands at a dotted name, or None when something else does."""
+        value = self._value(name)
+        return value if isinstance(value, str) and value.strip() and value.isprintable() else None
+
+    def _value(self, name: str) -> Any:
         value: Any = self.document.value
         for step in name.split("."):
             value = value.get(step) if isinstance(value, dict) else None
-        return value if isinstance(value, str) and value.strip() and value.isprintable() else None
+        return value
 
     def _problem(self, name: str, what: str, fix: str) -> Problem:
         line, column = self.document.at(tuple(name.split(".")))
@@ -108,10 +113,17 @@ class Outside:
         return None if _HUB_ID.fullmatch(value) and not folder.is_dir() else folder
 
     def _metric(self) -> Iterator[Problem]:
-        value = self._text("evaluate.metric")
-        if value is None or self.metrics is None or value in self.metrics:
+        value, options = self._text("evaluate.metric"), {}
+        if value is None:
+            value, options = self._text("evaluate.metric.name"), self._value("evaluate.metric")
+        if value is None or self.metrics is None:
             return
-        names = sorted(self.metrics)
-        meant = likely(value, names)
-        fix = f"did you mean {meant}?" if meant else f"write one of {', '.join(names)}"
-        yield self._problem("evaluate.metric", f"there is no metric {value!r}", fix)
+        if value not in self.metrics:
+            names = sorted(self.metrics)
+            meant = likely(value, names)
+            fix = f"did you mean {meant}?" if meant else f"write one of {', '.join(names)}"
+            yield self._problem("evaluate.metric", f"there is no metric {value!r}", fix)
+            return
+        written = {name: option for name, option in options.items() if name != "name"}
+        for name, problem in get_metric(value).problems(written).items():
+            yield self._problem(f"evaluate.metric.{name}", problem.what, problem.fix)

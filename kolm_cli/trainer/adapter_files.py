@@ -11,6 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from kolm_cli.bundle.format.modules import ListedTensor, ModuleLists, TrainableTensor
 from kolm_cli.core import canonical_json
 from kolm_cli.core.errors import VerificationError
 from kolm_cli.core.files import write_atomic
@@ -149,28 +150,19 @@ def load_adapter(model: nn.Module, family: Family, folder: Path) -> PeftModel:
     return wrapped
 
 
-def module_lists(model: nn.Module, partition: Partition) -> dict[str, Any]:
+def module_lists(model: nn.Module, partition: Partition) -> ModuleLists:
     """`modules.json`: every parameter, trainable or frozen, read from the model as it is."""
     trainable, frozen = [], []
     for runtime_name, parameter in model.named_parameters():
         name = base_name(runtime_name)
-        part = partition.parts[name]
-        facts: dict[str, Any] = {
-            "name": name,
-            "part": part,
-            "shape": list(parameter.shape),
-            "dtype": _DTYPES.get(parameter.dtype, str(parameter.dtype)),
-        }
+        part, shape = partition.parts[name], tuple(parameter.shape)
+        dtype = _DTYPES.get(parameter.dtype, str(parameter.dtype))
         if not parameter.requires_grad:
-            frozen.append(facts)
-        elif ".lora_" in runtime_name:
-            file, tensor = f"adapter/{ADAPTER_FILE}", f"base_model.model.{name}"
-            trainable.append({**facts, "kind": "lora", "file": file, "tensor": tensor})
+            frozen.append(ListedTensor(name, part, shape, dtype))
+            continue
+        if ".lora_" in runtime_name:
+            place = ("lora", f"adapter/{ADAPTER_FILE}", f"base_model.model.{name}")
         else:
-            file = f"adapter/{part}.safetensors"
-            trainable.append({**facts, "kind": "full", "file": file, "tensor": name})
-    return {
-        "format": "kolm-modules/1",
-        "trainable": sorted(trainable, key=lambda entry: entry["name"]),
-        "frozen": sorted(frozen, key=lambda entry: entry["name"]),
-    }
+            place = ("full", f"adapter/{part}.safetensors", name)
+        trainable.append(TrainableTensor(name, part, shape, dtype, *place))
+    return ModuleLists.of(trainable, frozen)

@@ -10,7 +10,8 @@ from peft import PeftModel
 from torch import nn
 from transformers.trainer_utils import set_seed
 
-from kolm_cli.core import canonical_json, digests
+from kolm_cli.bundle.format.modules import summarize
+from kolm_cli.core import digests
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.core.files import write_atomic
 from kolm_cli.core.progress import Progress, Silent
@@ -37,7 +38,7 @@ from kolm_cli.trainer.freeze import GraphWatch, isolate_vision, set_trainable
 from kolm_cli.trainer.loop import KolmTrainer, Observer, training_arguments
 from kolm_cli.trainer.lora import attach, leaf_names
 from kolm_cli.trainer.loss import make_loss
-from kolm_cli.trainer.partition import Partition, summarise
+from kolm_cli.trainer.partition import Partition
 
 
 class StoppedEarly(Exception):  # noqa: N818  # a state, not an error of anybody's
@@ -206,11 +207,11 @@ class VLMTrainer:
 
     def modules(self) -> dict[str, Any]:
         """The content of `modules.json`: the exact lists behind the receipt's summaries."""
-        return module_lists(self.model, self.partition)
+        return module_lists(self.model, self.partition).as_json()
 
     def receipt(self) -> dict[str, Any]:
         """The `vlm_train` block. The evidence stands in it once `train()` has ended."""
-        config, lists = self.config, self.modules()
+        config, lists = self.config, module_lists(self.model, self.partition)
         block: dict[str, Any] = {
             "model_id": self.base.name,
             "model_revision": self.base.revision,
@@ -220,8 +221,8 @@ class VLMTrainer:
             "trust_remote_code": self.base.trust_remote_code,
             **config.model_dump(mode="json"),
             "lora_targets": list(self.lora_targets),
-            "frozen_modules": summarise(entry["name"] for entry in lists["frozen"]),
-            "trainable_modules": summarise(entry["name"] for entry in lists["trainable"]),
+            "frozen_modules": summarize(lists.frozen),
+            "trainable_modules": summarize(lists.trainable),
             "train_examples": len(self._rows),
         }
         if self._evidence_facts is not None:
@@ -233,5 +234,6 @@ class VLMTrainer:
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         save_adapter(self.model, self.partition, self.base.name, target)
-        write_atomic(target / "modules.json", canonical_json.dumps(self.modules()))
+        lists = module_lists(self.model, self.partition)
+        write_atomic(target / "modules.json", lists.to_bytes())
         return target

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import nn
@@ -121,11 +121,3 @@ def top_modules(model: nn.Module, family: Family, part: PartName) -> list[tuple[
 
     visit("", model)
     return found
-
-
-def summarise(names: Iterable[str]) -> list[str]:
-    """Globs for a reader: layer numbers become `*`, equal results stand once, in order."""
-    globs: dict[str, None] = {}
-    for name in names:
-        globs[".".join("*" if piece.isdigit() else piece for piece in name.split("."))] = None
-    return list(globs)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
 from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format.modules import ModuleLists
 from kolm_cli.bundle.format.safetensors_header import Tensor, read_header
 from kolm_cli.core import canonical_json
 from kolm_cli.core.errors import VerificationError
@@ -15,9 +14,9 @@ Place = tuple[str, str]  # file, tensor
 
 def _run(case: Case) -> Outcome:
     held: dict[Place, Tensor] = {}
-    for path, header in case.evidence.headers.items():
+    for path, header in case.contents.headers.items():
         try:
-            tensors = read_header(header, case.evidence.files[path].entry.size)
+            tensors = read_header(header, case.contents.files[path].entry.size)
         except VerificationError as error:
             raise VerificationError(f"{path}: {error}") from error
         held |= {(path, name): tensor for name, tensor in tensors.items()}
@@ -34,25 +33,22 @@ def _run(case: Case) -> Outcome:
         shown = sorted(problems)[:8]
         more = f"; and {len(problems) - 8} more" if len(problems) > 8 else ""
         return Outcome(False, "; ".join(shown) + more)
-    return Outcome(True, f"{len(held)} tensors in {len(case.evidence.headers)} files")
+    return Outcome(True, f"{len(held)} tensors in {len(case.contents.headers)} files")
 
 
-def _listed(modules: dict[str, Any]) -> dict[Place, Tensor]:
+def _listed(modules: ModuleLists) -> dict[Place, Tensor]:
     result: dict[Place, Tensor] = {}
-    try:
-        for entry in modules["trainable"]:
-            place = (entry["file"], entry["tensor"])
-            if place in result:
-                raise VerificationError(f"modules.json lists {place[1]} of {place[0]} twice")
-            result[place] = Tensor(entry["dtype"], tuple(entry["shape"]))
-    except (KeyError, TypeError) as error:
-        raise VerificationError("modules.json is malformed") from error
+    for entry in modules.trainable:
+        place = (entry.file, entry.tensor)
+        if place in result:
+            raise VerificationError(f"modules.json lists {place[1]} of {place[0]} twice")
+        result[place] = Tensor(entry.dtype, entry.shape)
     return result
 
 
 def _config(case: Case) -> list[str]:
     """What the adapter's configuration and the rest of the bundle must say alike."""
-    data = case.evidence.content(layout.ADAPTER_CONFIG)
+    data = case.contents.content(layout.ADAPTER_CONFIG)
     config = canonical_json.loads_canonical(data, max_bytes=layout.MIB)
     if not isinstance(config, dict):
         return [f"{layout.ADAPTER_CONFIG} is not an object"]

@@ -8,14 +8,15 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from kolm_cli.bundle.contents import Evidence
+from kolm_cli.bundle.contents import BundleContents
 from kolm_cli.bundle.format import layout
-from kolm_cli.bundle.format.evaluation import Evaluation, read_evaluation
 from kolm_cli.bundle.format.manifest import Manifest
+from kolm_cli.bundle.format.modules import ModuleLists, read_modules
 from kolm_cli.bundle.signing.attestations import Attestations, read_attestations
+from kolm_cli.bundle.stored_evaluation import StoredEvaluation, read_evaluation
 from kolm_cli.bundle.trust.policy import TrustPolicy
-from kolm_cli.core import canonical_json
 from kolm_cli.core.errors import VerificationError
+from kolm_cli.scoring.score import Measurements, ScoreReport
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,13 @@ class Case:
     """A bundle that is being verified. What several checks need is read once, here.
 
     Attributes:
-        evidence: what the one pass over the file left.
+        contents: what the one pass over the file left.
         policy: which keys the verifier trusts.
         now: the verifier's clock.
         expected_cid: the CID that the bundle must have; None when any will do.
     """
 
-    evidence: Evidence
+    contents: BundleContents
     policy: TrustPolicy
     now: datetime
     expected_cid: str | None = None
@@ -50,12 +51,12 @@ class Case:
     @property
     def manifest(self) -> Manifest:
         """The manifest; a check that needs it runs only when it is well formed."""
-        return self.evidence.manifest
+        return self.contents.manifest
 
     @cached_property
     def attestations(self) -> Attestations:
         """Every signed statement and public key, parsed but not believed."""
-        return read_attestations(self.evidence)
+        return read_attestations(self.contents)
 
     @cached_property
     def receipt(self) -> dict[str, Any]:
@@ -63,23 +64,40 @@ class Case:
         return self.attestations.receipt_facts
 
     @cached_property
-    def modules(self) -> dict[str, Any]:
-        """`modules.json`, canonical JSON of any shape."""
-        data = self.evidence.content(layout.MODULES)
-        value = canonical_json.loads_canonical(data, max_bytes=len(data))
-        if not isinstance(value, dict):
-            raise VerificationError("modules.json is not an object")
-        return value
+    def modules(self) -> ModuleLists:
+        """`modules.json`."""
+        return read_modules(self.contents.content(layout.MODULES))
 
     @cached_property
-    def evaluation(self) -> Evaluation:
+    def evaluation(self) -> StoredEvaluation:
         """The evaluation's settings, pack and predictions."""
-        return read_evaluation(self.evidence)
+        return read_evaluation(self.contents)
 
     @cached_property
-    def accuracy(self) -> float:
-        """The accuracy that the bundle's own predictions give."""
-        return self.evaluation.accuracy()
+    def claimed_evaluation(self) -> dict[str, Any]:
+        """The receipt's `evaluation` block.
+
+        Raises:
+            VerificationError: there is none, or no K-score in it.
+        """
+        block = self.receipt.get("evaluation")
+        if not isinstance(block, dict) or not isinstance(block.get("k_score"), dict):
+            raise VerificationError("the receipt has no evaluation with a k_score")
+        return block
+
+    @cached_property
+    def score(self) -> ScoreReport | None:
+        """What the bundle's own predictions give; None when it holds digests alone.
+
+        The latency is the one thing that the files cannot hold: the receipt's claim counts.
+
+        Raises:
+            VerificationError: the claimed latency is not a duration, or nothing can be scored.
+        """
+        latency = self.claimed_evaluation.get("latency_us")
+        if latency is not None and (type(latency) is not int or latency < 0):
+            raise VerificationError(f"the receipt's latency_us is {latency!r:.40}")
+        return self.evaluation.score(Measurements(self.manifest.total_bytes, latency))
 
 
 Run = Callable[[Case], Outcome]

@@ -18,13 +18,13 @@ CODE_HOOKS = frozenset(
 def _run(case: Case) -> Outcome:
     problems = []
     looked_at = 0
-    for path in case.evidence.files:
+    for path in case.contents.files:
         kind = layout.kind_of(path)
         if kind is None or not (kind.kept and kind.json) or not path.startswith(_FOLDERS):
             continue
         looked_at += 1
         try:
-            data = case.evidence.content(path)
+            data = case.contents.content(path)
             value = canonical_json.loads(data, max_bytes=kind.max_bytes)
         except VerificationError as error:
             problems.append(f"{path}: {error}")

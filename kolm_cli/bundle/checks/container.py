@@ -6,11 +6,11 @@ from kolm_cli.bundle.checks.base import Case, Check, Outcome
 
 
 def _run(case: Case) -> Outcome:
-    evidence = case.evidence
-    if evidence.container_problem:
-        return Outcome(False, evidence.container_problem)
-    total = sum(item.entry.size for item in evidence.files.values())
-    return Outcome(True, f"{len(evidence.files)} stored files, {total} bytes")
+    contents = case.contents
+    if contents.container_problem:
+        return Outcome(False, contents.container_problem)
+    total = sum(item.entry.size for item in contents.files.values())
+    return Outcome(True, f"{len(contents.files)} stored files, {total} bytes")
 
 
 CHECK = Check("container", _run, fatal=True)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
-from kolm_cli.bundle.checks.k_score import NOT_RECOMPUTABLE, claimed
+from kolm_cli.bundle.checks.k_score import NOT_RECOMPUTABLE
 
 
 def _run(case: Case) -> Outcome:
-    evaluation = case.evaluation
-    if evaluation.answers is None:
+    score = case.score
+    if score is None:
         return Outcome(None, NOT_RECOMPUTABLE)
-    said, found = claimed(case).get("coverage"), evaluation.coverage
+    said, found = case.claimed_evaluation.get("coverage"), score.coverage
     if isinstance(said, bool) or not isinstance(said, int | float) or abs(said - found) > 5e-5:
         return Outcome(False, f"the receipt says {said!r:.40}, the predictions give {found:.4f}")
-    answered = round(found * evaluation.rows)
-    return Outcome(True, f"{answered} of {evaluation.rows} rows have an answer")
+    rows = len(score.row_scores)
+    return Outcome(True, f"{round(found * rows)} of {rows} rows have an answer")
 
 
 CHECK = Check("coverage", _run)

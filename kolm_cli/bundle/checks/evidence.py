@@ -10,8 +10,7 @@ def _run(case: Case) -> Outcome:
     evidence = block.get("evidence") if isinstance(block, dict) else None
     if not isinstance(evidence, dict):
         return Outcome(None, "the receipt holds no evidence of the training")
-    trainable = case.modules.get("trainable")
-    count = len(trainable) if isinstance(trainable, list) else None
+    count = len(case.modules.trainable)
     problems = [
         f"{key} is {evidence[key]!r:.40}, modules.json lists {count}"
         for key in ("tensors_trainable", "tensors_with_gradient", "tensors_changed")

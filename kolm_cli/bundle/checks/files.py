@@ -7,7 +7,7 @@ from kolm_cli.bundle.format import layout
 
 
 def _run(case: Case) -> Outcome:
-    present, listed = case.evidence.files, case.manifest.files
+    present, listed = case.contents.files, case.manifest.files
     problems = [
         f"{path} is not a file that a bundle may hold"
         for path in present

@@ -70,7 +70,7 @@ def _model(case: Case, signer: str) -> list[str]:
         return [f"{path} is missing"]
     sums = {
         name: item.sha256
-        for name, item in case.evidence.files.items()
+        for name, item in case.contents.files.items()
         if not name.startswith(layout.ATTESTATIONS)
     }
     if found.model.payload != model_payload(case.manifest.name, sums):

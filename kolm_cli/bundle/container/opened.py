@@ -15,7 +15,7 @@ from kolm_cli.bundle.checks import container, files
 from kolm_cli.bundle.checks import manifest as manifest_check
 from kolm_cli.bundle.checks.base import Case
 from kolm_cli.bundle.container.zip_reader import BUFFER, Scanned, open_file
-from kolm_cli.bundle.contents import Evidence, gather
+from kolm_cli.bundle.contents import BundleContents, read_contents
 from kolm_cli.bundle.format.manifest import Manifest
 from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.core.errors import Problem, VerificationError
@@ -27,10 +27,12 @@ class Bundle:
     Use it as a context; it keeps one descriptor open, from which everything is read.
     """
 
-    def __init__(self, path: Path, stream: BinaryIO, evidence: Evidence, stack: ExitStack) -> None:
+    def __init__(
+        self, path: Path, stream: BinaryIO, contents: BundleContents, stack: ExitStack
+    ) -> None:
         self.path = path
         self._stream = stream
-        self._evidence = evidence
+        self._contents = contents
         self._stack = stack
 
     def __enter__(self) -> Bundle:
@@ -47,12 +49,12 @@ class Bundle:
     @property
     def manifest(self) -> Manifest:
         """The manifest."""
-        return self._evidence.manifest
+        return self._contents.manifest
 
     @property
-    def evidence(self) -> Evidence:
+    def contents(self) -> BundleContents:
         """What the pass over the file left."""
-        return self._evidence
+        return self._contents
 
     @property
     def cid(self) -> str:
@@ -62,7 +64,7 @@ class Bundle:
     @property
     def names(self) -> tuple[str, ...]:
         """Every path, in the archive's order."""
-        return tuple(self._evidence.files)
+        return tuple(self._contents.files)
 
     def size(self, name: str) -> int:
         """Bytes of a file."""
@@ -102,9 +104,9 @@ class Bundle:
             raise VerificationError(Problem("changed while it was read", f"{self.path}: {name}"))
 
     def _scanned(self, name: str) -> Scanned:
-        if name not in self._evidence.files:
+        if name not in self._contents.files:
             raise VerificationError(Problem(f"has no {name}", str(self.path)))
-        return self._evidence.files[name]
+        return self._contents.files[name]
 
 
 def open_bundle(path: Path) -> Bundle:
@@ -116,8 +118,8 @@ def open_bundle(path: Path) -> Bundle:
     """
     with ExitStack() as stack:
         stream = stack.enter_context(open_file(path))
-        evidence = gather(stream)
-        case = Case(evidence, TrustPolicy(), datetime.now(UTC))
+        contents = read_contents(stream)
+        case = Case(contents, TrustPolicy(), datetime.now(UTC))
         for check in (container.CHECK, manifest_check.CHECK, files.CHECK):
             try:
                 outcome = check.run(case)
@@ -127,4 +129,4 @@ def open_bundle(path: Path) -> Bundle:
                 ) from error
             if not outcome.ok:
                 raise VerificationError(Problem(outcome.detail, f"{path}: {check.name}"))
-        return Bundle(path, stream, evidence, stack.pop_all())
+        return Bundle(path, stream, contents, stack.pop_all())

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kolm_cli.bundle.container.kept_content import ToFile
-from kolm_cli.bundle.container.zip_reader import ContainerError, Sink, open_file
-from kolm_cli.bundle.contents import gather
+from kolm_cli.bundle.container.zip_reader import ByteSink, ContainerError, open_file
+from kolm_cli.bundle.contents import read_contents
 from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.bundle.verify import Report, judge
@@ -40,7 +40,7 @@ def unpack(
     """
     with open_file(path) as stream, _new_folder(folder):
 
-        def tee(name: str, sink: Sink | None) -> Sink:
+        def tee(name: str, sink: ByteSink | None) -> ByteSink:
             if layout.kind_of(name) is None:
                 raise ContainerError(f"{name} is not a file that a bundle may hold")
             target = folder / name
@@ -48,7 +48,7 @@ def unpack(
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
             return ToFile(os.fdopen(os.open(target, flags, 0o600), "wb"), sink)
 
-        report = judge(gather(stream, tee), trust or TrustPolicy(), cid=cid)
+        report = judge(read_contents(stream, tee), trust or TrustPolicy(), cid=cid)
         require(report, path, allow_untrusted=allow_untrusted)
     return report
 

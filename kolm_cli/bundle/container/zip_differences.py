@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kolm_cli.bundle.container.zip_records import CENTRAL_MAGIC, END_MAGIC, Entry
+from kolm_cli.bundle.container.zip_records import CENTRAL_MAGIC, END_MAGIC, ZipEntry
 
 Field = tuple[str, int, int]  # what it is called, its offset, its bytes
 
@@ -74,7 +74,7 @@ def explain_local(actual: bytes, expected: bytes) -> str:
     return f"in its header {_difference(actual, expected, _LOCAL)}"
 
 
-def explain_directory(actual: bytes, expected: bytes, entries: list[Entry]) -> str:
+def explain_directory(actual: bytes, expected: bytes, entries: list[ZipEntry]) -> str:
     """What is wrong with everything after the last file.
 
     Args:

@@ -23,7 +23,7 @@ from kolm_cli.bundle.container.zip_records import (
     END_MAGIC,
     LOCAL_MAGIC,
     LOCAL_SIZE,
-    Entry,
+    ZipEntry,
     directory,
     local_header,
     parse_local,
@@ -41,7 +41,7 @@ class ContainerError(VerificationError):
     """The file is not an archive as kolm writes it."""
 
 
-class Sink(Protocol):
+class ByteSink(Protocol):
     """Takes the content of one file, piece by piece, while it is read."""
 
     def write(self, data: memoryview) -> None:
@@ -55,11 +55,11 @@ class Sink(Protocol):
 class Scanned:
     """A file of the archive and the hex SHA-256 of its content."""
 
-    entry: Entry
+    entry: ZipEntry
     sha256: str
 
 
-SinkFor = Callable[[str, int], Sink | None]
+SinkFor = Callable[[str, int], ByteSink | None]
 
 
 @contextlib.contextmanager
@@ -139,14 +139,14 @@ def scan(stream: BinaryIO, sink_for: SinkFor) -> list[Scanned]:
     return found
 
 
-def _entry(reader: _Forward, magic: bytes) -> Entry:
+def _entry(reader: _Forward, magic: bytes) -> ZipEntry:
     offset = reader.offset - len(magic)
     fixed = magic + reader.take(LOCAL_SIZE - len(magic))
     crc32, size, name_length, _ = parse_local(fixed)
     if not 0 < name_length <= MAX_NAME_BYTES:
         raise ContainerError(f"the name at byte {offset} has {name_length} bytes")
     raw = reader.take(name_length)
-    entry = Entry(_checked_name(raw), size, crc32, offset)
+    entry = ZipEntry(_checked_name(raw), size, crc32, offset)
     expected = local_header(entry)
     if fixed + raw != expected:
         raise ContainerError(f"{entry.name}: {explain_local(fixed, expected)}")
@@ -177,7 +177,7 @@ def _checked_name(raw: bytes) -> str:
     return raw.decode("ascii")
 
 
-def _content(reader: _Forward, entry: Entry, sink: Sink | None) -> str:
+def _content(reader: _Forward, entry: ZipEntry, sink: ByteSink | None) -> str:
     digest = hashlib.sha256()
     crc32 = 0
     for piece in reader.pieces(entry.size):
@@ -192,7 +192,7 @@ def _content(reader: _Forward, entry: Entry, sink: Sink | None) -> str:
     return digest.hexdigest()
 
 
-def _directory(reader: _Forward, magic: bytes, entries: list[Entry]) -> None:
+def _directory(reader: _Forward, magic: bytes, entries: list[ZipEntry]) -> None:
     expected = directory(entries)
     # Bounded: what cannot be right is not read whole.
     actual = magic + reader.take(min(reader.left, len(expected) + BUFFER))

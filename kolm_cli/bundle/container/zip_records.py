@@ -20,7 +20,7 @@ _ATTRIBUTES = 0o100644 << 16  # a regular file, rw-r--r--
 
 
 @dataclass(frozen=True)
-class Entry:
+class ZipEntry:
     """One stored file.
 
     Attributes:
@@ -41,7 +41,7 @@ class Entry:
         return self.offset + LOCAL_SIZE + len(self.name)
 
 
-def local_header(entry: Entry) -> bytes:
+def local_header(entry: ZipEntry) -> bytes:
     """The header that stands before an entry's content, its name included."""
     name = entry.name.encode("ascii")
     sizes = (entry.crc32, entry.size, entry.size)
@@ -54,7 +54,7 @@ def parse_local(fixed: bytes) -> tuple[int, int, int, int]:
     return fields[6], fields[8], fields[9], fields[10]
 
 
-def directory(entries: list[Entry]) -> bytes:
+def directory(entries: list[ZipEntry]) -> bytes:
     """The central directory and the end record of an archive with these entries."""
     records = []
     for entry in entries:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from kolm_cli.bundle.container.zip_records import Entry, directory, local_header
+from kolm_cli.bundle.container.zip_records import ZipEntry, directory, local_header
 from kolm_cli.bundle.format import layout
 from kolm_cli.core.digests import CHUNK
 from kolm_cli.core.errors import InputError, Problem
@@ -71,11 +71,11 @@ def write_archive(
         known.setdefault(path, measure(files[path]))
     _check({path: known[path].size for path in files})
     with atomic_writer(out) as stream:
-        entries: list[Entry] = []
+        entries: list[ZipEntry] = []
         offset = 0
         for path in sorted(files, key=layout.sort_key):
             facts = known[path]
-            entry = Entry(path, facts.size, facts.crc32, offset)
+            entry = ZipEntry(path, facts.size, facts.crc32, offset)
             stream.write(local_header(entry))
             _copy(files[path], facts, path, stream)
             entries.append(entry)

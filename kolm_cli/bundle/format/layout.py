@@ -41,7 +41,7 @@ STAGES = ("capture", "dataset", "train", "evaluate", "bundle")
 
 
 @dataclass(frozen=True)
-class Kind:
+class FileKind:
     """One sort of file.
 
     Attributes:
@@ -59,25 +59,25 @@ class Kind:
     required: bool = False
 
 
-def _one(path: str, max_bytes: int, *, kept: bool = True, required: bool = True) -> Kind:
+def _one(path: str, max_bytes: int, *, kept: bool = True, required: bool = True) -> FileKind:
     is_json = path.endswith(".json")
-    return Kind(re.escape(path), max_bytes, kept=kept, json=is_json, required=required)
+    return FileKind(re.escape(path), max_bytes, kept=kept, json=is_json, required=required)
 
 
 _STAGE_FILES = r"attestations/(capture|dataset|train|evaluate|receipt)\.sigstore\.json"
 _SHA256 = "[0-9a-f]{64}"
 
 # The order of this table is the order in a bundle; within one kind, paths are sorted.
-KINDS: tuple[Kind, ...] = (
+KINDS: tuple[FileKind, ...] = (
     _one(MANIFEST, MAX_MANIFEST_BYTES),
     _one(ADAPTER_CONFIG, MIB),
     _one(ADAPTER_WEIGHTS, MAX_BUNDLE_BYTES, kept=False),
-    Kind(r"adapter/(projector|vision)\.safetensors", MAX_BUNDLE_BYTES),
+    FileKind(r"adapter/(projector|vision)\.safetensors", MAX_BUNDLE_BYTES),
     # Vocabularies hold text, not settings: no loader looks for code in them.
-    Kind(r"processor/(added_tokens|tokenizer|vocab)\.json", 64 * MIB),
-    Kind(r"processor/[a-z0-9][a-z0-9_-]{0,63}\.json", 4 * MIB, kept=True, json=True),
-    Kind(r"processor/(additional_chat_templates/)?[a-z0-9][a-z0-9_-]{0,63}\.jinja", MIB),
-    Kind(r"processor/[a-z0-9][a-z0-9._-]{0,63}\.(model|txt)", 64 * MIB),
+    FileKind(r"processor/(added_tokens|tokenizer|vocab)\.json", 64 * MIB),
+    FileKind(r"processor/[a-z0-9][a-z0-9_-]{0,63}\.json", 4 * MIB, kept=True, json=True),
+    FileKind(r"processor/(additional_chat_templates/)?[a-z0-9][a-z0-9_-]{0,63}\.jinja", MIB),
+    FileKind(r"processor/[a-z0-9][a-z0-9._-]{0,63}\.(model|txt)", 64 * MIB),
     _one(EVALUATION, 64 * KIB),
     _one(PACK, 32 * MIB),
     _one(PREDICTIONS, 32 * MIB, required=False),
@@ -86,9 +86,9 @@ KINDS: tuple[Kind, ...] = (
     _one(TRAIN_ROWS, GIB, kept=False),
     _one(MODULES, 8 * MIB),
     _one(SPEC, MIB),
-    Kind(rf"attestations/{_SHA256}\.pem", KIB, kept=True),
-    Kind(_STAGE_FILES, 4 * MIB, kept=True),
-    Kind(rf"attestations/receipt\.{_SHA256}\.sigstore\.json", 4 * MIB, kept=True),
+    FileKind(rf"attestations/{_SHA256}\.pem", KIB, kept=True),
+    FileKind(_STAGE_FILES, 4 * MIB, kept=True),
+    FileKind(rf"attestations/receipt\.{_SHA256}\.sigstore\.json", 4 * MIB, kept=True),
     _one(MODEL_SIGNATURE, 4 * MIB, required=False),
 )
 
@@ -98,7 +98,7 @@ _STAGE_ORDER[RECEIPT] = len(STAGES) - 1
 _COMPILED = tuple((re.compile(kind.pattern, re.ASCII), kind) for kind in KINDS)
 
 
-def kind_of(path: str) -> Kind | None:
+def kind_of(path: str) -> FileKind | None:
     """The kind of the file at `path`, or None when the allow list does not have it."""
     for pattern, kind in _COMPILED:
         if pattern.fullmatch(path):

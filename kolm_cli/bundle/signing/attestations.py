@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kolm_cli.bundle.contents import Evidence
+from kolm_cli.bundle.contents import BundleContents
 from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.format.statement import MAX_PAYLOAD_BYTES
 from kolm_cli.bundle.signing.dsse import PublicKey
@@ -76,7 +76,7 @@ def read_statement(envelope: Envelope) -> dict[str, Any]:
     return value
 
 
-def read_attestations(evidence: Evidence) -> Attestations:
+def read_attestations(contents: BundleContents) -> Attestations:
     """Parse every file under `attestations/`.
 
     Raises:
@@ -85,11 +85,11 @@ def read_attestations(evidence: Evidence) -> Attestations:
     problems: list[str] = []
     keys: dict[str, PublicKey] = {}
     envelopes: dict[str, Envelope] = {}
-    for path in evidence.files:
+    for path in contents.files:
         if not path.startswith(layout.ATTESTATIONS) or layout.kind_of(path) is None:
             continue
         try:
-            data = evidence.content(path)
+            data = contents.content(path)
             if path.endswith(".pem"):
                 key = from_pem(data)
                 if layout.key_path(key_id(key)) != path:

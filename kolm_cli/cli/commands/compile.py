@@ -61,6 +61,6 @@ def show_report(output: Output, report: dict[str, Any]) -> None:
     output.data(f"bundle         {report['bundle']}{cached}")
     output.data(f"cid            {report['cid']}")
     output.data(f"base accuracy  {report['base_accuracy']:.4f}")
-    output.data(f"accuracy       {score['axes']['A']:.4f}  (95 %: {low:.4f} to {high:.4f})")
+    output.data(f"accuracy       {report['accuracy']:.4f}  (95 %: {low:.4f} to {high:.4f})")
     output.data(f"K              {k}  ({axes})")
     output.data(f"gate           {'passed' if report['gate']['passed'] else 'NOT MET'}")

@@ -1,1 +1,1 @@
-"""Metrics, one module each, and the K-score computed from them."""
+"""Metrics, one module each."""

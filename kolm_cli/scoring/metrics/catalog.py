@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
-from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.errors import InputError, Problem, raise_if_any
 from kolm_cli.scoring.metrics import anls, exact_match, relaxed_accuracy
-from kolm_cli.scoring.metrics.base import Metric
+from kolm_cli.scoring.metrics.base import ChosenMetric, Metric
 
 METRICS: tuple[Metric, ...] = (
     exact_match.METRIC,
     relaxed_accuracy.METRIC,
     anls.METRIC,
 )
+WHERE = "evaluate.metric"
 
 
 def names() -> tuple[str, ...]:
@@ -31,4 +35,20 @@ def get_metric(name: str) -> Metric:
             return metric
     close = difflib.get_close_matches(name.lower(), names(), n=1)
     fix = f"did you mean {close[0]}?" if close else f"write one of {', '.join(names())}"
-    raise InputError(Problem(f"there is no metric {name!r}", "evaluate.metric", fix))
+    raise InputError(Problem(f"there is no metric {name!r}", WHERE, fix))
+
+
+def choose(name: str, options: Mapping[str, Any]) -> ChosenMetric:
+    """The metric with this name and these options.
+
+    Raises:
+        InputError: there is no such metric, or it does not take an option, or not this value; holds
+            every problem.
+    """
+    metric = get_metric(name)
+    found = metric.problems(options)
+    raise_if_any(replace(problem, where=f"{WHERE}.{name}") for name, problem in found.items())
+    defaults = {option.name: option.default for option in metric.options}
+    return ChosenMetric(
+        metric, {name: value for name, value in options.items() if value != defaults[name]}
+    )
