@@ -14,13 +14,12 @@ from statistics import fmean
 from typing import Any
 
 from kolm_cli.bundle.build import BaseIdentity, Built, Content, Stage, build_bundle
-from kolm_cli.bundle.format.evaluation import Gate
 from kolm_cli.bundle.signing import keys
 from kolm_cli.bundle.trust.policy import TrustedKey, TrustPolicy
 from kolm_cli.core import canonical_json
-from kolm_cli.scoring.gate import judge
+from kolm_cli.scoring.gate import Gate, judge
 from kolm_cli.scoring.k_score import k_score
-from kolm_cli.scoring.metrics.catalog import get_metric
+from kolm_cli.scoring.metrics.catalog import choose
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 FINISHED = datetime(2026, 1, 2, 4, 4, 5, tzinfo=UTC)
@@ -195,7 +194,7 @@ def make_receipt(files: Files) -> dict[str, Any]:
     accuracy, base_accuracy, coverage = 0.8, 0.1, 0.9
     if evaluation["include"] == "answers":
         pack = lines_of(files, "eval/pack.jsonl")
-        score = get_metric(evaluation["metric"]).score
+        score = choose(evaluation["metric"], evaluation.get("metric_options", {})).score
 
         def mean(path: str) -> float:
             said = [line["prediction"] for line in lines_of(files, path)]
@@ -240,7 +239,7 @@ def make_receipt(files: Files) -> dict[str, Any]:
             },
         },
         "evaluation": {
-            "metric": evaluation["metric"],
+            **{k: v for k, v in evaluation.items() if k in ("metric", "metric_options")},
             "accuracy": accuracy,
             "base_accuracy": round(base_accuracy, 4),
             "coverage": coverage,

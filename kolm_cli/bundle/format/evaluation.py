@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from kolm_cli.bundle.format import layout
 from kolm_cli.core import canonical_json
-from kolm_cli.core.errors import VerificationError
+from kolm_cli.core.errors import InputError, Problem, VerificationError
 from kolm_cli.scoring.gate import NO_GATE, Gate
 from kolm_cli.scoring.metrics.catalog import choose
 from kolm_cli.scoring.score import ScoringSettings
@@ -70,9 +70,12 @@ class EvaluationSettings:
         """How answers are scored by these settings.
 
         Raises:
-            InputError: this kolm does not know the metric, or one of its options.
+            InputError: this kolm does not know the metric, or one of its options; or an option has
+                its default, which has to be left out.
         """
         metric = choose(self.metric, self.metric_options)
+        for name in self.metric_options.keys() - metric.options:
+            raise InputError(Problem(f"{name} has its default, and is left out then", self.metric))
         return ScoringSettings(metric, self.gate, self.usd_per_hour)
 
 
