@@ -15,9 +15,12 @@ from kolm_cli.bundle.format.manifest import Manifest
 from kolm_cli.bundle.signing.attestations import read_attestations, read_statement
 from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.bundle.verify import judge
+from kolm_cli.core import digests
 from kolm_cli.core.printable import one_line
 
 Line = tuple[str, str | list[str]]
+# Longer lists of captured pairs are shown by their length and digest.
+SHORT_LIST = 5
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,16 @@ class Receipt:
         lines += [f"{record.sha256}  {path}" for path, record in self.manifest.files.items()]
         return "\n".join(lines) + "\n"
 
-    def lines(self) -> list[str]:
-        """The receipt for a reader."""
+    def lines(self, *, full: bool = False) -> list[str]:
+        """The receipt for a reader.
+
+        Args:
+            full: write out long lists, instead of their length and digest.
+        """
         lines: list[str] = []
         for title, part in (
             ("bundle", self._bundle()),
-            ("what went in", self._inputs()),
+            ("what went in", self._inputs(full=full)),
             ("what was trained", self._training()),
             ("what it scored", self._score()),
             ("how it was made", self._run()),
@@ -74,7 +81,7 @@ class Receipt:
         for signer in self.signers:
             yield "signed by", signer
 
-    def _inputs(self) -> Iterator[Line]:
+    def _inputs(self, *, full: bool) -> Iterator[Line]:
         base = self.manifest.base
         yield "base", f"{base.model} {base.revision}".rstrip()
         for name, digest in sorted(base.weights.items()):
@@ -83,7 +90,7 @@ class Receipt:
         yield "training rows", _text(train.get("train_examples"))
         yield "chain starts at", _text(_block(self.facts, "chain").get("starts_at"))
         for name, value in (self.capture or {}).items():
-            yield f"capture {name}", _text(value)
+            yield f"capture {name}", _listed(value, full=full)
 
     def _training(self) -> Iterator[Line]:
         train = _block(self.facts, "vlm_train")
@@ -166,6 +173,15 @@ def _block(facts: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """A block of facts; empty when the receipt says nothing of the kind."""
     value = facts.get(key)
     return value if isinstance(value, dict) else {}
+
+
+def _listed(value: Any, *, full: bool) -> str | list[str]:
+    """A value that may be a list as long as the data: an entry a line, or how many there are."""
+    if not isinstance(value, list) or len(value) <= SHORT_LIST:
+        return _text(value)
+    if full:
+        return [_text(item) for item in value]
+    return f"{len(value)} entries, sha256:{digests.sha256_json(value)} (--full lists them)"
 
 
 def _text(value: Any) -> str:

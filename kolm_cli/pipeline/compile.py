@@ -149,7 +149,7 @@ def _bundle(
             finished=datetime.now(UTC),
         ),
         signer,
-        place_of(target, passed=score.gate.passed),
+        place_of(target, passed=scored.gate.passed),
     )
     remember_pack(rows_digest(pack), evaluation)
     remember_base(inputs)

@@ -32,6 +32,8 @@ def find(key: str, target: Path) -> dict[str, Any] | None:
     try:
         entry = json.loads(_entry(key).read_bytes())
         report, image = entry["report"], Pinned(entry["name"], entry["image"])
+        if "accuracy" not in report:
+            return None  # an earlier kolm kept it, and did not report what is printed now
         registry = Registry()
         registry.resolve(image)
     except (OSError, ValueError, KeyError, TypeError, InputError, VerificationError):

@@ -16,8 +16,9 @@ from tests.support.jobs import Compiled, Job
 def test_report_has_the_promised_shape(compiled: Compiled) -> None:
     report = compiled.report
     assert set(report) == {
-        "cid", "bundle", "cached", "k_score", "base_accuracy", "gate", "receipt",
+        "cid", "bundle", "cached", "k_score", "base_accuracy", "accuracy", "gate", "receipt",
     }  # fmt: skip
+    assert report["accuracy"] == report["k_score"]["axes"]["A"]
     assert report["cached"] is False
     assert report["cid"].startswith("bafkrei")
     assert set(report["k_score"]) == {"spec", "k", "axes", "accuracy_ci95"}

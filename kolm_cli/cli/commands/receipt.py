@@ -21,6 +21,9 @@ def receipt_command(
     sums: Annotated[
         bool, typer.Option("--sums", help="Lines for `sha256sum -c`, to run where it is unzipped.")
     ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="List every captured pair, however many there are.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="The signed statement, as JSON.")] = False,
 ) -> None:
     """Print a bundle's receipt. It must be intact; who signed it says `kolm verify`."""
@@ -28,6 +31,9 @@ def receipt_command(
 
     if sums and json:
         raise InputError(Problem("--sums and --json exclude each other"))
+    if full and (sums or json):
+        other = "--sums" if sums else "--json"
+        raise InputError(Problem(f"--full has no effect with {other}"))
     receipt = read_receipt(bundle)
     output = Output(as_json=json)
     if json:
@@ -35,5 +41,5 @@ def receipt_command(
     elif sums:
         output.data(receipt.sums())
     else:
-        for line in receipt.lines():
+        for line in receipt.lines(full=full):
             output.data(line)
