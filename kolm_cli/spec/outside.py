@@ -54,8 +54,8 @@ class Outside:
             value = value.get(step) if isinstance(value, dict) else None
         return value
 
-    def _problem(self, name: str, what: str, fix: str) -> Problem:
-        line, column = self.document.at(tuple(name.split(".")))
+    def _problem(self, name: str, what: str, fix: str, *, key: bool = False) -> Problem:
+        line, column = self.document.at(tuple(name.split(".")), key=key)
         return Problem(what, f"{self.path}:{line}:{column}: {name}", fix)
 
     def _source(self, name: str) -> Generator[Problem, None, Source | None]:
@@ -125,5 +125,8 @@ class Outside:
             yield self._problem("evaluate.metric", f"there is no metric {value!r}", fix)
             return
         written = {name: option for name, option in options.items() if name != "name"}
-        for name, problem in get_metric(value).problems(written).items():
-            yield self._problem(f"evaluate.metric.{name}", problem.what, problem.fix)
+        metric = get_metric(value)
+        known = {option.name for option in metric.options}
+        for name, problem in metric.problems(written).items():
+            place = f"evaluate.metric.{name}"
+            yield self._problem(place, problem.what, problem.fix, key=name not in known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,8 @@ def captured(tmp_path: Path) -> Path:
 
 def test_pairs_are_counted_and_digested(captured: Path) -> None:
     said = kolm("receipt", str(captured))
-    facts = {line[2:24].strip(): line[26:] for line in said.splitlines() if line[:2] == "  "}
+    lines = [re.split(" {2,}", line.strip(), maxsplit=1) for line in said.splitlines()]
+    facts = {line[0]: line[1] for line in lines if len(line) == 2}
     assert facts["capture provenance"].startswith("427 entries, sha256:")
     assert facts["capture provenance_sha256"] in facts["capture provenance"]
     assert facts["capture accepted_by"] == "ada"

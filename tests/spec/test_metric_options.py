@@ -49,17 +49,17 @@ def test_the_bundle_form_is_a_spec_of_the_same_metric(write: Callable[..., Path]
     [
         (
             "{name: relaxed_accuracy, tolerence: 0.01}",
-            "spec.yaml:14:46: evaluate.metric.tolerence: the metric relaxed_accuracy has no option"
+            "spec.yaml:14:36: evaluate.metric.tolerence: the metric relaxed_accuracy has no option"
             " 'tolerence'; did you mean tolerance?",
         ),
         (
             "{name: relaxed_accuracy, tolerance: 5}",
-            "spec.yaml:14:46: evaluate.metric.tolerance: 5 is not a share from 0 to 1; how far off"
+            "spec.yaml:14:47: evaluate.metric.tolerance: 5 is not a share from 0 to 1; how far off"
             " a number may be, as a share of the right one: 0 to 1",
         ),
         (
             "{name: exact_match, tolerance: 0.1}",
-            "spec.yaml:14:41: evaluate.metric.tolerance: the metric exact_match has no option"
+            "spec.yaml:14:31: evaluate.metric.tolerance: the metric exact_match has no option"
             " 'tolerance'; it takes no options",
         ),
         (
