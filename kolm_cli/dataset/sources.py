@@ -38,7 +38,9 @@ def read_source(source: Source, *, accepted_only: bool = False) -> Rows:
     """Every row of `source`, and every problem, so that they can be told with all the others."""
     began = time.time_ns()
     problems: list[Problem] = []
+    named = None
     if isinstance(source, CaptureSource):
+        named = source_digest(source, accepted_only=accepted_only)
         rows = list(_captured(source, accepted_only=accepted_only))
         name = f"capture:{source.namespace}"
     else:
@@ -46,7 +48,8 @@ def read_source(source: Source, *, accepted_only: bool = False) -> Rows:
         name = source.path.name
     if not rows and not problems:
         problems.append(Problem("there are no rows", where=name))
-    digest = rows_digest(rows)
+    # A namespace has a digest of its own, by which it is also recognized unread.
+    digest = named or rows_digest(rows)
     if problems:
         return Rows(rows, f"unreadable:{digest}", tuple(problems))
     if isinstance(source, FileSource):
