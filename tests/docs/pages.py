@@ -60,8 +60,6 @@ def blocks(page: Path) -> list[Block]:
     for match in FENCE.finditer(text):
         line = text.count("\n", 0, match.start("language")) + 1
         indent = match["indent"]
-        inner = "".join(
-            row.removeprefix(indent) for row in match["text"].splitlines(keepends=True)
-        )
+        inner = "".join(row.removeprefix(indent) for row in match["text"].splitlines(keepends=True))
         found.append(Block(name_of(page), line, match["language"], inner, match["mark"] or ""))
     return found

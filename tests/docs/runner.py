@@ -53,7 +53,9 @@ class Session:
                 (self.folder / name).write_text(text, encoding="utf-8")
             elif block.runs:
                 wanted = int(block.marked("exit") or 0)
-                code, out, err = self._python(text) if block.language == "python" else self._sh(text)
+                code, out, err = (
+                    self._python(text) if block.language == "python" else self._sh(text)
+                )
                 assert code == wanted, f"{block} ended with {code}:\n{text}\n{out}\n{err}"
                 self.said += out
         unused = self.changes.keys() - self._used
