@@ -7,7 +7,6 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,10 +14,10 @@ from torch import nn
 from transformers import GenerationConfig
 
 from kolm_cli.core.errors import Problem
-from kolm_cli.core.progress import Progress, Silent
+from kolm_cli.core.progress import Progress
 from kolm_cli.encoding.collate import to_device
 from kolm_cli.encoding.encoded import Encoded
-from kolm_cli.encoding.encoder import Encoder, Limits
+from kolm_cli.encoding.encoder import Encoder
 from kolm_cli.encoding.row_checks import check_rows
 from kolm_cli.records.row import Row
 
@@ -88,10 +87,9 @@ class Answerer:
         """A row's prompt as the model sees it."""
         return self.encoder.prompt(row)
 
-    def problems(self, rows: Sequence[Row]) -> list[Problem]:
-        """Everything that keeps one of these rows from being asked."""
-        unlimited = replace(self.encoder, limits=Limits())
-        return check_rows(unlimited, rows, progress=Silent(), prompts_only=True).problems
+    def problems(self, rows: Sequence[Row], progress: Progress) -> list[Problem]:
+        """Everything that keeps one of these rows from being asked; cuts are noted."""
+        return check_rows(self.encoder, rows, progress=progress, prompts_only=True).problems
 
     @torch.no_grad()
     def answer(self, prompts: Sequence[Encoded]) -> list[str | None]:
@@ -101,9 +99,7 @@ class Answerer:
             generate: Callable[..., torch.Tensor] = self.model.generate  # type: ignore[assignment]
             ids = generate(**to_device(batch, self._device), generation_config=self._generation)
         new = ids[:, batch["input_ids"].shape[1] :]
-        decode = self.encoder.tokenizer.batch_decode
-        texts: list[str] = decode(new, skip_special_tokens=True)
-        return [text.strip() or None for text in texts]
+        return [self.encoder.decode(said).strip() or None for said in new.tolist()]
 
     @torch.no_grad()
     def logits(self, row: Row, *, last: int = 0) -> torch.Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -39,9 +41,31 @@ class BaseProcessor:
         return self.family.end_of_turn(self.processor)
 
     @cached_property
-    def reserved(self) -> tuple[str, ...]:
-        """Strings that no row may hold, sorted."""
-        return tuple(sorted(self.family.reserved(self.processor)))
+    def _reserved(self) -> re.Pattern[str]:
+        marks = sorted(self.family.reserved(self.processor), key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, marks)))
+
+    def reserved_in(self, text: str) -> str:
+        """The first string in `text` that no row may hold, or nothing."""
+        found = self._reserved.search(text)
+        return found[0] if found else ""
+
+    @cached_property
+    def _control_ids(self) -> frozenset[int]:
+        marks = self.family.control_tokens(self.processor)
+        return frozenset(self.tokenizer.convert_tokens_to_ids(sorted(marks)))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """What the model said: without the template's tokens, with those that are content."""
+        text: str = self.tokenizer.decode(
+            [token for token in ids if token not in self._control_ids], skip_special_tokens=False
+        )
+        return text
+
+    def token_ids(self, text: str) -> list[int]:
+        """The tokens of `text` by itself."""
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
 
     @cached_property
     def image_token_ids(self) -> frozenset[int]:

@@ -25,6 +25,7 @@ class Encoded:
         labels: [tokens], the token id where it is supervised, -100 elsewhere; None for prompts.
         image_tokens: how many tokens stand for images, their row and column marks included.
         cut: how many prompt tokens were cut to fit, 0 for none.
+        system_cut: whether text of the system prompt is among them.
     """
 
     sequence: dict[str, torch.Tensor]
@@ -32,6 +33,7 @@ class Encoded:
     labels: torch.Tensor | None
     image_tokens: int
     cut: int = 0
+    system_cut: bool = False
 
     @property
     def tokens(self) -> int:

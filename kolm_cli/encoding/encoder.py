@@ -14,17 +14,25 @@ from kolm_cli.encoding.collate import collate
 from kolm_cli.encoding.encoded import Encoded
 from kolm_cli.encoding.fitting import Side, encode_to_fit
 from kolm_cli.encoding.open_images import open_images
-from kolm_cli.encoding.tokenizing import encode_prompt
+from kolm_cli.encoding.tokenizing import encode_prompt, encode_training
 from kolm_cli.records.row import Row
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a row may hold, None for no limit; and which side of the prompt is cut first."""
+    """What a row may hold, None for no limit; and which side of the prompt is cut first.
+
+    Attributes:
+        max_tokens: prompt and answers together.
+        max_images: images in a row.
+        side: where cutting begins.
+        answer_room: tokens that a prompt leaves to the answer that is not there yet.
+    """
 
     max_tokens: int | None = None
     max_images: int | None = None
     side: Side = "prompt_start"
+    answer_room: int = 0
 
 
 @dataclass(frozen=True)
@@ -39,10 +47,11 @@ class Encoder(BaseProcessor):
         Raises:
             RowError: the row cannot be used, or does not fit.
         """
+        images = open_images(row, pixels)
         return encode_to_fit(
             self,
             row.conversation,
-            open_images(row, pixels),
+            lambda conversation: encode_training(self, conversation, images),
             budget=self.limits.max_tokens,
             side=self.limits.side,
         )
@@ -50,10 +59,19 @@ class Encoder(BaseProcessor):
     def prompt(self, row: Row, pixels: PixelDigests | None = None) -> Encoded:
         """A row up to its last answer, as the model sees it; `pixels` is told of its images.
 
+        It is cut as rows to train on are, with room for the answer.
+
         Raises:
-            RowError: the row cannot be asked.
+            RowError: the row cannot be asked, or does not fit.
         """
-        return encode_prompt(self, row.conversation, open_images(row, pixels))
+        images, budget = open_images(row, pixels), self.limits.max_tokens
+        return encode_to_fit(
+            self,
+            row.conversation,
+            lambda conversation: encode_prompt(self, conversation, images),
+            budget=None if budget is None else max(1, budget - self.limits.answer_room),
+            side=self.limits.side,
+        )
 
     def batch(
         self, rows: Sequence[Encoded], *, side: Literal["left", "right"]

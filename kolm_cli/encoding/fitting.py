@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
-from PIL import Image as PILImage
-
 from kolm_cli.encoding.base_processor import BaseProcessor
 from kolm_cli.encoding.encoded import Encoded, RowError
-from kolm_cli.encoding.tokenizing import encode_training
 from kolm_cli.records.conversation import Conversation, Message, Text
 
 Side = Literal["prompt_start", "prompt_end"]
@@ -19,24 +16,29 @@ Side = Literal["prompt_start", "prompt_end"]
 def encode_to_fit(
     base: BaseProcessor,
     conversation: Conversation,
-    images: Sequence[PILImage.Image],
+    encode: Callable[[Conversation], Encoded],
     *,
     budget: int | None,
     side: Side = "prompt_start",
 ) -> Encoded:
     """Encode a row in at most `budget` tokens, cutting text of its prompts when it must.
 
-    Without a budget nothing is cut.
-
     The text is cut before it is rendered, so the template, the image tokens and the answers
     (with their end tokens) stay whole. `prompt_start` cuts from the first question's beginning,
-    `prompt_end` from the last question's end.
+    `prompt_end` from the last question's end; the system prompt goes last.
+
+    Args:
+        base: tokenizes the text that is cut.
+        conversation: the row's conversation.
+        encode: encodes a conversation, whole or cut.
+        budget: tokens; None for no limit.
+        side: where cutting begins.
 
     Raises:
         RowError: the row cannot be used, or does not fit even with all but one token of its
             prompt text gone.
     """
-    encoded = encode_training(base, conversation, images)
+    encoded = encode(conversation)
     whole = encoded.tokens
     if budget is None or whole <= budget:
         return encoded
@@ -52,9 +54,14 @@ def encode_to_fit(
     # Tokens merge differently at the cut, so that the first guess can be a few short.
     while cut < available:
         shorter = _cut(tokenizer, conversation, cut, side)
-        encoded = encode_training(base, shorter, images)
+        encoded = encode(shorter)
         if encoded.tokens <= budget:
-            return replace(encoded, cut=whole - encoded.tokens)
+            system_cut = shorter.messages[0] != conversation.messages[0]
+            return replace(
+                encoded,
+                cut=whole - encoded.tokens,
+                system_cut=system_cut and conversation.messages[0].role == "system",
+            )
         cut += encoded.tokens - budget
     raise RowError(
         f"it needs {whole} tokens: {encoded.image_tokens} of images, {encoded.supervised} of"
@@ -70,9 +77,15 @@ def _starts(tokenizer: Any, text: str) -> list[int]:
 
 
 def _cut(tokenizer: Any, conversation: Conversation, count: int, side: Side) -> Conversation:
-    """Drop `count` tokens of prompt text from one side, message by message."""
+    """Drop `count` tokens of prompt text from one side, message by message.
+
+    A system prompt says how every question is to be taken: it is cut when nothing else is left.
+    """
     messages = list(conversation.messages)
-    order = range(len(messages)) if side == "prompt_start" else range(len(messages) - 1, -1, -1)
+    order = list(range(len(messages)))
+    if side == "prompt_end":
+        order.reverse()
+    order.sort(key=lambda index: messages[index].role == "system")
     for index in order:
         message = messages[index]
         if message.role == "assistant":

@@ -14,6 +14,9 @@ from kolm_cli.families.base import Family
 from kolm_cli.families.support import describe
 from kolm_cli.records.row import Row
 
+# How many rows of one kind a note names.
+NAMED = 3
+
 
 @dataclass(frozen=True)
 class RowFacts:
@@ -81,7 +84,7 @@ def check_rows(
         prompts_only: the rows are only answered, never trained on.
         pixels: told of every image that is decoded.
     """
-    findings, family = Findings(), encoder.family
+    findings, family, cut = Findings(), encoder.family, list[str]()
     level, why = describe(family.support)
     if why and not prompts_only:
         progress.note(f"the family {family.name} is {level}: {why}")
@@ -95,10 +98,37 @@ def check_rows(
             else:
                 findings.rows.append(RowFacts.of(row.id, encoded))
                 if encoded.cut:
-                    progress.note(_cut_note(row.id, encoded, encoder.limits.max_tokens))
+                    cut.append(row.id)
+                    if len(cut) <= NAMED:
+                        progress.note(_cut_note(row.id, encoded, encoder.limits.max_tokens))
         findings.problems += [Problem(reason, where=row.id) for reason in reasons]
         progress.advance(index + 1)
+    if len(cut) > NAMED:
+        progress.note(f"{len(cut) - NAMED} more rows are cut in the same way")
     return findings
+
+
+def note_long_answers(
+    encoder: Encoder, rows: Sequence[Row], max_new_tokens: int, progress: Progress
+) -> None:
+    """Say which rows cannot be answered: every accepted answer needs more tokens than allowed."""
+    too_long = [
+        (row.id, needed)
+        for row in rows
+        if row.accepted
+        # One more ends the answer.
+        and (needed := min(len(encoder.token_ids(said)) + 1 for said in row.accepted))
+        > max_new_tokens
+    ]
+    if not too_long:
+        return
+    most = max(needed for _, needed in too_long)
+    named = ", ".join(id for id, _ in too_long[:NAMED])
+    more = f" and {len(too_long) - NAMED} more" if len(too_long) > NAMED else ""
+    progress.note(
+        f"evaluate.max_new_tokens is {max_new_tokens}, and the accepted answers of {named}{more}"
+        f" need up to {most} tokens: they can never be given; write max_new_tokens: {most}"
+    )
 
 
 def _encoded(
@@ -113,7 +143,8 @@ def _encoded(
 
 def _cut_note(id: str, encoded: Encoded, budget: int | None) -> str:
     left = encoded.tokens - encoded.image_tokens - encoded.supervised
+    system = ", text of the system prompt among them" if encoded.system_cut else ""
     return (
-        f"{id}: {encoded.cut} prompt tokens are cut to fit {budget};"
+        f"{id}: {encoded.cut} prompt tokens are cut to fit {budget}{system};"
         f" {encoded.image_tokens} image tokens are kept, {left} tokens of text are left"
     )

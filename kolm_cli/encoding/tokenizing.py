@@ -28,6 +28,7 @@ def encode_training(
         rendered = render_training(base, conversation)
     except RenderError as error:
         raise RowError(str(error)) from error
+    _check_seams(base, rendered)
     return _encode(base, rendered, list(images))
 
 
@@ -50,11 +51,27 @@ def encode_prompt(
 def _refuse_reserved(base: BaseProcessor, conversation: Conversation) -> None:
     """Refuse text that the processor would take for an image, or the model for an answer's end."""
     for message in conversation.messages:
-        for mark in base.reserved:
-            if mark in message.text:
-                raise RowError(
-                    f"the {message.role}'s text holds {mark!r}, which the model keeps for itself"
-                )
+        if mark := base.reserved_in(message.text):
+            raise RowError(
+                f"the {message.role}'s text holds {mark!r}, which the model keeps for itself"
+            )
+
+
+def _check_seams(base: BaseProcessor, rendered: Rendered) -> None:
+    """The prompt's tokens, as they are when it is asked, must begin the row's.
+
+    A tokenizer joins an answer's first newline with the one that ends the prompt, or its first
+    space: training would then show a prompt that nobody ever asks.
+    """
+    whole = base.token_ids(rendered.text)
+    for start, _ in rendered.answers:
+        asked = base.token_ids(rendered.text[:start])
+        if whole[: len(asked)] != asked:
+            raise RowError(
+                f"its answer begins with {rendered.text[start : start + 12]!r}, which the tokenizer"
+                " joins with the end of the prompt: training would show another prompt than is"
+                " asked; remove the white space before the answer"
+            )
 
 
 def _encode(base: BaseProcessor, rendered: Rendered, images: list[PILImage.Image]) -> Encoded:

@@ -19,6 +19,17 @@ PARTS: tuple[PartName, ...] = get_args(PartName)
 # The linear layers of a Llama-like decoder block that LoRA adapts by default.
 LLAMA_LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
+# Special tokens with which Qwen's models write objects and boxes into their answers
+# (Qwen2-VL, arXiv:2409.12191, section 2.1).
+QWEN_BOXES = (
+    "<|object_ref_start|>",
+    "<|object_ref_end|>",
+    "<|box_start|>",
+    "<|box_end|>",
+    "<|quad_start|>",
+    "<|quad_end|>",
+)
+
 # Templates that write today's date would give other training text tomorrow. Only plain data can be
 # handed to a template, so that a macro of the same name stands before it; the day is the one that
 # Llama's own template falls back to.
@@ -85,6 +96,7 @@ class Family:
         lora_default: leaf names of the linear layers inside `language` that `default` adapts.
         end_tokens: tokens that end an answer, the first that the tokenizer has; its `eos_token`
             when it has none of them.
+        content_tokens: special tokens that are part of an answer, such as those of boxes.
         auto_class: the transformers class that loads the model.
         native: the package in `families/native` whose classes answer for `model_types`; empty for
             families that transformers has.
@@ -108,6 +120,7 @@ class Family:
     takes: Takes = field(default_factory=Takes)
     lora_default: tuple[str, ...] = LLAMA_LINEARS
     end_tokens: tuple[str, ...] = ()
+    content_tokens: tuple[str, ...] = ()
     auto_class: str = "AutoModelForImageTextToText"
     native: str = ""
     image_keys: tuple[str, ...] = ("pixel_values", "image_sizes", "image_grid_thw")
@@ -239,12 +252,22 @@ class Family:
         end: str = next(known, tokenizer.eos_token)
         return end
 
+    def control_tokens(self, processor: Any) -> frozenset[str]:
+        """The special tokens that the template owns: all but those that are content."""
+        tokenizer = self.tokenizer(processor)
+        added = [t.content for t in tokenizer.added_tokens_decoder.values() if t.special]
+        return frozenset({*tokenizer.all_special_tokens, *added}) - set(self.content_tokens)
+
     def reserved(self, processor: Any) -> frozenset[str]:
-        """Strings that no row may hold: placeholders of images and sounds, and the end token."""
+        """Strings that no row may hold: placeholders, the end token, all control tokens.
+
+        The tokenizer would take them for the template's own, wherever they are.
+        """
         marks = [getattr(processor, f"{kind}_token", None) for kind in ("image", "video", "audio")]
         ids = sorted(self.image_token_ids(processor))
         marks += self.tokenizer(processor).convert_ids_to_tokens(ids)
-        return frozenset({*filter(None, marks), self.end_of_turn(processor)})
+        named = {*filter(None, marks), self.end_of_turn(processor)}
+        return frozenset(named) | self.control_tokens(processor)
 
     def encode(self, processor: Any, text: str, images: list[Any]) -> dict[str, Any]:
         """Run the processor on one rendered row.

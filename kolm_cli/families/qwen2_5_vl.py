@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kolm_cli.families import vision_features
-from kolm_cli.families.base import Family, Paper
+from kolm_cli.families.base import QWEN_BOXES, Family, Paper
 
 FAMILY = Family(
     name="qwen2_5_vl",
@@ -18,5 +18,6 @@ FAMILY = Family(
     vision=("model.visual",),
     projector=("model.visual.merger",),
     language=("model.language_model",),
+    content_tokens=QWEN_BOXES,
     vision_features=vision_features.QWEN2_5_VL,
 )

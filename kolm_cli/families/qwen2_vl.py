@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kolm_cli.families.base import Family, Paper
+from kolm_cli.families.base import QWEN_BOXES, Family, Paper
 
 FAMILY = Family(
     name="qwen2_vl",
@@ -22,4 +22,5 @@ FAMILY = Family(
     vision=("model.visual",),
     projector=("model.visual.merger",),
     language=("model.language_model",),
+    content_tokens=QWEN_BOXES,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kolm_cli.families.base import LLAMA_LINEARS, Family, Paper, Takes
+from kolm_cli.families.base import LLAMA_LINEARS, QWEN_BOXES, Family, Paper, Takes
 from kolm_cli.families.support import Experimental
 
 FAMILY = Family(
@@ -18,6 +18,7 @@ FAMILY = Family(
     vision=("model.visual",),
     projector=("model.visual.merger",),
     language=("model.language_model",),
+    content_tokens=QWEN_BOXES,
     takes=Takes(several_turns=False),
     lora_default=(*LLAMA_LINEARS, "in_proj_qkv", "in_proj_z", "in_proj_b", "in_proj_a", "out_proj"),
 )

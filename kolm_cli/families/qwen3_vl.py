@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kolm_cli.families.base import Family, Paper
+from kolm_cli.families.base import QWEN_BOXES, Family, Paper
 
 FAMILY = Family(
     name="qwen3_vl",
@@ -17,4 +17,5 @@ FAMILY = Family(
     vision=("model.visual",),
     projector=("model.visual.merger", "model.visual.deepstack_merger_list"),
     language=("model.language_model",),
+    content_tokens=QWEN_BOXES,
 )

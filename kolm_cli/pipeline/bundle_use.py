@@ -127,7 +127,7 @@ def load_answerer(files: Unpacked, base: Base, device: str | None) -> Answerer:
     import torch
 
     from kolm_cli.answering.answerer import Answerer
-    from kolm_cli.encoding.encoder import Encoder
+    from kolm_cli.encoding.encoder import Encoder, Limits
     from kolm_cli.trainer.adapter_files import load_adapter
     from kolm_cli.trainer.base_model import load_base
     from kolm_cli.trainer.devices import pick_device
@@ -147,10 +147,16 @@ def load_answerer(files: Unpacked, base: Base, device: str | None) -> Answerer:
     processor = base.family.load_processor(
         str(files.folder / "processor"), local_files_only=True, trust_remote_code=False
     )
+    max_new_tokens = files.spec["evaluate"]["max_new_tokens"]
+    limits = Limits(
+        train["max_seq_length"],
+        side=files.spec["data"]["truncation"],
+        answer_room=max_new_tokens,
+    )
     return Answerer(
         model,
-        Encoder(base.family, processor),
+        Encoder(base.family, processor, limits),
         device=device,
         bf16=bf16,
-        max_new_tokens=files.spec["evaluate"]["max_new_tokens"],
+        max_new_tokens=max_new_tokens,
     )

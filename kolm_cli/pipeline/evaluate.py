@@ -59,7 +59,7 @@ def evaluate_again(
     """Answer a pack with a bundle and score it; returns what `kolm eval --json` prints."""
     with answerer_for(bundle, base=base, device=device, progress=progress) as (files, answerer):
         rows = find_pack(files, pack)
-        raise_if_any([*pack_problems(rows), *answerer.problems(rows)])
+        raise_if_any([*pack_problems(rows), *answerer.problems(rows, progress)])
         settings = read_settings((files.folder / layout.EVALUATION).read_bytes())
         progress.stage("evaluate", len(rows), "rows")
         batch_size = files.spec["evaluate"]["batch_size"]
@@ -117,7 +117,7 @@ def answer_one(
         raise InputError(*problems)
     row = Row("question", Conversation.of(prompt, "", tuple(order)), held)
     with answerer_for(bundle, base=base, device=device, progress=progress) as (files, answerer):
-        raise_if_any(answerer.problems([row]))
+        raise_if_any(answerer.problems([row], progress))
         progress.stage("answer")
         said = answerer.answer([answerer.encode(row)])[0]
     return {"cid": files.cid, "response": said or ""}

@@ -46,7 +46,7 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     import torch
 
     from kolm_cli.encoding.encoder import Encoder, Limits
-    from kolm_cli.encoding.row_checks import check_rows
+    from kolm_cli.encoding.row_checks import check_rows, note_long_answers
     from kolm_cli.trainer.schedule import steps_of
 
     spec, loaded, family = inputs.spec, inputs.loaded, inputs.base.family
@@ -57,13 +57,19 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     encoder = Encoder(
         family,
         load_processor(inputs),
-        Limits(spec.train.max_seq_length, spec.data.max_images_per_example, spec.data.truncation),
+        Limits(
+            spec.train.max_seq_length,
+            spec.data.max_images_per_example,
+            spec.data.truncation,
+            answer_room=spec.evaluate.max_new_tokens,
+        ),
     )
     progress.stage("check training rows", len(train.rows), "rows")
     pixels = PixelDigests()
     trained = check_rows(encoder, train.rows, progress=progress, pixels=pixels)
     progress.stage("check evaluation rows", len(pack.rows), "rows")
     asked = check_rows(encoder, pack.rows, progress=progress, prompts_only=True, pixels=pixels)
+    note_long_answers(encoder, pack.rows, spec.evaluate.max_new_tokens, progress)
     problems = [*train.problems, *trained.problems, *pack.problems, *asked.problems]
     problems += leaks(train.rows, pack.rows, pixels)
     problems += pack_problems(pack.rows)

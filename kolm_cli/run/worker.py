@@ -239,7 +239,11 @@ def start(folder: Path) -> None:
         encoder = Encoder(
             base.family,
             base.family.load_processor(base.source, **base.load_options()),
-            Limits(config.max_seq_length, side=orders.truncation),
+            Limits(
+                config.max_seq_length,
+                side=orders.truncation,
+                answer_room=orders.max_new_tokens,
+            ),
         )
         Worker(
             run, orders, base, config, device, encoder, state, progress, lifeline,

@@ -8,7 +8,7 @@ import pytest
 
 from kolm_cli.encoding.encoded import RowError
 from kolm_cli.encoding.fitting import Side
-from kolm_cli.encoding.row_checks import check_rows
+from kolm_cli.encoding.row_checks import check_rows, note_long_answers
 from tests.families.helpers import BUDGET, Case, Notes, runs
 
 PROMPT = " ".join(f"word{n}" for n in range(60))
@@ -85,3 +85,54 @@ def test_earlier_answers_stay_whole(new_case: Callable[..., Case]) -> None:
         "First answer.<end_of_utterance>",
         "Second answer.<end_of_utterance>",
     ]
+
+
+@pytest.mark.parametrize("side", ["prompt_start", "prompt_end"])
+def test_the_system_prompt_is_cut_last_and_it_is_said(
+    new_case: Callable[..., Case], side: Side
+) -> None:
+    case = new_case("qwen2_5_vl")
+    system = " ".join(f"rule{n}" for n in range(20))
+    row = case.row((PROMPT, "The answer."), system=system, name="ruled")
+    whole = case.encode(row)
+    for cut, kept in ((60, True), (len(PROMPT) + 20, False)):
+        notes = Notes()
+        encoder = case.encoder(whole.tokens - cut, side=side)
+        check_rows(encoder, [row], progress=notes)
+        text = case.decode(encoder.training(row).sequence["input_ids"])
+        assert (system in text) is kept
+        assert ("text of the system prompt among them" in notes.notes[-1]) is not kept
+
+
+def test_a_prompt_is_cut_when_it_is_asked_as_when_it_is_trained(
+    new_case: Callable[..., Case],
+) -> None:
+    case = new_case("qwen2_5_vl")
+    row = case.row((PROMPT, "The answer."))
+    whole = case.encode(row)
+    budget = whole.tokens - 100
+    trained = case.encoder(budget).training(row)
+    # The template writes one newline after the answer.
+    asked = case.encoder(budget, answer_room=whole.supervised + 1).prompt(row)
+    assert trained.cut == asked.cut >= 100
+    prompt = asked.sequence["input_ids"].tolist()
+    assert trained.sequence["input_ids"].tolist()[: len(prompt)] == prompt
+
+
+def test_many_cut_rows_are_counted_after_the_first(new_case: Callable[..., Case]) -> None:
+    case, notes = new_case("qwen2_5_vl"), Notes()
+    rows = [case.row((PROMPT, "The answer."), name=f"rows:{n}") for n in range(5)]
+    check_rows(case.encoder(case.encode(rows[0]).tokens - 100), rows, progress=notes)
+    assert len(notes.notes) == 4
+    assert notes.notes[-1] == "2 more rows are cut in the same way"
+
+
+def test_answers_that_can_never_be_given_are_named(new_case: Callable[..., Case]) -> None:
+    case, notes = new_case("qwen2_5_vl"), Notes()
+    rows = [case.row(("A?", said), name=said.split()[0]) for said in ("ok", "a much longer answer")]
+    note_long_answers(case.encoder(), rows, 8, notes)
+    [note] = notes.notes
+    assert "evaluate.max_new_tokens is 8, and the accepted answers of a need up to" in note
+    notes.notes.clear()
+    note_long_answers(case.encoder(), rows, 64, notes)
+    assert not notes.notes
