@@ -20,7 +20,7 @@ from kolm_cli.spec.sources import CaptureSource, FileSource, Source
 
 
 @dataclass(frozen=True)
-class Rows:
+class SourceRows:
     """All rows of one source.
 
     Attributes:
@@ -34,7 +34,7 @@ class Rows:
     problems: tuple[Problem, ...] = ()
 
 
-def read_source(source: Source, *, accepted_only: bool = False) -> Rows:
+def read_source(source: Source, *, accepted_only: bool = False) -> SourceRows:
     """Every row of `source`, and every problem, so that they can be told with all the others."""
     began = time.time_ns()
     problems: list[Problem] = []
@@ -42,19 +42,37 @@ def read_source(source: Source, *, accepted_only: bool = False) -> Rows:
     if isinstance(source, CaptureSource):
         named = source_digest(source, accepted_only=accepted_only)
         rows = list(_captured(source, accepted_only=accepted_only))
-        name = f"capture:{source.namespace}"
     else:
         rows, problems, paths = _from_file(source)
-        name = source.path.name
     if not rows and not problems:
-        problems.append(Problem("there are no rows", where=name))
+        problems.append(_empty(source, accepted_only=accepted_only))
     # A namespace has a digest of its own, by which it is also recognized unread.
     digest = named or rows_digest(rows)
     if problems:
-        return Rows(rows, f"unreadable:{digest}", tuple(problems))
+        return SourceRows(rows, f"unreadable:{digest}", tuple(problems))
     if isinstance(source, FileSource):
         _remember(source.path, paths, digest, began)
-    return Rows(rows, digest)
+    return SourceRows(rows, digest)
+
+
+def _empty(source: Source, *, accepted_only: bool) -> Problem:
+    """Why there are no rows, for the side that has none."""
+    if isinstance(source, FileSource):
+        return Problem("there are no rows", where=str(source.path))
+    reference = f"capture:{source.namespace}" + (f"@{source.split}" if source.split else "")
+    with Store.open() as store:
+        usable = store.count(source.namespace)
+        counted = store.count(source.namespace, accepted_only=accepted_only)
+    if not counted:
+        what = f"none of its {usable} pairs is accepted" if usable else "it holds no pair"
+        fix = f"kolm capture review {source.namespace}" if usable else "capture or import pairs"
+        return Problem(f"there are no rows: {what}", reference, fix)
+    return Problem(
+        f"there are no rows: none of the {counted} pairs falls on this side of the split",
+        reference,
+        f"capture more pairs, or write another share, such as {source.namespace}@train:0.5 and"
+        f" {source.namespace}@eval:0.5",
+    )
 
 
 def _captured(source: CaptureSource, *, accepted_only: bool) -> Iterator[Row]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.formats import sides
 from kolm_cli.formats.fields import RawRow, Shape
 from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.shapes import anthropic, openai, rows, sharegpt, trl
@@ -97,8 +98,17 @@ CONTAINERS: tuple[Container, ...] = (
     Container("webdataset", "WebDataset tar", "webdataset", (".tar", ".tar.gz", ".tgz")),
     Container("imagefolder", "a folder with metadata.jsonl or metadata.csv", "imagefolder"),
     Container("sidecar", "a folder of name.png beside name.json", "sidecar"),
+    Container(
+        "saved-to-disk",
+        "a folder that datasets' save_to_disk wrote",
+        "saved_to_disk",
+        holds="",
+        table=True,
+    ),
     Container("folder", "a folder of .jsonl or .csv files", "folder", holds=""),
 )
+
+DATA_SUFFIXES = tuple(suffix for container in CONTAINERS for suffix in container.suffixes)
 
 
 def names() -> tuple[str, ...]:
@@ -142,7 +152,7 @@ def container_for(path: Path, format: str | None) -> Container:
         what, known = "a folder like this one", "a folder with a metadata.jsonl"
     else:
         what = f"a {path.suffix} file" if path.suffix else "a file without a suffix"
-        known = "one of " + " ".join(s for c in CONTAINERS for s in c.suffixes)
+        known = "one of " + " ".join(DATA_SUFFIXES)
     raise InputError(
         Problem(
             f"kolm does not know how to read {what}",
@@ -159,6 +169,8 @@ def _recognise(path: Path) -> str | None:
                 return container.name
         return None
     # A folder is what the most telling file in it says.
+    if (path / "state.json").is_file() and (path / "dataset_info.json").is_file():
+        return "saved-to-disk"
     tests = {
         "imagefolder": ("metadata.jsonl", "metadata.csv", "metadata.parquet"),
         "webdataset": ("*.tar", "*.tar.gz", "*.tgz"),
@@ -170,6 +182,24 @@ def _recognise(path: Path) -> str | None:
     if any(next(path.glob(pattern), None) for pattern in ("*.jsonl", "*.ndjson", "*.csv")):
         return "folder"
     return "sidecar" if next(path.rglob("*.json"), None) else None
+
+
+def refuse_several_sides(path: Path) -> None:
+    """Refuse a folder of which one part is trained on and another held out.
+
+    Raises:
+        InputError: names the parts, and what to write instead.
+    """
+    if (path / "dataset_dict.json").is_file():
+        splits = [str(f) for f in sorted(path.iterdir()) if (f / "state.json").is_file()]
+        raise InputError(
+            Problem(
+                "holds several splits, as datasets' save_to_disk writes them",
+                where=str(path),
+                fix=f"name one of them: {', '.join(splits)}",
+            )
+        )
+    sides.refuse_several(path, DATA_SUFFIXES)
 
 
 def check_format(format: str, known: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kolm_cli.core.errors import Problem, raise_if_any
+from kolm_cli.formats.containers.hf_features import named
 from kolm_cli.formats.fields import ImportedRow, RawRow
 from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.kinds import kind_of
@@ -28,11 +29,12 @@ def rows_from_python(rows: Iterable[Mapping[str, Any] | Row]) -> list[Row]:
     result: list[Row] = []
     problems: list[Problem] = []
     images = ImageReader(Path.cwd())
+    features = _features(rows)
     for index, given in enumerate(rows):
         if isinstance(given, Row):
             result.append(given)
             continue
-        raw = RawRow(f"rows[{index}]", _record(given), images)
+        raw = RawRow(f"rows[{index}]", _record(given, features), images)
         shape = recognise([raw])
         found = read_row(raw, shape)
         if not isinstance(found, ImportedRow):
@@ -46,11 +48,17 @@ def rows_from_python(rows: Iterable[Mapping[str, Any] | Row]) -> list[Row]:
     return result
 
 
-def _record(given: object) -> object:
+def _features(rows: object) -> Mapping[str, Any]:
+    """The features of a `datasets.Dataset`; empty for anything else."""
+    found: object = getattr(getattr(rows, "features", None), "to_dict", dict)()
+    return found if isinstance(found, Mapping) else {}
+
+
+def _record(given: object, features: Mapping[str, Any]) -> object:
     """The record as a file would have it: a dictionary that says whether it has images."""
     if not isinstance(given, Mapping):
         return given
-    record = dict(given)
+    record = named(given, features)
     if "prompt" in record and record.get("image") is None and record.get("images") is None:
         record["images"] = []
     return record

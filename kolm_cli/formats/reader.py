@@ -60,6 +60,8 @@ class RowReader:
             raise InputError(Problem("not a regular file", where=str(path)))
         self.path = path
         self.foreign: dict[str, int] = {}
+        if path.is_dir():
+            catalog.refuse_several_sides(path)
         self._container = catalog.container_for(path, format)
         self._shape = next((s for s in catalog.SHAPES if s.name == format), None)
         folder = images or (path if path.is_dir() else path.parent)

@@ -16,7 +16,7 @@ from kolm_cli.core.errors import InputError
 from kolm_cli.core.file_digests import FileMemo
 from kolm_cli.core.processors import available_processors
 from kolm_cli.core.versions import installed_versions
-from kolm_cli.dataset.sources import Rows, read_source, source_digest
+from kolm_cli.dataset.sources import SourceRows, read_source, source_digest
 from kolm_cli.families.resolve import Base, resolve_base
 from kolm_cli.scoring.metrics.catalog import names as metric_names
 from kolm_cli.spec.digest_forms import evaluation_form, training_form
@@ -39,16 +39,16 @@ class Data:
 
     def __init__(self, source: Source, *, accepted_only: bool) -> None:
         self._source, self._accepted_only = source, accepted_only
-        self._rows: Rows | None = None
+        self._rows: SourceRows | None = None
         known = source_digest(source, accepted_only=accepted_only)
         self.digest: str = known or self._read().digest
 
-    def _read(self) -> Rows:
+    def _read(self) -> SourceRows:
         if self._rows is None:
             self._rows = read_source(self._source, accepted_only=self._accepted_only)
         return self._rows
 
-    def rows(self) -> Rows:
+    def rows(self) -> SourceRows:
         """The rows, and every problem of the source.
 
         Raises:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kolm_cli.core.errors import InputError, Problem, raise_if_any
 from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.leakage import PixelDigests, leaks
-from kolm_cli.dataset.sources import Rows
+from kolm_cli.dataset.sources import SourceRows
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.records.row import Row
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Preflight:
-    """Rows that passed, and what was counted.
+    """SourceRows that passed, and what was counted.
 
     Attributes:
         train: the training rows.
@@ -30,8 +30,8 @@ class Preflight:
         encoder: encodes rows as training will.
     """
 
-    train: Rows
-    pack: Rows
+    train: SourceRows
+    pack: SourceRows
     facts: list[RowFacts]
     optimizer_steps: int
     encoder: Encoder

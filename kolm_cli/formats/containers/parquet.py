@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kolm_cli.core.errors import LackingError, Problem
+from kolm_cli.formats.containers.hf_features import features_of, records_of
 from kolm_cli.formats.fields import RawRow
 from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.writing import Exported, ImageForms, RowWriter, Target
@@ -47,23 +48,12 @@ def _file(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Probl
     number = 0
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=_BATCH):
-                for record in batch.to_pylist():
-                    number += 1
-                    row = {key: without_nulls(value) for key, value in record.items()}
-                    yield RawRow(f"{name}:{number}", row, images)
+            batches = file.iter_batches(batch_size=_BATCH)
+            for record in records_of(batches, features_of(file.schema_arrow.metadata)):
+                number += 1
+                yield RawRow(f"{name}:{number}", record, images)
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         yield Problem(f"not readable as Parquet: {error}; stopped here", f"{name}:{number + 1}")
-
-
-def without_nulls(value: Any) -> Any:
-    """Leave out keys that are null: Arrow gives every object in a column the same keys."""
-    if isinstance(value, dict):
-        # An image's bytes and path: one of them is usually null, and none is to be searched.
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [without_nulls(item) for item in value]
-    return value
 
 
 def writer(target: Target) -> RowWriter:
