@@ -8,8 +8,8 @@ from __future__ import annotations
 
 EXAMPLES: dict[str, tuple[str, str]] = {
     "init": (
-        "kolm init chart-qa",
-        "kolm init --name chart-qa --model ./my-base",
+        "kolm init chart-qa --data charts.jsonl",
+        "kolm init --data capture:chart-qa --model ./my-base",
     ),
     "demo": ("kolm demo", "kolm demo /tmp/kolm-demo --seed 7 --fresh"),
     "families": ("kolm families", "kolm families --json"),

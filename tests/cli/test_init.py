@@ -42,7 +42,12 @@ def test_it_lacks_only_the_evaluation_pack(tmp_path: Path) -> None:
     assert loaded.spec.base.model == "Qwen/Qwen2.5-VL-3B-Instruct"
 
 
-def test_what_it_writes_out_are_the_defaults(tmp_path: Path) -> None:
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_what_it_writes_out_are_the_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    """On this machine's device, where bfloat16 is for GPUs only."""
+    monkeypatch.setattr("kolm_cli.dataset.proposal.found_device", lambda: device)
     path = init(str(tmp_path), "--name", "x")
     (tmp_path / "evals").mkdir()
     (tmp_path / "evals/x.jsonl").write_text("{}\n")
@@ -54,6 +59,8 @@ def test_what_it_writes_out_are_the_defaults(tmp_path: Path) -> None:
         "base": {"model": "Qwen/Qwen2.5-VL-3B-Instruct"},
         "data": {"train": "capture:x", "eval": "evals/x.jsonl"},
         "evaluate": evaluate,
+        "launch": {"device": device},
+        "train": {"bf16": device == "cuda"},
     }
     assert spec == Spec.model_validate(least)
 

@@ -1,101 +1,111 @@
-"""`kolm init`: a commented spec to start from."""
+"""`kolm init`: a commented spec to start from, which fits the data at hand when it is named."""
 
 from __future__ import annotations
 
-import json
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from kolm_cli.cli.options import JsonOption
 from kolm_cli.cli.output import Output
+from kolm_cli.cli.spec_template import SpecText, spec_text
 
 FILE_NAME = "kolm.yaml"
 DEFAULT_MODEL = "Qwen/Qwen2.5-VL-3B-Instruct"
 
-# A tab stands before each comment that is to be aligned.
-_TEMPLATE = """\
-# A kolm spec: what to train, on what data, and what to reach. Fields: docs/reference/spec.md
-kolm: 1
-name: {name_yaml}\t# also the bundle's: dist/{name}.kolm
-
-base:
-  model: {model_yaml}
-  # revision: main\t# a branch, tag or commit of a hub model
-
-data:\t# paths start at this file
-  train: capture:{name}\t# captured pairs, or a .jsonl .json .parquet .csv .tar or a folder
-  eval: evals/{name}.jsonl\t# held out: never the training pairs
-  # max_images_per_example: 4
-
-train:
-  lora_r: 16\t# rank of the adapter; more learns more and weighs more
-  lora_alpha: 32
-  lora_targets: default\t# default | all-linear | a list of module names
-  freeze_vision: true\t# the vision tower stays as it is
-  projector: train\t# train | freeze | freeze_after_warmup
-  projector_learning_rate: 2.0e-5
-  learning_rate: 1.0e-4
-  max_seq_length: 2048\t# tokens, image tokens included
-  num_train_epochs: 1
-  per_device_train_batch_size: 1
-  gradient_accumulation_steps: 8
-  seed: 42
-
-launch:
-  device: cuda\t# cuda | cpu
-  num_processes: 1\t# one a GPU
-
-evaluate:
-  metric: relaxed_accuracy\t# or another of docs/reference/metrics.md
-  max_new_tokens: 64
-  # usd_per_hour: 1.80\t# price of the machine that answers; K is undefined without it
-  gate:\t# `kolm compile` exits 3 when a result stays below
-    accuracy: 0.80
-    # k: 0.70\t# needs usd_per_hour
-
-bundle:
-  out: dist/\t# relative to where you run kolm
-"""
-
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
+    app.command("init")(init)
 
-    @app.command("init")
-    def init(
-        folder: Annotated[
-            Path, typer.Argument(metavar="[DIR]", help="Where to write kolm.yaml.")
-        ] = Path(),
-        name: Annotated[
-            str | None, typer.Option("--name", help="The spec's name; by default the folder's.")
-        ] = None,
-        model: Annotated[
-            str, typer.Option("--model", help="The base: a hub id or a local folder.")
-        ] = DEFAULT_MODEL,
-        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    ) -> None:
-        """Write a commented spec to start from."""
-        output = Output(as_json=as_json)
-        path = folder / FILE_NAME
-        name = _checked_name(name, folder)
-        _write_new(path, _spec_text(name, _model_from(model, folder)))
-        steps = [
-            f"kolm capture add --to {name} --image P --prompt T --response T"
-            f"   (or: kolm capture import FILE --to {name})",
+
+def init(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Where to write kolm.yaml.")
+    ] = Path(),
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="capture:NS|FILE",
+            help="Look at these pairs, and propose splits, metric, rates and epochs.",
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="The spec's name; else the namespace's or the folder's."),
+    ] = None,
+    model: Annotated[
+        str, typer.Option("--model", help="The base: a hub id or a local folder.")
+    ] = DEFAULT_MODEL,
+    json: JsonOption = False,
+) -> None:
+    """Write a commented spec to start from; with --data, one that fits the data."""
+    from kolm_cli.dataset.proposal import found_device, is_small
+
+    namespace = _namespace(data)
+    path = folder / FILE_NAME
+    name = _checked_name(name or namespace, folder)
+    local = Path(model).expanduser()
+    text = SpecText(
+        name=name,
+        # Digits alone would name a pair.
+        namespace=namespace or (f"data-{name}" if name.isdecimal() else name),
+        model=_model_from(model, folder),
+        device=found_device(),
+        small_base=local.is_dir() and is_small(local),
+    )
+    steps: list[str] = []
+    if namespace is not None:
+        from kolm_cli.dataset.proposal import look_at_namespace
+
+        facts, split = look_at_namespace(namespace)
+        text = text.fitting(facts, split)
+    elif data is not None:
+        from kolm_cli.dataset.proposal import likely_split, look_at_file
+
+        facts = look_at_file(Path(data))
+        text = text.fitting(facts, likely_split(facts.rows))
+        steps.append(f"kolm capture import {shlex.quote(data)} --to {text.namespace}")
+    else:
+        steps.append(
+            f"kolm capture add --to {text.namespace} --image P --prompt T --response T"
+            f"   (or: kolm capture import FILE --to {text.namespace})"
+        )
+        steps.append(
             f"write {folder / 'evals' / (name + '.jsonl')}: questions with known answers,"
-            " none of them trained on",
-            f"kolm validate {path}",
-            f"kolm compile {path}",
-        ]
-        if as_json:
-            output.json({"spec": str(path), "name": name, "next": steps})
-            return
-        output.data(str(path))
-        output.note("Next:")
-        for number, step in enumerate(steps, 1):
-            output.note(f"  {number}. {step}")
+            " none of them trained on"
+        )
+    _write_new(path, spec_text(text))
+    steps += [f"kolm validate {path}", f"kolm compile {path}"]
+    output = Output(as_json=json)
+    if json:
+        output.json({"spec": str(path), "name": name, "next": steps, "proposed": text.proposed()})
+        return
+    output.data(str(path))
+    for line in text.reasons():
+        output.note(line)
+    output.note("Next:")
+    for number, step in enumerate(steps, 1):
+        output.note(f"  {number}. {step}")
+
+
+def _namespace(data: str | None) -> str | None:
+    """The namespace that `data` names, if it names one."""
+    from kolm_cli.capture.split import SCHEME, parse_reference
+    from kolm_cli.core.errors import InputError, Problem
+
+    if data is None or not data.startswith(SCHEME):
+        return None
+    namespace, split = parse_reference(data)
+    if split is not None:
+        raise InputError(
+            Problem("init proposes the splits itself", "--data", f"write {SCHEME}{namespace}")
+        )
+    return namespace
 
 
 def _checked_name(name: str | None, folder: Path) -> str:
@@ -130,29 +140,6 @@ def _model_from(model: str, folder: Path) -> str:
         return model
     relative = os.path.relpath(local.resolve(), folder.resolve())
     return relative if relative.startswith(".") else f"./{relative}"
-
-
-def _spec_text(name: str, model: str) -> str:
-    """The template filled in, its comments under each other."""
-    text = _TEMPLATE.format(name=name, name_yaml=_yaml_text(name), model_yaml=_yaml_text(model))
-    lines = (line.partition("\t") for line in text.splitlines())
-    return "".join(
-        f"{code:<30}{comment}\n" if tab and len(code) < 30 else f"{code}{tab and '  '}{comment}\n"
-        for code, tab, comment in lines
-    )
-
-
-def _yaml_text(text: str) -> str:
-    """`text` as YAML reads it back: bare where that is the same, else in double quotes."""
-    from kolm_cli.core.errors import InputError
-    from kolm_cli.spec.yaml_positions import parse
-
-    try:
-        # A name such as 1e5, true or 2024 is something else to YAML when it stands bare.
-        same = parse(f"bare: {text}".encode(), "").value == {"bare": text}
-    except InputError:
-        same = False
-    return text if same else json.dumps(text, ensure_ascii=False)
 
 
 def _write_new(path: Path, text: str) -> None:
