@@ -90,7 +90,7 @@ def main() -> None:
     running: list[subprocess.Popen[str]] = []
     try:
         upstream = subprocess.Popen(
-            [sys.executable, ROOT / "tests/capture/upstream.py", str(DELAY)],
+            [sys.executable, ROOT / "tests/capture/proxy/upstream.py", str(DELAY)],
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         running.append(upstream)

@@ -10,8 +10,8 @@ import pytest
 
 from kolm_cli.bundle.checks.catalog import CHECKS
 from tests.bundle import factory
+from tests.bundle.command import kolm
 from tests.bundle.forge import files_of, good
-from tests.bundle.test_keys import kolm
 
 
 def test_verify_for_a_reader(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 from kolm_cli.bundle.build import Stage
 from kolm_cli.core import digests
 from tests.bundle import factory
+from tests.bundle.command import kolm
 from tests.bundle.forge import good
-from tests.bundle.test_keys import kolm
 
 PAIRS = 427
 

@@ -148,3 +148,17 @@ def test_images_stand_under_their_digest(kolm: Kolm, charts: Path, home: Path) -
     for path in files:
         assert path.name == hashlib.sha256(path.read_bytes()).hexdigest()
         assert path.parent.name == path.name[:2]
+
+
+def test_unused_keys_are_said_not_hidden(kolm: Kolm, charts: Path) -> None:
+    rows = [json.loads(line) for line in charts.read_text().splitlines()]
+    write_rows(charts, [{**row, "difficulty": 3} for row in rows])
+    ran = kolm("capture", "import", charts, "--to", "ns", "--json")
+    assert "the key 'difficulty' (5 rows)" in ran.err
+    assert ran.json["unused_keys"] == {"difficulty": 5}
+
+
+def test_the_images_folder_can_be_named(kolm: Kolm, charts: Path, tmp_path: Path) -> None:
+    moved = charts.rename(tmp_path / "charts.jsonl")
+    assert kolm("capture", "import", moved, "--to", "ns").code == 2
+    assert kolm("capture", "import", moved, "--to", "ns", "--images", charts.parent).code == 0

@@ -19,7 +19,7 @@ import pytest
 
 from kolm_cli.capture.store import Store
 from tests.capture.helpers import png, write_rows
-from tests.capture.test_proxy import Upstream, request
+from tests.capture.proxy.helpers import Upstream, request
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from kolm_cli.bundle.signing import keys
 from kolm_cli.cli.app import build_app
 from kolm_cli.cli.examples import EXAMPLES
 from tests.bundle.factory import make_bundle
-from tests.cli.test_help import leaf_commands
+from tests.cli.command_names import leaf_commands
 
 ALL = [(name, line) for name, lines in EXAMPLES.items() for line in lines]
 # What needs torch, or somebody at the other end, or runs until it is stopped.

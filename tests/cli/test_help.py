@@ -9,27 +9,12 @@ import os
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 from typer.testing import CliRunner
 
 from kolm_cli.cli.app import build_app
+from tests.cli.command_names import command_names
 
 SNAPSHOTS = Path(__file__).parent / "help"
-
-
-def command_names() -> list[str]:
-    root = get_command(build_app())
-    names = [""]
-    for name, command in sorted(root.commands.items()):  # type: ignore[attr-defined]
-        names.append(name)
-        names += [f"{name} {inner}" for inner in sorted(getattr(command, "commands", {}))]
-    return names
-
-
-def leaf_commands() -> list[str]:
-    """The commands that do something: not the root, and no group."""
-    names = command_names()
-    return [n for n in names if n and not any(other.startswith(f"{n} ") for other in names)]
 
 
 @pytest.mark.parametrize("name", command_names(), ids=lambda name: name or "kolm")

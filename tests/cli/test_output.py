@@ -16,7 +16,7 @@ from kolm_cli.cli.bars import LiveDisplay
 from kolm_cli.cli.live import JsonDisplay, PlainDisplay
 from kolm_cli.cli.output import Output
 from kolm_cli.core.errors import InputError, Problem
-from tests.core.test_printable import ANYTHING, HOSTILE, steering
+from tests.support.hostile_text import ANYTHING, HOSTILE, steering
 
 TEXT = ANYTHING | HOSTILE
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.test_printable import steering
+from tests.support.hostile_text import steering
 
 KOLM = [sys.executable, "-m", "kolm_cli.cli.app"]
 

@@ -10,7 +10,7 @@ from tempfile import mkdtemp
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
 from kolm_cli.families.resolve import resolve_base
-from tests.families.helpers import Case
+from tests.support.cases import Case
 
 
 def merging_newlines(case: Case) -> Case:

@@ -8,7 +8,7 @@ import pytest
 
 from kolm_cli.encoding.encoded import RowError
 from kolm_cli.families.base import QWEN_BOXES
-from tests.families.helpers import Case, runs
+from tests.support.cases import Case, runs
 
 BOX = "<|box_start|>(12,34),(56,78)<|box_end|>"
 

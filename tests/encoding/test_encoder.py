@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from kolm_cli.trainer.encoded_rows import EncodedRows
-from tests.families.helpers import Case
+from tests.support.cases import Case
 
 
 def test_it_holds_what_encoding_needs_and_nothing_else(new_case: Callable[..., Case]) -> None:

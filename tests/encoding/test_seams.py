@@ -8,7 +8,7 @@ import pytest
 
 from kolm_cli.encoding.encoded import RowError
 from tests.encoding.published_traits import merging_newlines
-from tests.families.helpers import Case
+from tests.support.cases import Case
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from kolm_cli.families.support import Experimental, describe
 from kolm_cli.families.tiny import tokens, towers
 from kolm_cli.trainer.partition import Partition
 from kolm_cli.trainer.vlm import VLMTrainConfig, vlm_trainer
-from tests.families.helpers import Case, Notes
+from tests.support.cases import Case, Notes
 
 WRITTEN_FOR = [(family.name, i) for family in catalog.families() for i in family.written_for]
 

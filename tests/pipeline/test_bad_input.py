@@ -133,7 +133,7 @@ def test_a_base_without_a_processor_is_refused(new_job: Callable[..., Job]) -> N
 
 def test_a_missing_gpu_is_exit_5_and_no_silent_fall_back(new_job: Callable[..., Job]) -> None:
     job = new_job(launch={"device": "cuda"})
-    done = job.kolm("compile", "spec.yaml", CUDA_VISIBLE_DEVICES="")
+    done = job.kolm_process("compile", "spec.yaml", CUDA_VISIBLE_DEVICES="")
     assert done.code == 5
     assert "device: cpu" in done.err
     assert nothing_written(job)
@@ -142,7 +142,7 @@ def test_a_missing_gpu_is_exit_5_and_no_silent_fall_back(new_job: Callable[..., 
 def test_a_hub_model_that_is_not_here_is_exit_5(new_job: Callable[..., Job]) -> None:
     job = new_job()
     job.write_spec(base={"model": "Qwen/Qwen2.5-VL-3B-Instruct"})
-    done = job.kolm("compile", "spec.yaml", HF_HOME=str(job.folder / "no-cache"))
+    done = job.kolm_process("compile", "spec.yaml", HF_HOME=str(job.folder / "no-cache"))
     assert done.code == 5
     assert "hf download" in done.err
 

@@ -1,10 +1,9 @@
-"""Small bundles, the real command, and a registry that is checked by other means than its own."""
+"""Small bundles, and a registry that is checked by other means than its own."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,6 @@ from pathlib import Path
 from kolm_cli.bundle.build import Built
 from kolm_cli.bundle.signing import keys
 from tests.bundle import factory
-from tests.support.jobs import KOLM, Done
 
 
 def bundle(
@@ -22,20 +20,6 @@ def bundle(
     text = json.dumps({"number": number, "padding": "x" * padding}).encode()
     files = {**factory.make_files(), "processor/tokenizer.json": text}
     return factory.make_bundle(path, signer, files=files)
-
-
-def kolm(*arguments: str | Path, cwd: Path | None = None, **env: str) -> Done:
-    """Run the real command."""
-    done = subprocess.run(
-        [*KOLM, *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, **env},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return Done(done.returncode, done.stdout, done.stderr)
 
 
 def python(code: str, *arguments: str | Path) -> subprocess.Popen[str]:

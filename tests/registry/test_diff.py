@@ -12,7 +12,8 @@ from kolm_cli.registry.differences import compare
 from kolm_cli.registry.names import Tag
 from kolm_cli.registry.store import Registry
 from tests.bundle import factory
-from tests.registry.helpers import bundle, kolm
+from tests.registry.helpers import bundle
+from tests.support.command import kolm
 
 
 def test_a_bundle_and_itself_do_not_differ(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ from kolm_cli.registry.publish import pull, push
 from kolm_cli.registry.remote import client, send
 from kolm_cli.registry.store import Registry
 from tests.bundle import factory
-from tests.registry.helpers import assert_oci_layout, bundle, kolm
+from tests.registry.helpers import assert_oci_layout, bundle
+from tests.support.command import kolm
 
 pytestmark = pytest.mark.interop
 QUIET = Silent()

@@ -18,7 +18,8 @@ from kolm_cli.registry.names import ContentId, Pinned, Tag
 from kolm_cli.registry.pull import pull
 from kolm_cli.registry.store import Registry
 from tests.bundle import factory
-from tests.registry.helpers import assert_oci_layout, bundle, kolm
+from tests.registry.helpers import assert_oci_layout, bundle
+from tests.support.command import kolm
 
 QUIET = Silent()
 

@@ -18,7 +18,7 @@ from kolm_cli.registry.names import Tag
 from kolm_cli.registry.store import Registry
 from kolm_cli.registry.workspace import Workspace
 from tests.registry.helpers import bundle
-from tests.registry.test_many_processes import ended, fork
+from tests.registry.processes import ended, fork
 
 QUIET = Silent()
 

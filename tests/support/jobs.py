@@ -5,28 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-KOLM = [sys.executable, "-m", "kolm_cli.cli.app"]
-
-
-@dataclass
-class Done:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Standard output as the one JSON document that it must be."""
-        return json.loads(self.out)
+from tests.support import command
+from tests.support.command import KOLM, Done
 
 
 @dataclass
@@ -45,20 +31,18 @@ class Job:
         return self.folder / "spec.yaml"
 
     def env(self, **more: str) -> dict[str, str]:
-        return {**os.environ, "KOLM_HOME": str(self.home), **self.environment, **more}
+        return {**os.environ, **self._own(**more)}
 
-    def kolm(self, *arguments: str | Path, timeout: float = 300, **more: str) -> Done:
-        """Run the real command in the job's folder."""
-        done = subprocess.run(
-            [*KOLM, *map(str, arguments)],
-            cwd=self.folder,
-            env=self.env(**more),
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
+    def kolm(self, *arguments: str | Path, **more: str) -> Done:
+        """Run a command in the job's folder, within the process of the test."""
+        return command.kolm(*arguments, cwd=self.folder, **self._own(**more))
+
+    def kolm_process(self, *arguments: str | Path, **more: str) -> Done:
+        """Run a command in the job's folder, in a process of its own."""
+        return command.kolm_process(*arguments, cwd=self.folder, **self._own(**more))
+
+    def _own(self, **more: str) -> dict[str, str]:
+        return {"KOLM_HOME": str(self.home), **self.environment, **more}
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         """Start the real command, to be interrupted."""

@@ -10,7 +10,7 @@ import torch
 
 from kolm_cli.core.errors import InputError, LackingError
 from kolm_cli.trainer.base_model import attention_of, check_attention, load_base
-from tests.families.helpers import Case
+from tests.support.cases import Case
 
 
 def test_the_attention_is_chosen_and_can_be_read_back(new_case: Callable[..., Case]) -> None:

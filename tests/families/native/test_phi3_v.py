@@ -29,8 +29,8 @@ from kolm_cli.families.catalog import by_name
 from kolm_cli.families.detect import detect
 from kolm_cli.families.native import phi3_v
 from kolm_cli.families.resolve import resolve_base
-from tests.families.helpers import Case, picture
 from tests.families.native import naive_phi3_v, published_tensors
+from tests.support.cases import Case, picture
 
 PUBLISHED = published_tensors.read("phi3_5_vision")
 CHECKPOINTS = PUBLISHED["checkpoints"]
