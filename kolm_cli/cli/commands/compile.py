@@ -58,9 +58,15 @@ def show_report(output: Output, report: dict[str, Any]) -> None:
     )
     k = "undefined" if score["k"] is None else f"{score['k']:.4f}"
     cached = "  (found: the same inputs were compiled before)" if report["cached"] else ""
-    output.data(f"bundle         {report['bundle']}{cached}")
+    output.data(f"bundle         {_from_here(Path(report['bundle']))}{cached}")
     output.data(f"cid            {report['cid']}")
     output.data(f"base accuracy  {report['base_accuracy']:.4f}")
     output.data(f"accuracy       {report['accuracy']:.4f}  (95 %: {low:.4f} to {high:.4f})")
     output.data(f"K              {k}  ({axes})")
     output.data(f"gate           {'passed' if report['gate']['passed'] else 'NOT MET'}")
+
+
+def _from_here(path: Path) -> Path:
+    """`path` as one would type it here, where it is below the working directory."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
