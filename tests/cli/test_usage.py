@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.command import kolm
 from tests.support.hostile_text import steering
-
-KOLM = [sys.executable, "-m", "kolm_cli.cli.app"]
-
-
-def kolm(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*KOLM, *arguments], capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
@@ -31,24 +25,24 @@ def kolm(*arguments: str) -> subprocess.CompletedProcess[str]:
 )
 def test_what_is_wrong_and_where_help_is(arguments: tuple[str, ...], words: str) -> None:
     done = kolm(*arguments)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
-    assert words in done.stderr
-    assert "--help" in done.stderr.splitlines()[-1]
-    assert done.stdout == ""
+    assert done.code == 2
+    assert done.err.startswith("error: ")
+    assert words in done.err
+    assert "--help" in done.err.splitlines()[-1]
+    assert done.out == ""
 
 
 def test_with_json_it_is_a_document() -> None:
     done = kolm("compile", "--froce", "--json")
-    assert done.returncode == 2
-    assert "--froce" in json.loads(done.stdout)["error"]["problems"][0]["what"]
+    assert done.code == 2
+    assert "--froce" in json.loads(done.out)["error"]["problems"][0]["what"]
 
 
 def test_a_group_without_a_command_shows_its_help() -> None:
     done = kolm("capture")
-    assert done.returncode == 2
-    assert "Usage:" in done.stderr
-    assert "error:" not in done.stderr
+    assert done.code == 2
+    assert "Usage:" in done.err
+    assert "error:" not in done.err
 
 
 @pytest.mark.parametrize(
@@ -68,30 +62,23 @@ def test_a_group_without_a_command_shows_its_help() -> None:
     ids=lambda arguments: ascii(arguments[0]),
 )
 def test_names_cannot_steer_the_terminal(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    done = subprocess.run(
-        [*KOLM, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-        env={**os.environ, "KOLM_HOME": str(tmp_path / "home")},
-    )
-    assert done.returncode == 2, done.stderr
-    assert not steering(done.stdout + done.stderr, but="\n\t")
+    done = kolm(*arguments, cwd=tmp_path)
+    assert done.code == 2, done.err
+    assert not steering(done.out + done.err, but="\n\t")
 
 
 def test_spec_keys_cannot_steer_the_terminal(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text('kolm: 1\nname: x\n"\\e[2J\\u202e": 1\n"\\x9b": 2\n')
     done = kolm("compile", str(tmp_path / "x.yaml"))
-    assert done.returncode == 2
-    assert r"\x1b[2J\u202e" in done.stderr
-    assert not steering(done.stderr, but="\n")
+    assert done.code == 2
+    assert r"\x1b[2J\u202e" in done.err
+    assert not steering(done.err, but="\n")
 
 
 def test_a_place_without_permission_is_no_fault(tmp_path: Path) -> None:
     done = kolm("init", str(tmp_path / ("n" * 300)))
-    assert done.returncode in (2, 5)
-    assert "File name too long" in done.stderr
+    assert done.code in (2, 5)
+    assert "File name too long" in done.err
 
 
 def test_sigint_is_exit_130() -> None:

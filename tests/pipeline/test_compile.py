@@ -51,34 +51,22 @@ def test_same_inputs_are_found_without_torch(compiled: Compiled) -> None:
     assert again["cid"] == compiled.report["cid"]
 
 
-@pytest.fixture(scope="module")
-def forced(new_job: Callable[..., Job]) -> list[tuple[dict, dict[str, bytes]]]:
-    """Three compiles of one spec, under different hash seeds."""
-    job = new_job()
-    results = []
-    for seed in ("1", "77"):
-        done = job.kolm("compile", "spec.yaml", "--json", "--force", PYTHONHASHSEED=seed)
-        assert done.code == 0, done.err
-        with zipfile.ZipFile(done.json["bundle"]) as archive:
-            files = {name: archive.read(name) for name in archive.namelist()}
-        results.append((done.json, files))
-    return results
+def files_under_cid(bundle: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(bundle) as archive:
+        names = [name for name in archive.namelist() if not name.startswith("attestations/")]
+        return {name: archive.read(name) for name in names}
 
 
-def test_forced_compiles_give_the_same_cid_and_adapter(
-    forced: list[tuple[dict, dict[str, bytes]]],
-) -> None:
-    (first, files), (second, again) = forced
-    assert not second["cached"]
-    assert first["cid"] == second["cid"]
-    under_cid = [name for name in files if not name.startswith("attestations/")]
-    assert {n: files[n] for n in under_cid} == {n: again[n] for n in under_cid}
-
-
-def test_another_folder_and_home_give_the_same_cid(
-    forced: list[tuple[dict, dict[str, bytes]]], compiled: Compiled
-) -> None:
-    assert forced[0][0]["cid"] == compiled.report["cid"]
+def test_a_forced_compile_gives_the_same_cid_and_files(own_compiled: Compiled) -> None:
+    """Trained anew: in another folder and home, and in a process with another hash seed."""
+    before = files_under_cid(own_compiled.bundle)
+    own_compiled.bundle.unlink()
+    job = own_compiled.job
+    again = job.kolm_process("compile", "spec.yaml", "--json", "--force", PYTHONHASHSEED="77")
+    assert again.code == 0, again.err
+    assert not again.json["cached"]
+    assert again.json["cid"] == own_compiled.report["cid"]
+    assert files_under_cid(Path(again.json["bundle"])) == before
 
 
 def test_no_path_user_or_host_stands_under_the_cid(compiled: Compiled) -> None:
@@ -100,11 +88,9 @@ def test_no_path_user_or_host_stands_under_the_cid(compiled: Compiled) -> None:
 
 
 def test_a_changed_gate_or_price_exits_as_it_must_and_retrains_nothing(
-    new_job: Callable[..., Job],
+    own_compiled: Compiled,
 ) -> None:
-    job = new_job()
-    first = job.kolm("compile", "spec.yaml", "--json")
-    assert first.code == 0, first.err
+    job, first = own_compiled.job, own_compiled.report
     served = job.folder / "dist" / "tiny.kolm"
     passed = served.read_bytes()
     log = next((job.home / "runs").glob("*/worker.log"))
@@ -115,7 +101,7 @@ def test_a_changed_gate_or_price_exits_as_it_must_and_retrains_nothing(
     assert missed.json["gate"]["passed"] is False
     assert "accuracy" in missed.json["gate"]["failed"][0]
     assert missed.json["cached"] is False
-    assert missed.json["cid"] != first.json["cid"], "the gate stands in the bundle"
+    assert missed.json["cid"] != first["cid"], "the gate stands in the bundle"
     rejected = job.folder / "dist" / "tiny.rejected.kolm"
     assert missed.json["bundle"] == str(rejected)
     assert missed.json["unchanged"] == str(served)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable
 
-from tests.support.jobs import Job
+from tests.support.jobs import Compiled
 
 
-def test_a_tolerance_reaches_the_verifier(new_job: Callable[..., Job]) -> None:
+def test_a_tolerance_reaches_the_verifier(own_compiled: Compiled) -> None:
     metric = {"name": "relaxed_accuracy", "tolerance": 0.25}
-    job = new_job(evaluate={"metric": metric})
+    job = own_compiled.job
+    job.write_spec(evaluate={"metric": metric})
     done = job.kolm("compile", "spec.yaml", "--json")
     assert done.code == 0, done.err
     bundle = done.json["bundle"]

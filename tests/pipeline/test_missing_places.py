@@ -25,7 +25,7 @@ def test_a_bare_base_name_is_looked_for_as_a_folder_too(new_job: Callable[..., J
 
 
 def test_run_without_a_gpu_says_which_option_to_use(compiled: Compiled) -> None:
-    done = compiled.job.kolm(
+    done = compiled.job.kolm_process(
         "run", compiled.bundle, "--prompt", "x", "--device", "cuda", CUDA_VISIBLE_DEVICES=""
     )
     assert done.code == 5
