@@ -96,7 +96,15 @@ def export(
     try:
         progress.stage(f"writing {out.name}", plan.pairs, "pairs")
         images = StoredImages(store.files.path)
-        target = Target(work / out.name, f"{out.stem}.images", images, shape, embed, plan.one_image)
+        target = Target(
+            work / out.name,
+            f"{out.stem}.images",
+            images,
+            shape,
+            embed,
+            plan.one_image,
+            plan.weights,
+        )
         with contextlib.closing(container.writer(target)) as writer:
             for pair in wanted.of(store):
                 try:
@@ -124,6 +132,7 @@ class _Plan:
 
     pairs: int = 0
     one_image: bool = True
+    weights: bool = False
     simple: bool = True
 
     @classmethod
@@ -132,6 +141,7 @@ class _Plan:
         nothing = ImageForms(str, lambda _: b"", str)
         for pair in pairs:
             plan.pairs += 1
+            plan.weights |= not all(m.learn for m in pair.conversation.messages)
             plan.one_image &= len(pair.conversation.images) == 1
             if plan.simple:
                 try:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kolm_cli.capture.store import Store
@@ -13,7 +13,7 @@ from kolm_cli.core.digests import sha256_bytes
 from kolm_cli.core.errors import Problem
 from kolm_cli.core.files import write_atomic
 from kolm_cli.core.home import kolm_home
-from kolm_cli.formats.reader import read_rows
+from kolm_cli.formats.reader import RowReader
 from kolm_cli.records.images import ImageSource, PathImage
 from kolm_cli.records.row import Row, rows_digest
 from kolm_cli.spec.sources import CaptureSource, FileSource, Source
@@ -27,23 +27,34 @@ class SourceRows:
         rows: the rows that could be read, in a fixed order.
         digest: names the rows; with problems, it names nothing that was ever compiled.
         problems: every row that could not be read; an empty source is one too.
+        foreign: keys of a file's rows that kolm has no use for, and in how many rows each is.
     """
 
     rows: list[Row]
     digest: str
     problems: tuple[Problem, ...] = ()
+    foreign: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> list[str]:
+        """A line for each key that has no effect."""
+        return [
+            f"the key {key!r} ({count} rows) means nothing to kolm and is not used"
+            for key, count in sorted(self.foreign.items())
+        ]
 
 
 def read_source(source: Source, *, accepted_only: bool = False) -> SourceRows:
     """Every row of `source`, and every problem, so that they can be told with all the others."""
     began = time.time_ns()
     problems: list[Problem] = []
+    foreign: dict[str, int] = {}
     named = None
     if isinstance(source, CaptureSource):
         named = source_digest(source, accepted_only=accepted_only)
         rows = list(_captured(source, accepted_only=accepted_only))
     else:
-        rows, problems, paths = _from_file(source)
+        rows, problems, paths, foreign = _from_file(source)
     if not rows and not problems:
         problems.append(_empty(source, accepted_only=accepted_only))
     # A namespace has a digest of its own, by which it is also recognized unread.
@@ -52,7 +63,7 @@ def read_source(source: Source, *, accepted_only: bool = False) -> SourceRows:
         return SourceRows(rows, f"unreadable:{digest}", tuple(problems))
     if isinstance(source, FileSource):
         _remember(source.path, paths, digest, began)
-    return SourceRows(rows, digest)
+    return SourceRows(rows, digest, foreign=foreign)
 
 
 def _empty(source: Source, *, accepted_only: bool) -> Problem:
@@ -86,21 +97,24 @@ def _captured(source: CaptureSource, *, accepted_only: bool) -> Iterator[Row]:
             yield Row(name, pair.conversation, images, pair.answers, pair.provenance())
 
 
-def _from_file(source: FileSource) -> tuple[list[Row], list[Problem], list[Path]]:
-    """The rows, the problems, and every file that they were read from."""
+def _from_file(
+    source: FileSource,
+) -> tuple[list[Row], list[Problem], list[Path], dict[str, int]]:
+    """The rows, the problems, every file that they were read from, and keys without a use."""
     rows: list[Row] = []
     problems: list[Problem] = []
     paths = {source.path}
     if source.path.is_dir():
         paths |= set(source.path.rglob("*"))
     # Preflight decodes the images; here their bytes are only named.
-    for row in read_rows(source.path, check_images=False):
+    reader = RowReader(source.path)
+    for row in reader:
         if isinstance(row, Problem):
             problems.append(row)
             continue
         paths |= {path for image in row.images.values() if (path := image.path)}
         rows.append(row.as_row())
-    return rows, problems, sorted(paths)
+    return rows, problems, sorted(paths), reader.foreign
 
 
 # -- recognising an unchanged file without reading it --------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from kolm_cli.encoding.base_processor import BaseProcessor
 from kolm_cli.encoding.encoded import Encoded, RowError
-from kolm_cli.records.conversation import Conversation, Message, Text
+from kolm_cli.records.conversation import Conversation, Text
 
 Side = Literal["prompt_start", "prompt_end"]
 
@@ -104,5 +104,5 @@ def _cut(tokenizer: Any, conversation: Conversation, count: int, side: Side) -> 
             else:
                 text = part.text[: starts[len(starts) - gone]] if gone else part.text
             parts[place] = Text(text)
-        messages[index] = Message(message.role, tuple(parts))
+        messages[index] = replace(message, parts=tuple(parts))
     return Conversation(tuple(messages))

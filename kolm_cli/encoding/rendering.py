@@ -17,7 +17,7 @@ class Rendered:
 
 
 def render_training(base: BaseProcessor, conversation: Conversation) -> Rendered:
-    """Render a whole conversation; every assistant turn is an answer.
+    """Render a whole conversation; every assistant turn is an answer, learned unless it says no.
 
     For each answer the prompt up to it is rendered too: the common prefix must cover the whole
     prompt, so that the model is trained on exactly what it sees when it answers. A template
@@ -49,7 +49,8 @@ def render_training(base: BaseProcessor, conversation: Conversation) -> Rendered
         text += whole[start : start + answer_length]
         if not tail:
             text += end
-        spans.append((spans_start, len(text)))
+        if message.learn:
+            spans.append((spans_start, len(text)))
         text += whole[start + answer_length :]
         consumed = whole
     return Rendered(text, tuple(spans))

@@ -26,11 +26,13 @@ class ImportedRow(HasPair):
         where: the place a person can find again: `charts.jsonl:17`.
         images: by SHA-256, where the bytes of each image are.
         facts: by SHA-256, what decoding the image found; empty when images were not decoded.
+        foreign: keys that kolm has no use for.
     """
 
     where: str
     images: Mapping[str, ImageSource] = field(default_factory=dict)
     facts: Mapping[str, ImageFacts] = field(default_factory=dict)
+    foreign: frozenset[str] = frozenset()
 
     def as_row(self, id: str = "") -> Row:
         """What training and evaluation need of it, under `id` or the place it was read from."""
@@ -63,6 +65,8 @@ class Fields:
         self.facts: dict[str, ImageFacts] = {}
         # Fields that could not be read: what was to stand in them is unknown, not absent.
         self.unread: set[str] = set()
+        # Keys within the record that kolm has no use for, such as `messages[].mood`.
+        self.foreign: set[str] = set()
         self._reader = raw.images
 
     def problem(self, what: str, fix: str = "", *, kind: str = "") -> None:

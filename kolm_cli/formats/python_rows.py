@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ from kolm_cli.core.errors import Problem, raise_if_any
 from kolm_cli.formats.containers.hf_features import named
 from kolm_cli.formats.fields import ImportedRow, RawRow
 from kolm_cli.formats.image_references import ImageReader
-from kolm_cli.formats.kinds import kind_of
 from kolm_cli.formats.reader import read_row, recognise
 from kolm_cli.records.row import Row
 
@@ -40,7 +39,10 @@ def rows_from_python(rows: Iterable[Mapping[str, Any] | Row]) -> list[Row]:
         if not isinstance(found, ImportedRow):
             problems += found
             continue
-        unknown = list(_unknown(raw, shape.keys))
+        unknown = [
+            Problem(f"unknown key {key!r}", raw.where, f"known are {', '.join(sorted(shape.keys))}")
+            for key in sorted(found.foreign)
+        ]
         problems += unknown
         if not unknown:
             result.append(found.as_row(str(raw.record.get("id", raw.where))))
@@ -62,14 +64,3 @@ def _record(given: object, features: Mapping[str, Any]) -> object:
     if "prompt" in record and record.get("image") is None and record.get("images") is None:
         record["images"] = []
     return record
-
-
-def _unknown(raw: RawRow, known: frozenset[str]) -> Iterator[Problem]:
-    for key in raw.record:
-        if key not in known:
-            what = repr(key) if isinstance(key, str) else kind_of(key)
-            yield Problem(
-                f"unknown key {what}",
-                where=raw.where,
-                fix=f"known are {', '.join(sorted(known))}",
-            )

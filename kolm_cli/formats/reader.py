@@ -16,6 +16,11 @@ from kolm_cli.records.images import ImageChecker
 
 # Rows by which the shape is recognised.
 _LOOK_AHEAD = 20
+# Keys of other programs' rows that change what is shown or learned.
+_REFUSED = frozenset(
+    {"objects", "boxes", "videos", "video", "audios", "audio", "rejected_response", "rejected"}
+    | {"min_pixels", "max_pixels", "channel_loss", "loss_mask", "loss_scale"}
+)
 # The fields in which the shapes hold what a fault says is not there.
 _LISTS = frozenset({"messages", "conversations", "input"})
 _HELD_IN = {
@@ -89,7 +94,7 @@ class RowReader:
             else:
                 found = read_row(raw, self._shape)
                 if isinstance(found, ImportedRow):
-                    for key in raw.record.keys() - self._shape.keys:
+                    for key in found.foreign:
                         self.foreign[key] = self.foreign.get(key, 0) + 1
                     yield found
                 else:
@@ -109,9 +114,17 @@ def read_row(raw: RawRow, shape: Shape) -> ImportedRow | list[Problem]:
             # What could not be read is not also empty.
             if not _HELD_IN.get(fault.kind, frozenset()) & fields.unread
         ]
+    for key in sorted(_REFUSED & raw.record.keys() - shape.keys):
+        if raw.record[key] not in (None, [], {}):
+            fields.problem(
+                f"the key {key!r} changes what the row means, and kolm does not do what it asks",
+                "leave the key or the row out",
+                kind=f"refused-key:{key}",
+            )
     if fields.problems or pair is None:
         return fields.problems
-    return ImportedRow(pair, raw.where, fields.shown(pair), fields.facts)
+    foreign = frozenset(map(str, raw.record.keys() - shape.keys)) | fields.foreign
+    return ImportedRow(pair, raw.where, fields.shown(pair), fields.facts, foreign)
 
 
 def _missing_columns(head: list[RawRow | Problem], shape: Shape, path: Path) -> Problem | None:

@@ -37,6 +37,8 @@ class Exported(HasPair):
         """
         if self.lossy:
             return
+        if "learn" not in may_have and not all(m.learn for m in self.conversation.messages):
+            raise CannotError(f"{format} has no place for a turn that is not learned")
         for name, value in (("answers", self.answers), ("model", self.model), ("tags", self.tags)):
             if value and name not in may_have:
                 word = {"answers": "further answers", "model": "the model's name"}.get(name, name)
@@ -88,6 +90,7 @@ class Target:
         shape: how a record spells a pair.
         embed: put images into the rows as data URIs.
         one_image: every pair shows exactly one image.
+        weights: some messages are not learned, and say so with `weight`.
     """
 
     path: Path
@@ -96,6 +99,7 @@ class Target:
     shape: Shape
     embed: bool = False
     one_image: bool = False
+    weights: bool = False
 
 
 class RowWriter(Protocol):

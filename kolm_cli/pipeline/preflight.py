@@ -52,6 +52,8 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     spec, loaded, family = inputs.spec, inputs.loaded, inputs.base.family
     progress.stage("read data")
     train, pack = inputs.train.rows(), inputs.pack.rows()
+    for note in dict.fromkeys((*train.notes, *pack.notes)):
+        progress.note(note)
     torch.set_num_threads(inputs.threads)
     progress.stage("load processor")
     encoder = Encoder(

@@ -32,10 +32,17 @@ Part = Text | Image
 
 @dataclass(frozen=True)
 class Message:
-    """One turn: who speaks, and the text and images in their order."""
+    """One turn: who speaks, and the text and images in their order.
+
+    Attributes:
+        role: who speaks.
+        parts: the text and images.
+        learn: whether an assistant's turn is learned; otherwise it is only shown.
+    """
 
     role: Role
     parts: tuple[Part, ...]
+    learn: bool = True
 
     @property
     def text(self) -> str:
@@ -54,9 +61,13 @@ class Conversation:
         cls, prompt: str, response: str, images: tuple[str, ...] = (), system: str = ""
     ) -> Conversation:
         """A single turn: the images, then the prompt, then the response."""
-        head = (Message("system", (Text(system),)),) if system else ()
         question = (Text(prompt),) if prompt else ()
-        asked: tuple[Part, ...] = (*(Image(sha256) for sha256 in images), *question)
+        return cls.asking((*(Image(sha256) for sha256 in images), *question), response, system)
+
+    @classmethod
+    def asking(cls, asked: tuple[Part, ...], response: str, system: str = "") -> Conversation:
+        """A single turn of any parts, and the response."""
+        head = (Message("system", (Text(system),)),) if system else ()
         return cls((*head, Message("user", asked), Message("assistant", (Text(response),))))
 
     @property
@@ -91,6 +102,7 @@ class Conversation:
                     else {"type": "image", "sha256": part.sha256}
                     for part in message.parts
                 ],
+                **({} if message.learn else {"learn": False}),
             }
             for message in self.messages
         ]
@@ -106,6 +118,7 @@ class Conversation:
                         Text(part["text"]) if part["type"] == "text" else Image(part["sha256"])
                         for part in message["content"]
                     ),
+                    message.get("learn", True),
                 )
                 for message in value
             )
@@ -149,6 +162,8 @@ def faults(conversation: Conversation, where: str = "") -> list[Problem]:
         )
     elif not messages[-1].text.strip():
         found[EMPTY_RESPONSE] = "the response is empty"
+    elif not messages[-1].learn:
+        found["unlearned-response"] = "the last message says that it is not to be learned"
     if not any(message.role == "user" and message.parts for message in messages):
         found[NO_PROMPT] = "there is no prompt"
     if any(_shows_image(m) for m in messages if m.role == "assistant"):

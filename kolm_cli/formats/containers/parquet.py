@@ -71,7 +71,7 @@ class ParquetFile:
         self._stored = images = target.images
         # References are bare digests here; `write` puts the bytes in their place.
         self._forms = ImageForms(str, images.read, images.media_type)
-        self._schema = _schema(pa)
+        self._schema = _schema(pa, weights=target.weights)
         self._writer = pq.ParquetWriter(target.path, self._schema)
         self._rows: list[dict[str, Any]] = []
         self._held = 0
@@ -99,10 +99,11 @@ class ParquetFile:
         self._writer.close()
 
 
-def _schema(pa: Any) -> Any:
+def _schema(pa: Any, *, weights: bool) -> Any:
     text = pa.string()
     part = pa.struct([("type", text), ("text", text)])
-    message = pa.struct([("role", text), ("content", pa.list_(part))])
+    weight = [("weight", pa.int8())] if weights else []
+    message = pa.struct([("role", text), ("content", pa.list_(part)), *weight])
     image = pa.struct([("bytes", pa.binary()), ("path", text)])
     value = {"dtype": "string", "_type": "Value"}
     texts = {"feature": value, "_type": "List"}
@@ -111,6 +112,7 @@ def _schema(pa: Any) -> Any:
             "feature": {
                 "role": value,
                 "content": {"feature": {"type": value, "text": value}, "_type": "List"},
+                **({"weight": {"dtype": "int8", "_type": "Value"}} if weights else {}),
             },
             "_type": "List",
         },

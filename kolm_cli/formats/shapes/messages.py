@@ -7,6 +7,8 @@ from typing import Any
 
 from kolm_cli.formats.fields import Fields
 from kolm_cli.formats.kinds import kind_of, number_text
+from kolm_cli.formats.shapes import message_keys
+from kolm_cli.formats.shapes.markers import MARKER
 from kolm_cli.records.conversation import Conversation, Image, Message, Part, Role, Text, tidy
 
 # What the formats call the three roles. Tools have none: kolm trains answers, not calls.
@@ -23,8 +25,14 @@ ROLES: dict[str, Role] = {
 
 # Reads a part that is not text: gives the part, or None after it reported a problem.
 PartReader = Callable[[Fields, Mapping[str, Any], str], Part | None]
+# Reads a user's text; told whether the text is all that the message holds, or a part of it.
+TextReader = Callable[[str, bool], list[Part]]
 
 _TOOLS = ("tool_calls", "function_call", "tool_call_id")
+_TEXT_KEYS = frozenset({"text"})
+_IMAGE_KEYS = frozenset(
+    {"image_url", "image", "path", "base64", "url", "source", "text", "thinking", "data", "file_id"}
+)
 TEXT_TYPES = ("text", "input_text", "output_text")
 
 
@@ -38,9 +46,21 @@ def role_of(fields: Fields, value: object, name: str) -> Role | None:
 
 
 def read_messages(
-    fields: Fields, value: object, other: PartReader, name: str = "messages"
+    fields: Fields,
+    value: object,
+    other: PartReader,
+    name: str = "messages",
+    texts: TextReader | None = None,
 ) -> list[Message]:
-    """Read a list of `{"role", "content"}`; `other` reads the parts that are not text."""
+    """Read a list of `{"role", "content"}`.
+
+    Args:
+        fields: the row.
+        value: the list.
+        other: reads the parts that are not text.
+        name: what the list is called in messages.
+        texts: reads the texts of users; they are what they say when None.
+    """
     if not isinstance(value, list | tuple):
         fields.problem(f"{name}: expected a list of messages, found {kind_of(value)}")
         return []
@@ -54,24 +74,36 @@ def read_messages(
         if any(item.get(key) for key in _TOOLS):
             fields.problem(f"{place}: calls a tool, which kolm does not train")
             continue
-        if item.get("weight") == 0 and index == len(value) - 1:
-            fields.problem(f"{place}.weight: 0 says that the response is not to be learnt")
-        parts = read_content(fields, item.get("content"), other, f"{place}.content", role)
+        learn = message_keys.learned(fields, item, role, place)
+        if not learn and index == len(value) - 1:
+            fields.problem(f"{place}: says that the response is not to be learnt")
+            learn = True
+        message_keys.check(fields, item, place, frozenset())
+        parts = read_content(
+            fields, item.get("content"), other, f"{place}.content", role, texts=texts
+        )
         if role is not None:
-            result.append(Message(role, parts))
+            result.append(Message(role, parts, learn or role != "assistant"))
     return result
 
 
 def read_content(
-    fields: Fields, value: object, other: PartReader, name: str, role: Role | None = None
+    fields: Fields,
+    value: object,
+    other: PartReader,
+    name: str,
+    role: Role | None = None,
+    texts: TextReader | None = None,
 ) -> tuple[Part, ...]:
     """Read a message's content: a text, a list of parts, or an assistant's number."""
+    if texts is None or role != "user":
+        texts = _as_it_is
     if value is None:
         return ()
     if role == "assistant":
         value = number_text(value) or value
     if isinstance(value, str):
-        return tidy([Text(fields.as_text(value, name))])
+        return tidy(texts(fields.as_text(value, name), True))
     if not isinstance(value, list | tuple):
         fields.problem(f"{name}: expected text or a list of parts, found {kind_of(value)}")
         return ()
@@ -79,16 +111,22 @@ def read_content(
     for index, item in enumerate(value):
         place = f"{name}[{index}]"
         if isinstance(item, str):
-            parts.append(Text(fields.as_text(item, place)))
+            parts += texts(fields.as_text(item, place), False)
         elif not isinstance(item, Mapping):
             fields.problem(f"{place}: expected an object, found {kind_of(item)}")
         elif item.get("type") in TEXT_TYPES:
-            parts.append(Text(fields.text("text", of=item, name=f"{place}.text")))
+            message_keys.check(fields, item, place, _TEXT_KEYS)
+            parts += texts(fields.text("text", of=item, name=f"{place}.text"), False)
         else:
+            message_keys.check(fields, item, place, _IMAGE_KEYS)
             part = other(fields, item, place)
             if part is not None:
                 parts.append(part)
     return tidy(parts)
+
+
+def _as_it_is(text: str, whole: bool) -> list[Part]:
+    return [Text(text)]
 
 
 def unknown_part(fields: Fields, part: Mapping[str, Any], name: str) -> None:
@@ -101,7 +139,10 @@ def as_text_or_parts(
 ) -> str | list[dict[str, Any]]:
     """A message's content as the chat formats write it: plain text where that is all."""
     if len(message.parts) == 1 and isinstance(message.parts[0], Text):
-        return message.parts[0].text
+        text = message.parts[0].text
+        # In a part it is text to every reader, and no marker.
+        if message.role != "user" or MARKER not in text:
+            return text
     return [
         {"type": "text", "text": part.text} if isinstance(part, Text) else image(part)
         for part in message.parts

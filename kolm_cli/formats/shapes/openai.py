@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kolm_cli.formats.fields import Fields, Shape
+from kolm_cli.formats.shapes import markers
 from kolm_cli.formats.shapes.messages import (
     as_text_or_parts,
     conversation,
@@ -18,7 +19,7 @@ from kolm_cli.formats.shapes.messages import (
     unknown_part,
 )
 from kolm_cli.formats.writing import CannotError, Exported, ImageForms
-from kolm_cli.records.conversation import Image, Message, Part
+from kolm_cli.records.conversation import Image, Message, Part, Text
 from kolm_cli.records.pair import Pair
 
 _FINETUNE_KEYS = frozenset({"messages", "id", "tools", "parallel_tool_calls", "functions"})
@@ -53,12 +54,22 @@ def parse_finetune(fields: Fields) -> Pair | None:
     if fields.record.get("messages") is None:
         fields.check_keys(_FINETUNE_KEYS, required=("messages",))
         return None
-    return Pair(conversation(read_messages(fields, fields.record["messages"], image_part)))
+
+    def text(said: str, whole: bool) -> list[Part]:
+        if whole and markers.count(said):
+            fields.problem(
+                f"{markers.MARKER} in a message, and no column of images beside the messages",
+                f"name them in images, or write \\{markers.MARKER} for the text itself",
+            )
+        return markers.place(said, iter(())) if whole else [Text(said)]
+
+    messages = read_messages(fields, fields.record["messages"], image_part, texts=text)
+    return Pair(conversation(messages))
 
 
 def render_finetune(pair: Exported, images: ImageForms) -> dict[str, Any]:
     """The row that `parse_finetune` reads; images stand in it as data URIs."""
-    pair.refuse_extras("openai-finetune")
+    pair.refuse_extras("openai-finetune", may_have=("learn",))
 
     def image(part: Image) -> dict[str, Any]:
         return {"type": "image_url", "image_url": {"url": images.data_uri(part.sha256)}}
@@ -66,6 +77,7 @@ def render_finetune(pair: Exported, images: ImageForms) -> dict[str, Any]:
     return {
         "messages": [
             {"role": message.role, "content": as_text_or_parts(message, image)}
+            | ({} if message.learn else {"weight": 0})
             for message in pair.conversation.messages
         ]
     }

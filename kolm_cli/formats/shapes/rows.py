@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from kolm_cli.formats.fields import Fields, Shape
+from kolm_cli.formats.shapes import markers
 from kolm_cli.formats.writing import CannotError, Exported, ImageForms
 from kolm_cli.records.conversation import Conversation, Image, ReviewState
 from kolm_cli.records.pair import Pair
@@ -40,9 +41,11 @@ def parse(fields: Fields) -> Pair | None:
     elif not {"image", "images"} & (fields.unread | record.keys()):
         fields.missing("image", 'write "images": [] when the row has none on purpose')
     response, further = answers(fields)
-    conversation = Conversation.of(
-        fields.text("prompt"), response, shown, system=fields.text("system")
-    )
+    prompt = fields.text("prompt")
+    if not fields.problems and (wrong := markers.mismatch(markers.count(prompt), len(shown))):
+        fields.problem(wrong, markers.FIX)
+    asked = markers.asked(prompt, shown)
+    conversation = Conversation.asking(asked, response, system=fields.text("system"))
     return Pair(conversation, further, **extras(fields))
 
 
@@ -99,7 +102,7 @@ def render(pair: Exported, images: ImageForms) -> dict[str, Any]:
         record["images"] = shown
     return {
         **record,
-        "prompt": messages[0].text,
+        "prompt": markers.literal(messages[0].text),
         "response": pair.conversation.response,
         **pair.extras(),
     }

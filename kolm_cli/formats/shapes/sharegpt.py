@@ -5,17 +5,18 @@ One newline after a marker belongs to the marker, as LLaVA writes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from kolm_cli.formats.fields import Fields, Shape
 from kolm_cli.formats.kinds import kind_of, number_text
+from kolm_cli.formats.shapes import markers, message_keys
+from kolm_cli.formats.shapes.markers import MARKER
 from kolm_cli.formats.shapes.messages import conversation, role_of
 from kolm_cli.formats.writing import CannotError, Exported, ImageForms
 from kolm_cli.records.conversation import Image, Message, Part, Text, tidy
 from kolm_cli.records.pair import Pair
 
-MARKER = "<image>"
 KEYS = frozenset({"conversations", "image", "images", "system", "id", "model"})
 _NAMES = {"system": "system", "user": "human", "assistant": "gpt"}
 
@@ -37,24 +38,25 @@ def parse(fields: Fields) -> Pair | None:
     shown = () if listed is None else fields.image_list(listed, "image")
     turns = _turns(fields)
     expected = len(listed) if isinstance(listed, list | tuple) else int(listed is not None)
-    marks = sum(text.count(MARKER) for role, text in turns if role == "user")
-    if marks not in (0, expected):
-        fields.problem(f"{marks} {MARKER} markers for {expected} images")
+    marks = sum(markers.count(text) for role, text, _ in turns if role == "user")
+    if wrong := markers.mismatch(marks, expected):
+        fields.problem(wrong, markers.FIX)
     if fields.problems:
         return None
     waiting = iter(shown)
     messages: list[Message] = []
     if system := fields.text("system"):
         messages.append(Message("system", (Text(system),)))
-    for role, text in turns:
+    for role, text, learn in turns:
         parts: list[Part] = [Text(text)]
         if role == "user":
-            parts = list(_split(text, waiting)) if marks else [*map(Image, waiting), Text(text)]
-        messages.append(Message(role, tidy(parts)))
+            first = [] if marks else [Image(sha256) for sha256 in waiting]
+            parts = [*first, *markers.place(text, waiting, own_newline=True)]
+        messages.append(Message(role, tidy(parts), learn))
     return Pair(conversation(messages), model=fields.text("model"))
 
 
-def _turns(fields: Fields) -> list[tuple[Any, str]]:
+def _turns(fields: Fields) -> list[tuple[Any, str, bool]]:
     value = fields.record.get("conversations")
     if value is None:
         return []
@@ -74,22 +76,19 @@ def _turns(fields: Fields) -> list[tuple[Any, str]]:
         if role == "assistant":
             said = number_text(said) or said
         text = "" if said is None else fields.as_text(said, f"{place}.value")
+        learn = message_keys.learned(fields, turn, role, place)
+        if not learn and index == len(value) - 1:
+            fields.problem(f"{place}: says that the response is not to be learnt")
+            learn = True
+        message_keys.check(fields, turn, place, frozenset())
         if role is not None:
-            result.append((role, text))
+            result.append((role, text, learn or role != "assistant"))
     return result
-
-
-def _split(text: str, images: Iterator[str]) -> Iterator[Part]:
-    pieces = text.split(MARKER)
-    yield Text(pieces[0])
-    for piece in pieces[1:]:
-        yield Image(next(images))
-        yield Text(piece.removeprefix("\n"))
 
 
 def render(pair: Exported, images: ImageForms) -> dict[str, Any]:
     """The record that `parse` reads."""
-    pair.refuse_extras("sharegpt", may_have=("model",))
+    pair.refuse_extras("sharegpt", may_have=("model", "learn"))
     turns = []
     for message in pair.conversation.messages:
         value = ""
@@ -100,7 +99,8 @@ def render(pair: Exported, images: ImageForms) -> dict[str, Any]:
                 raise CannotError(f"a question says {MARKER}, which marks images in this format")
             else:
                 value += part.text
-        turns.append({"from": _NAMES[message.role], "value": value})
+        turn: dict[str, Any] = {"from": _NAMES[message.role], "value": value}
+        turns.append(turn if message.learn else {**turn, "weight": 0})
     record: dict[str, Any] = {"model": pair.model} if pair.model else {}
     shown = [images.reference(sha256) for sha256 in pair.conversation.images]
     if shown:

@@ -1,16 +1,18 @@
 """TRL's rows: `messages` with `images`, and `prompt` with `completion`.
 
-https://huggingface.co/docs/trl/dataset_formats describes them. A part `{"type": "image"}`
-stands for the next of `images`; without any, images stand before the first question.
+https://huggingface.co/docs/trl/dataset_formats describes them. A part `{"type": "image"}` stands
+for the next of `images`, and so does `<image>` in a text that is the whole content, as
+LLaMA-Factory and ms-swift write it; without any, images stand before the first question.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from kolm_cli.formats.fields import Fields, Shape
-from kolm_cli.formats.shapes import rows
+from kolm_cli.formats.shapes import markers, rows
 from kolm_cli.formats.shapes.messages import (
     conversation,
     read_content,
@@ -29,40 +31,60 @@ _INLINE = ("image", "path", "base64", "url")
 
 
 class _Placeholders:
-    """Hands out the row's images to the parts that stand for them."""
+    """Hands out the row's images to the parts and markers that stand for them."""
 
     def __init__(self, fields: Fields) -> None:
         value = fields.record.get("images")
         if value is None:
             value = fields.record.get("image")
-        self.given = len(value) if isinstance(value, list | tuple) else int(value is not None)
-        self.images = [] if value is None else list(fields.image_list(value, "images"))
-        self.used = 0
+        self._given = len(value) if isinstance(value, list | tuple) else int(value is not None)
+        self._images = [] if value is None else list(fields.image_list(value, "images"))
+        self._waiting = iter(self._images)
+        self._parts = self._markers = self._in_parts = 0
 
     def part(self, fields: Fields, part: Mapping[str, Any], name: str) -> Part | None:
+        """A part that is an image, or stands for the next one."""
         if part.get("type") != "image":
             unknown_part(fields, part, name)
             return None
         inline = next((part[key] for key in _INLINE if part.get(key) is not None), None)
         if inline is not None:
             sha256 = fields.image(inline, name)
-            return None if sha256 is None else Image(sha256)
-        self.used += 1
-        if self.used > self.given:
-            return None  # Counted, and reported once for the row.
-        return Image(self.images[self.used - 1]) if self.used <= len(self.images) else None
+        else:
+            self._parts += 1
+            # Too many are counted, and reported once for the row.
+            sha256 = next(self._waiting, None)
+        return None if sha256 is None else Image(sha256)
 
-    def place(self, fields: Fields, messages: list[Message]) -> list[Message]:
-        """Put images that no part stands for before the first question."""
-        if self.used not in (0, self.given):
-            fields.problem(f"{self.used} image parts for {self.given} images")
-        if self.used or not self.images:
+    def text(self, text: str, whole: bool) -> list[Part]:
+        """A user's text; where it is the whole content, its markers stand for images."""
+        found = markers.count(text)
+        if not whole:
+            self._in_parts += found
+            return [Text(text)]
+        self._markers += found
+        return markers.place(text, self._waiting)
+
+    def placed(self, fields: Fields, messages: list[Message]) -> list[Message]:
+        """Put images that nothing stands for before the first question."""
+        used = self._parts + self._markers
+        if used not in (0, self._given):
+            if self._parts:
+                fields.problem(f"{used} image parts for {self._given} images")
+            else:
+                fields.problem(markers.mismatch(used, self._given), markers.FIX)
+        elif self._in_parts and self._given and not used:
+            fields.problem(
+                f"{markers.MARKER} in a text part, beside images that no part shows",
+                'write {"type": "image"} where the image goes, or one text instead of parts',
+            )
+        if used or not self._images:
             return messages
         asked = next((i for i, m in enumerate(messages) if m.role == "user"), None)
         if asked is None:
             return messages
         first = messages[asked]
-        shown = Message("user", (*map(Image, self.images), *first.parts))
+        shown = replace(first, parts=(*map(Image, self._images), *first.parts))
         return [*messages[:asked], shown, *messages[asked + 1 :]]
 
 
@@ -71,9 +93,8 @@ def claims_messages(record: Mapping[str, Any]) -> bool:
     messages = record.get("messages")
     if not isinstance(messages, list):
         return False
-    return (
-        "images" in record
-        or "image" in record
+    return bool(
+        record.keys() & {"images", "image", "answers"}
         or any(
             isinstance(part, Mapping) and part.get("type") == "image" and not part.get("source")
             for message in messages
@@ -89,8 +110,8 @@ def parse_messages(fields: Fields) -> Pair | None:
     if fields.record.get("messages") is None:
         return None
     images = _Placeholders(fields)
-    messages = read_messages(fields, fields.record["messages"], images.part)
-    messages = images.place(fields, messages)
+    messages = read_messages(fields, fields.record["messages"], images.part, texts=images.text)
+    messages = images.placed(fields, messages)
     further = fields.texts("answers")
     return Pair(conversation(messages), further, **rows.extras(fields))
 
@@ -110,10 +131,11 @@ def parse_prompt(fields: Fields) -> Pair | None:
     for key, role in roles.items():
         value = fields.record.get(key)
         if isinstance(value, list | tuple):
-            messages += read_messages(fields, value, images.part, key)
+            messages += read_messages(fields, value, images.part, key, images.text)
         else:
-            messages.append(Message(role, read_content(fields, value, images.part, key, role)))
-    messages = images.place(fields, messages)
+            said = read_content(fields, value, images.part, key, role, images.text)
+            messages.append(Message(role, said))
+    messages = images.placed(fields, messages)
     further = fields.texts("answers")
     return Pair(conversation(messages), further, **rows.extras(fields))
 
@@ -126,7 +148,11 @@ def _content(message: Message) -> list[dict[str, Any]]:
 
 
 def _messages(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
-    return [{"role": message.role, "content": _content(message)} for message in messages]
+    return [
+        {"role": message.role, "content": _content(message)}
+        | ({} if message.learn else {"weight": 0})
+        for message in messages
+    ]
 
 
 def render_messages(pair: Exported, images: ImageForms) -> dict[str, Any]:

@@ -30,6 +30,7 @@ def add(
     from kolm_cli.capture.store import Store
     from kolm_cli.core import digests
     from kolm_cli.core.errors import Problem, raise_if_any
+    from kolm_cli.formats.shapes import markers
     from kolm_cli.records.conversation import Conversation
     from kolm_cli.records.images import read_image_file
     from kolm_cli.records.pictures import ImageError, inspect
@@ -49,8 +50,10 @@ def add(
     for name, text in (("--prompt", prompt), ("--response", response)):
         if not text.strip():
             problems.append(Problem("is empty", where=name))
+    if wrong := markers.mismatch(markers.count(prompt), len(image or [])):
+        problems.append(Problem(wrong, "--prompt", markers.FIX))
     raise_if_any(problems)
-    conversation = Conversation.of(prompt, response, tuple(shown), system=system)
+    conversation = Conversation.asking(markers.asked(prompt, shown), response, system)
     with Store.open() as store:
         added = store.add(
             to, conversation, images, source="add", model=model, tags=tuple(tag or [])

@@ -1,0 +1,81 @@
+"""What a message may say about itself: whether it is learned, and keys that are no part of it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from kolm_cli.formats.fields import Fields
+from kolm_cli.formats.kinds import kind_of
+from kolm_cli.records.conversation import Role
+
+# OpenAI's, axolotl's, ms-swift's and kolm's own way to keep a turn out of the loss.
+LEARN = ("weight", "train", "loss", "learn")
+_READ = frozenset({"role", "content", "from", "value", "type", *LEARN})
+# They say nothing that a model is shown or learns.
+_HARMLESS = frozenset(
+    {"id", "name", "index", "status", "created", "timestamp", "refusal", "annotations", "logprobs"}
+    | {"cache_control", "detail", "media_type", "citations", "signature", "phase", "object"}
+)
+# They change what is shown, said or learned, and kolm does not do what they ask.
+_REFUSED = frozenset(
+    {"tool_calls", "function_call", "tool_call_id", "tool_responses", "audio", "video", "videos"}
+    | {"prefix", "prefill", "continue", "eot", "train_detail", "training"}
+    | {"loss_scale", "loss_mask", "mask", "masked", "weights"}
+    | {"min_pixels", "max_pixels", "resized_height", "resized_width", "nframes", "fps"}
+    | {"objects", "boxes", "bbox", "bbox_2d", "points", "crop", "chosen", "rejected"}
+)
+
+
+def learned(fields: Fields, message: Mapping[str, Any], role: Role | None, place: str) -> bool:
+    """Whether the message is to be learned, as its keys say."""
+    said: dict[str, bool] = {}
+    for key in LEARN:
+        value = message.get(key)
+        if value is None:
+            continue
+        if value not in (0, 1) or not isinstance(value, int | float):
+            shown = repr(value) if isinstance(value, float | str) else kind_of(value)
+            fields.problem(
+                f"{place}.{key}: {shown} is neither 0 nor 1",
+                "a message is learned (1, true) or not (0, false)",
+            )
+            continue
+        said[key] = bool(value)
+    if len(set(said.values())) > 1:
+        fields.problem(f"{place}: {' and '.join(said)} contradict each other")
+    if role in ("user", "system") and any(said.values()):
+        key = next(key for key in said if said[key])
+        fields.problem(f"{place}.{key}: kolm trains the assistant's messages only")
+        return True
+    return all(said.values())
+
+
+def check(fields: Fields, item: Mapping[str, Any], place: str, known: frozenset[str]) -> None:
+    """Refuse keys that change what the message means, and name the other unknown ones.
+
+    Args:
+        fields: the row.
+        item: the message or part.
+        place: where it is, in messages.
+        known: the keys that are read from it, beside those of every message.
+    """
+    for key, value in item.items():
+        if key in known or key in _READ or key in _HARMLESS or value in (None, "", [], {}):
+            continue
+        name = key if isinstance(key, str) else kind_of(key)
+        if name in _REFUSED:
+            fields.problem(
+                f"{place}.{name}: changes what the row means, and kolm does not do what it asks",
+                "leave the key or the row out",
+                kind=f"refused-key:{name}",
+            )
+        elif close := difflib.get_close_matches(name.lower(), LEARN, 1, cutoff=0.75):
+            fields.problem(
+                f"{place}: unknown key {name!r}",
+                f"did you mean {close[0]!r}?",
+                kind=f"misspelt:{name}",
+            )
+        else:
+            fields.foreign.add(f"{place.split('[')[0]}[].{name}")
