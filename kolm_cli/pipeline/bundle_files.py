@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,9 @@ from kolm_cli.bundle.format.evaluation import EvaluationSettings
 from kolm_cli.bundle.format.pack import PackRow, write_pack
 from kolm_cli.bundle.format.predictions import write_predictions
 from kolm_cli.pipeline.inputs import Inputs
-from kolm_cli.records.row import Row, rows_digest
-from kolm_cli.run.folder import RunFolder
+from kolm_cli.pipeline.run_results import FrozenRows, RunResults
 from kolm_cli.scoring.gate import Gate
 from kolm_cli.scoring.metrics.catalog import choose
-from kolm_cli.scoring.score import Predictions
 from kolm_cli.spec.digest_forms import bundle_form
 from kolm_cli.spec.model import EvaluateSection
 
@@ -29,27 +27,21 @@ _PROCESSOR_SUFFIXES = (".json", ".jinja", ".model", ".txt")
 
 
 def bundle_files(
-    inputs: Inputs,
-    run: RunFolder,
-    settings: EvaluationSettings,
-    train: Sequence[Row],
-    pack: Sequence[Row],
-    predictions: Predictions,
-    base_predictions: Predictions,
+    inputs: Inputs, results: RunResults, settings: EvaluationSettings
 ) -> dict[str, Path | bytes]:
     """Every file of the bundle but the manifest and the attestations."""
-    adapter = run.trained / "adapter"
+    adapter = results.trained / "adapter"
     files: dict[str, Path | bytes] = {
         f"adapter/{path.name}": path for path in sorted(adapter.iterdir())
     }
-    files |= processor_files(run.trained / "processor")
-    files |= _evaluation_files(settings, pack, predictions, base_predictions)
-    files |= _data_files(train, pack)
-    files[layout.MODULES] = run.trained / "modules.json"
+    files |= processor_files(results.trained / "processor")
+    files |= _evaluation_files(settings, results)
+    files |= _data_files(results)
+    files[layout.MODULES] = results.trained / "modules.json"
     files[layout.SPEC] = bundle_form(
         inputs.spec,
-        train_digest=rows_digest(list(train)),
-        eval_digest=rows_digest(list(pack)),
+        train_digest=results.train.digest,
+        eval_digest=results.pack.digest,
         base_identity=inputs.base.name,
     )
     return files
@@ -100,12 +92,8 @@ def evaluation_settings(evaluate: EvaluateSection, rows: int) -> EvaluationSetti
     )
 
 
-def _evaluation_files(
-    settings: EvaluationSettings,
-    pack: Sequence[Row],
-    predictions: Predictions,
-    base_predictions: Predictions,
-) -> dict[str, Path | bytes]:
+def _evaluation_files(settings: EvaluationSettings, results: RunResults) -> dict[str, Path | bytes]:
+    pack = results.pack.rows
     rows = [PackRow(r.id, r.conversation.images, r.accepted, r.digest) for r in pack]
     files: dict[str, Path | bytes] = {
         layout.EVALUATION: settings.to_bytes(),
@@ -113,22 +101,23 @@ def _evaluation_files(
     }
     if settings.include == "answers":
         ids = [row.id for row in pack]
-        files[layout.PREDICTIONS] = write_predictions(ids, predictions)
-        files[layout.BASE_PREDICTIONS] = write_predictions(ids, base_predictions)
+        files[layout.PREDICTIONS] = write_predictions(ids, results.predictions)
+        files[layout.BASE_PREDICTIONS] = write_predictions(ids, results.base_predictions)
     return files
 
 
-def _data_files(train: Sequence[Row], pack: Sequence[Row]) -> dict[str, Path | bytes]:
-    rows = (TrainRow(row.id, row.digest, row.conversation.images) for row in train)
+def _data_files(results: RunResults) -> dict[str, Path | bytes]:
+    train = results.train
+    rows = (TrainRow(row.id, row.digest, row.conversation.images) for row in train.rows)
     return {
-        layout.DATASET: Dataset(_dataset_facts(train), _dataset_facts(pack)).to_bytes(),
+        layout.DATASET: Dataset(_facts(train), _facts(results.pack)).to_bytes(),
         layout.TRAIN_ROWS: write_train_rows(rows),
     }
 
 
-def _dataset_facts(rows: Sequence[Row]) -> DatasetFacts:
-    images = {sha256 for row in rows for sha256 in row.conversation.images}
-    return DatasetFacts(len(rows), len(images), rows_digest(list(rows)))
+def _facts(side: FrozenRows) -> DatasetFacts:
+    images = {sha256 for row in side.rows for sha256 in row.conversation.images}
+    return DatasetFacts(len(side.rows), len(images), side.digest)
 
 
 def total_bytes(files: Mapping[str, Path | bytes]) -> int:

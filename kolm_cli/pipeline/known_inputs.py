@@ -9,10 +9,17 @@ from kolm_cli.core.files import write_atomic
 from kolm_cli.core.home import kolm_home, private_folder
 from kolm_cli.dataset.frozen import thaw
 from kolm_cli.pipeline.inputs import Inputs
+from kolm_cli.pipeline.run_results import RunResults
 from kolm_cli.records.row import Row, rows_digest
 
 
-def remember_base(inputs: Inputs) -> None:
+def remember(inputs: Inputs, results: RunResults) -> None:
+    """Note where the base and the pack of a bundle are, so that `kolm eval` and `run` find them."""
+    _remember_pack(results.pack.digest, results.evaluation)
+    _remember_base(inputs)
+
+
+def _remember_base(inputs: Inputs) -> None:
     """Note where the base of a bundle stands: the bundle names it by digest only."""
     if inputs.base.revision:
         return
@@ -33,7 +40,7 @@ def known_bases() -> dict[str, str]:
     return known if isinstance(known, dict) else {}
 
 
-def remember_pack(digest: str, folder: Path) -> None:
+def _remember_pack(digest: str, folder: Path) -> None:
     """Note where a frozen evaluation pack stands, so that `kolm eval` finds it by digest."""
     entry = private_folder("packs") / f"{digest}.json"
     write_atomic(entry, json.dumps({"folder": str(folder)}).encode(), mode=0o600)

@@ -37,6 +37,19 @@ class Preflight:
     encoder: Encoder
 
 
+def require_device(inputs: Inputs) -> None:
+    """Look for the device before the rows are checked, which can take minutes.
+
+    Raises:
+        LackingError: the device, or what the attention implementation needs, is not there.
+        InputError: the attention implementation needs another device.
+    """
+    from kolm_cli.trainer.base_model import check_attention
+    from kolm_cli.trainer.devices import pick_device
+
+    check_attention(inputs.spec.train.attention, pick_device(inputs.spec.launch.device))
+
+
 def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     """Check everything that can be checked without training and without the device.
 

@@ -8,7 +8,8 @@ from typing import Any
 from kolm_cli.bundle.build import Stage
 from kolm_cli.core import digests
 from kolm_cli.pipeline.inputs import Inputs
-from kolm_cli.records.row import Row, rows_digest
+from kolm_cli.pipeline.run_results import FrozenRows, RunResults
+from kolm_cli.records.row import Row
 from kolm_cli.scoring.score import ScoreReport
 from kolm_cli.spec.sources import CaptureSource
 
@@ -16,25 +17,19 @@ from kolm_cli.spec.sources import CaptureSource
 LISTED_PAIRS = 10_000
 
 
-def stages_of(
-    inputs: Inputs,
-    vlm_train: dict[str, Any],
-    train: Sequence[Row],
-    pack: Sequence[Row],
-    score: ScoreReport,
-) -> list[Stage]:
+def stages_of(inputs: Inputs, results: RunResults, score: ScoreReport) -> list[Stage]:
     """The stages in their order; without captured pairs the chain starts at the dataset."""
-    evidence = vlm_train["evidence"]
+    evidence, train, pack = results.vlm_train["evidence"], results.train, results.pack
     stages = []
     if isinstance(inputs.loaded.train_source, CaptureSource):
-        stages.append(Stage("capture", _capture(inputs.loaded.train_source, train)))
+        stages.append(Stage("capture", _capture(inputs.loaded.train_source, train.rows)))
     stages += [
         Stage("dataset", {"train": _rows(train), "eval": _rows(pack)}),
         Stage(
             "train",
             {
                 "base": inputs.base.name,
-                "dataset_sha256": rows_digest(list(train)),
+                "dataset_sha256": train.digest,
                 "optimizer_steps": evidence["optimizer_steps"],
                 "frozen_digests": evidence["frozen_digests_after"],
             },
@@ -43,7 +38,7 @@ def stages_of(
             "evaluate",
             {
                 "metric": inputs.spec.evaluate.metric_name,
-                "pack_sha256": rows_digest(list(pack)),
+                "pack_sha256": pack.digest,
                 "accuracy": score.accuracy,
                 "base_accuracy": score.base_accuracy,
                 "coverage": score.coverage,
@@ -69,5 +64,5 @@ def _capture(source: CaptureSource, rows: Sequence[Row]) -> dict[str, Any]:
     return facts
 
 
-def _rows(rows: Sequence[Row]) -> dict[str, Any]:
-    return {"rows": len(rows), "sha256": rows_digest(list(rows))}
+def _rows(side: FrozenRows) -> dict[str, Any]:
+    return {"rows": len(side.rows), "sha256": side.digest}

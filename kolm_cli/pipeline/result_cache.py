@@ -10,12 +10,13 @@ from kolm_cli.core.errors import InputError, VerificationError
 from kolm_cli.core.files import write_atomic
 from kolm_cli.core.home import home_path, private_folder
 from kolm_cli.core.progress import Progress
+from kolm_cli.pipeline.bundling import Bundled
 from kolm_cli.registry.names import Pinned, Tag
 from kolm_cli.registry.pull import deliver
 from kolm_cli.registry.store import Registry
 
 
-def place_of(target: Path, *, passed: bool) -> Path:
+def place_of(target: Path, passed: bool) -> Path:
     """Where a bundle goes: one that missed its gate never takes the place of one that is in use."""
     if passed:
         return target
@@ -23,7 +24,7 @@ def place_of(target: Path, *, passed: bool) -> Path:
     return target.with_name(f"{stem}.rejected{target.name[len(stem) :]}")
 
 
-def find(key: str, target: Path) -> dict[str, Any] | None:
+def find(key: str, target: Path) -> Bundled | None:
     """Put the bundle of the same inputs where `place_of` says, and return its report.
 
     Every byte is checked on its way out of the registry. None when there is no such result, or
@@ -40,13 +41,14 @@ def find(key: str, target: Path) -> dict[str, Any] | None:
         # A damaged or outlived entry is no result; compiling writes it anew.
         return None
     try:
-        deliver(registry, image, place_of(target, passed=report["gate"]["passed"]))
+        place = place_of(target, report["gate"]["passed"])
+        deliver(registry, image, place)
     except VerificationError:
         return None
     latest = _latest(image.name, report)
     if latest is not None:
         registry.tag(image, latest)
-    return dict(report)
+    return Bundled(place, dict(report))
 
 
 def keep(key: str, name: str, bundle: Path, report: dict[str, Any], progress: Progress) -> None:

@@ -14,27 +14,27 @@ from kolm_cli.run.folder import RunFolder
 from kolm_cli.run.orders import Orders
 
 
-def run_folder(inputs: Inputs) -> RunFolder:
-    """The folder of this training."""
+def _run_folder(inputs: Inputs) -> RunFolder:
     return RunFolder(private_folder("runs", inputs.keys.training))
 
 
-def is_done(inputs: Inputs) -> bool:
-    """Whether both the adapter and the answers of this evaluation are there, undamaged."""
-    run = run_folder(inputs)
-    return is_sealed(run.trained) and is_sealed(run.evaluation(inputs.keys.evaluation))
+def finished_run(inputs: Inputs) -> RunFolder | None:
+    """The run of the same inputs, when its adapter and its answers are there, undamaged."""
+    run = _run_folder(inputs)
+    evaluation = run.evaluation(inputs.keys.evaluation)
+    return run if is_sealed(run.trained) and is_sealed(evaluation) else None
 
 
-def discard(inputs: Inputs) -> None:
-    """Forget an earlier run of the same inputs."""
-    shutil.rmtree(run_folder(inputs).path)
+def discard(run: RunFolder) -> None:
+    """Forget an earlier run."""
+    shutil.rmtree(run.path)
 
 
 def train(inputs: Inputs, checked: Preflight, progress: Progress) -> RunFolder:
     """Freeze the dataset and have the worker train and answer; resumes what was interrupted."""
     from kolm_cli.run.launch import launch
 
-    run, spec, base = run_folder(inputs), inputs.spec, inputs.base
+    run, spec, base = _run_folder(inputs), inputs.spec, inputs.base
     evaluation = run.evaluation(inputs.keys.evaluation)
     progress.stage("freeze data")
     for folder in (run.data, evaluation, run.checkpoints):

@@ -1,0 +1,91 @@
+"""From a run's results to a signed bundle: score them, and write what is attested of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kolm_cli.bundle.build import BaseIdentity, Content, build_bundle
+from kolm_cli.bundle.format.evaluation import EvaluationSettings
+from kolm_cli.bundle.signing.keys import Signer
+from kolm_cli.pipeline.bundle_files import bundle_files, evaluation_settings, total_bytes
+from kolm_cli.pipeline.inputs import Inputs
+from kolm_cli.pipeline.receipt_chain import stages_of
+from kolm_cli.pipeline.run_results import RunResults
+from kolm_cli.scoring.score import Measurements, ScoreReport, score
+
+
+@dataclass(frozen=True)
+class Bundled:
+    """A bundle that was written.
+
+    Attributes:
+        path: where it is.
+        report: its CID, its score, whether the gate was met, and its receipt.
+    """
+
+    path: Path
+    report: dict[str, Any]
+
+
+def write_bundle(
+    inputs: Inputs,
+    results: RunResults,
+    signer: Signer,
+    *,
+    started: datetime,
+    place: Callable[[bool], Path],
+) -> Bundled:
+    """Score a run's results, and write the signed bundle.
+
+    Args:
+        inputs: what was compiled.
+        results: what its run left.
+        signer: signs every stage.
+        started: when the compile began.
+        place: says where the bundle goes, given whether the gate was met.
+    """
+    settings = evaluation_settings(inputs.spec.evaluate, len(results.pack.rows))
+    files = bundle_files(inputs, results, settings)
+    scored = score(
+        results.pack.rows,
+        results.predictions,
+        Measurements(total_bytes(files), results.latency_us),
+        settings.scoring(),
+        results.base_predictions,
+    )
+    path = place(scored.gate.passed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = Content(
+        name=inputs.spec.name,
+        base=BaseIdentity(inputs.base.name, inputs.base.revision, inputs.weights),
+        files=files,
+        receipt=_receipt(results, settings, scored),
+        stages=stages_of(inputs, results, scored),
+        started=started,
+        finished=datetime.now(UTC),
+    )
+    built = build_bundle(content, signer, path)
+    return Bundled(path, {"cid": built.cid, **scored.as_json(), "receipt": built.receipt})
+
+
+def _receipt(
+    results: RunResults, settings: EvaluationSettings, scored: ScoreReport
+) -> dict[str, Any]:
+    evaluation = {
+        **scored.as_json(),
+        "metric": settings.metric,
+        "accuracy": scored.accuracy,
+        "coverage": scored.coverage,
+        "latency_us": results.latency_us,
+    }
+    if settings.metric_options:
+        evaluation["metric_options"] = dict(settings.metric_options)
+    return {
+        "vlm_train": dict(results.vlm_train),
+        "evaluation": evaluation,
+        "environment": dict(results.environment),
+    }

@@ -1,0 +1,87 @@
+"""What a finished run left in its folder, read once for all that goes into a bundle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kolm_cli.bundle.format.predictions import read_predictions
+from kolm_cli.dataset.frozen import thaw
+from kolm_cli.pipeline.inputs import Inputs
+from kolm_cli.records.row import Row, rows_digest
+from kolm_cli.run.folder import RunFolder
+from kolm_cli.scoring.score import Predictions
+
+
+@dataclass(frozen=True)
+class FrozenRows:
+    """One side of the frozen data.
+
+    Attributes:
+        rows: the rows, in their order.
+        digest: names them.
+    """
+
+    rows: Sequence[Row]
+    digest: str
+
+    @classmethod
+    def of(cls, folder: Path, split: str) -> FrozenRows:
+        """Read what `freeze` wrote."""
+        rows = list(thaw(folder, split))
+        return cls(rows, rows_digest(rows))
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """What a run left.
+
+    Attributes:
+        trained: the folder with the adapter, the processor and `modules.json`.
+        evaluation: the folder of the pack and its answers.
+        train: what was trained on.
+        pack: what was asked.
+        predictions: row id to what the adapter answered.
+        base_predictions: row id to what the base answered.
+        latency_us: median time of one answer in microseconds.
+        vlm_train: the receipt's block of that name.
+        environment: what it ran on.
+    """
+
+    trained: Path
+    evaluation: Path
+    train: FrozenRows
+    pack: FrozenRows
+    predictions: Predictions
+    base_predictions: Predictions
+    latency_us: int
+    vlm_train: Mapping[str, Any]
+    environment: Mapping[str, Any]
+
+
+def read_results(inputs: Inputs, run: RunFolder) -> RunResults:
+    """Read the results of a run that is done."""
+    evaluation = run.evaluation(inputs.keys.evaluation)
+
+    def answers(name: str) -> Predictions:
+        return read_predictions((evaluation / name).read_bytes(), name)
+
+    return RunResults(
+        trained=run.trained,
+        evaluation=evaluation,
+        train=FrozenRows.of(run.data, "train"),
+        pack=FrozenRows.of(evaluation, "eval"),
+        predictions=answers("predictions.jsonl"),
+        base_predictions=answers("base_predictions.jsonl"),
+        latency_us=int(_json(evaluation / "measured.json")["latency_us"]),
+        vlm_train=_json(run.trained / "vlm_train.json"),
+        environment=_json(run.trained / "environment.json"),
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(path.read_bytes())
+    return value
