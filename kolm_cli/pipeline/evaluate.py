@@ -20,19 +20,26 @@ from kolm_cli.records.images import BytesImage, ImageSource, read_image_file
 from kolm_cli.records.pictures import ImageError, decode_rgb
 from kolm_cli.records.row import Row
 from kolm_cli.scoring.score import Measurements, score
-from kolm_cli.spec.sources import FileSource
+from kolm_cli.spec.sources import FORMS, parse_source
 
 
-def find_pack(bundle: Unpacked, given: Path | None) -> list[Row]:
-    """The rows to answer: the ones of the bundle, or those of a file.
+def find_pack(bundle: Unpacked, given: str | None) -> list[Row]:
+    """The rows to answer: the ones of the bundle, or those of another source.
+
+    Args:
+        bundle: the bundle.
+        given: a source as a spec names it (`capture:NS@eval`, a file, a folder), relative to the
+            working directory; None for the bundle's own pack.
 
     Raises:
-        InputError: the bundle's pack is not on this machine, and no file was given.
+        InputError: the source cannot be read; or the bundle's own pack is not on this machine.
     """
     if given is not None:
-        if not given.exists():
-            raise InputError(Problem("there is no such pack", where=str(given)))
-        read = read_source(FileSource(given.absolute()))
+        try:
+            source = parse_source(given, Path.cwd())
+        except (ValueError, FileNotFoundError) as error:
+            raise InputError(Problem(str(error), where="--pack", fix=FORMS)) from error
+        read = read_source(source)
         raise_if_any(read.problems)
         return read.rows
     wanted = bundle.spec["data"]["eval"].removeprefix("sha256:")
@@ -42,7 +49,7 @@ def find_pack(bundle: Unpacked, given: Path | None) -> list[Row]:
             Problem(
                 f"the evaluation pack {wanted[:12]} is not on this machine; a bundle holds its"
                 " digests only",
-                fix="give it with --pack FILE",
+                fix="give it with --pack FILE or --pack capture:NS@eval",
             )
         )
     return rows
@@ -51,7 +58,7 @@ def find_pack(bundle: Unpacked, given: Path | None) -> list[Row]:
 def evaluate_again(
     bundle: Path,
     *,
-    pack: Path | None,
+    pack: str | None,
     base: Path | None,
     device: str | None,
     progress: Progress,

@@ -143,8 +143,7 @@ def _threads(spec: Spec) -> int:
     """Threads a process: what the spec says, or this machine's processors shared out."""
     if spec.launch.threads:
         return spec.launch.threads
-    here = max(1, spec.launch.num_processes // spec.launch.num_machines)
-    return max(1, available_processors() // here)
+    return max(1, available_processors() // spec.launch.num_processes)
 
 
 def _keys(

@@ -14,8 +14,9 @@ from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.records.row import Row
 
 if TYPE_CHECKING:
-    from kolm_cli.encoding.encoder import Encoder
+    from kolm_cli.encoding.encoder import Encoder, Limits
     from kolm_cli.encoding.row_checks import RowFacts
+    from kolm_cli.spec.model import Spec
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     """
     import torch
 
-    from kolm_cli.encoding.encoder import Encoder, Limits
+    from kolm_cli.encoding.encoder import Encoder
     from kolm_cli.encoding.row_checks import check_rows, note_long_answers
     from kolm_cli.trainer.schedule import steps_of
 
@@ -72,12 +73,7 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     encoder = Encoder(
         family,
         load_processor(inputs),
-        Limits(
-            spec.train.max_seq_length,
-            spec.data.max_images_per_example,
-            spec.data.truncation,
-            answer_room=spec.evaluate.max_new_tokens,
-        ),
+        limits_of(spec),
     )
     progress.stage("check training rows", len(train.rows), "rows")
     pixels = PixelDigests()
@@ -107,16 +103,20 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
                 fix="give more rows or epochs, or lower gradient_accumulation_steps",
             )
         )
-    if spec.launch.num_machines > 1:
-        problems.append(
-            Problem(
-                "several machines are not supported yet: the adapter would stay on the first",
-                where=loaded.position("launch.num_machines"),
-                fix="write num_machines: 1; num_processes takes several GPUs of one machine",
-            )
-        )
     raise_if_any(problems)
     return Preflight(train, pack, trained.rows, steps, encoder)
+
+
+def limits_of(spec: Spec) -> Limits:
+    """What a row of this spec may hold."""
+    from kolm_cli.encoding.encoder import Limits
+
+    return Limits(
+        spec.train.max_seq_length,
+        spec.data.max_images_per_example,
+        spec.data.truncation,
+        answer_room=spec.evaluate.max_new_tokens,
+    )
 
 
 def load_processor(inputs: Inputs) -> Any:

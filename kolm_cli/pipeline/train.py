@@ -34,14 +34,22 @@ def train(inputs: Inputs, checked: Preflight, progress: Progress) -> RunFolder:
     """Freeze the dataset and have the worker train and answer; resumes what was interrupted."""
     from kolm_cli.run.launch import launch
 
-    run, spec, base = _run_folder(inputs), inputs.spec, inputs.base
+    run = _run_folder(inputs)
     evaluation = run.evaluation(inputs.keys.evaluation)
     progress.stage("freeze data")
     for folder in (run.data, evaluation, run.checkpoints):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     freeze(checked.train.rows, run.data, "train")
     freeze(checked.pack.rows, evaluation, "eval")
-    Orders(
+    orders_for(inputs).write(run.path)
+    launch(run, inputs.spec.launch, inputs.threads, progress)
+    return run
+
+
+def orders_for(inputs: Inputs) -> Orders:
+    """What the worker is asked to do."""
+    spec, base = inputs.spec, inputs.base
+    return Orders(
         model=base.name if base.revision else str(base.folder.resolve()),
         revision=base.revision,
         trust_remote_code=base.trust_remote_code,
@@ -52,9 +60,7 @@ def train(inputs: Inputs, checked: Preflight, progress: Progress) -> RunFolder:
         evaluation=inputs.keys.evaluation,
         max_new_tokens=spec.evaluate.max_new_tokens,
         batch_size=spec.evaluate.batch_size,
-    ).write(run.path)
-    launch(run, spec.launch, inputs.threads, progress)
-    return run
+    )
 
 
 def _explicit(inputs: Inputs) -> dict[str, object]:

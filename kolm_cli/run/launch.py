@@ -51,17 +51,15 @@ def accelerate_config(launch: LaunchSection) -> dict[str, Any]:
         "compute_environment": "LOCAL_MACHINE",
         "distributed_type": kind,
         "mixed_precision": "no",
-        "num_machines": launch.num_machines,
+        "num_machines": 1,
         "num_processes": launch.num_processes,
-        "machine_rank": launch.machine_rank,
+        "machine_rank": 0,
         "use_cpu": launch.device == "cpu" and not several,
         "rdzv_backend": "static",
         "same_network": True,
         "main_training_function": "main",
         "debug": False,
     }
-    if launch.main_process_ip:
-        config["main_process_ip"] = launch.main_process_ip
     # 0 is any free port: with the launcher's own default, two runs on a machine would meet.
     config["main_process_port"] = launch.main_process_port or 0
     return config

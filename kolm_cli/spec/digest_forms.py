@@ -9,7 +9,7 @@ from kolm_cli.spec.model import Spec
 from kolm_cli.spec.yaml_write import dump
 
 # What differs between the machines of one run, or says where on this one something is.
-_MACHINE = ("main_process_ip", "main_process_port", "machine_rank")
+_MACHINE = ("main_process_port",)
 _DATA_SETTINGS = ("max_images_per_example", "review", "truncation")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # A hub id or the name of a folder: no root, no drive, no way up, one slash at most.
@@ -52,7 +52,7 @@ def training_form(spec: Spec) -> dict[str, Any]:
     The data itself and the base's weights are decided elsewhere: add their digests.
     """
     form = spec.model_dump(mode="json")
-    launch: tuple[str, ...] = ("device", "num_processes", "num_machines")
+    launch: tuple[str, ...] = ("device", "num_processes")
     if spec.launch.device == "cpu":
         # Threads decide the order of floating-point sums; on a GPU they decide nothing.
         launch = (*launch, "threads")

@@ -65,60 +65,21 @@ class DataSection(Section):
 
 
 class LaunchSection(Section):
-    """What `accelerate launch` is told. `num_processes` counts over all machines."""
+    """What `accelerate launch` is told: the processes of this machine, one a GPU."""
 
     device: Literal["cuda", "cpu"] = "cuda"
     num_processes: Count = 1
-    num_machines: Count = 1
-    machine_rank: Annotated[int, Field(ge=0)] = 0
-    main_process_ip: Text | None = None
     main_process_port: Annotated[int, Field(ge=1, le=65535)] | None = None
     threads: Count | None = None
 
     def idle(self) -> Iterator[Conflict]:
         """A meeting point of processes that have none to meet."""
-        if self.num_machines > 1:
-            return
-        for field in ("main_process_ip", "machine_rank"):
-            yield Conflict(
-                field,
-                "num_machines",
-                "has no effect while launch.num_machines is 1",
-                "remove it, or write the number of machines",
-            )
         if self.num_processes == 1:
             yield Conflict(
                 "main_process_port",
                 "num_processes",
                 "has no effect with a single process",
                 "remove it, or write num_processes",
-            )
-
-    def conflicts(self) -> Iterator[Conflict]:
-        """Machines that could not find each other, or would be unevenly loaded."""
-        if self.num_machines == 1:
-            return
-        for field in ("main_process_ip", "main_process_port"):
-            if getattr(self, field) is None:
-                yield Conflict(
-                    field,
-                    "num_machines",
-                    f"is missing: launch.num_machines is {self.num_machines}",
-                    "write the address and the port of the machine with rank 0",
-                )
-        if self.machine_rank >= self.num_machines:
-            yield Conflict(
-                "machine_rank",
-                "num_machines",
-                f"{self.machine_rank} is not the rank of one of {self.num_machines} machines",
-                f"write 0 to {self.num_machines - 1}",
-            )
-        if self.num_processes % self.num_machines:
-            yield Conflict(
-                "num_processes",
-                "num_machines",
-                f"{self.num_processes} processes do not divide over {self.num_machines} machines",
-                "write the total over all machines, a multiple of num_machines",
             )
 
 

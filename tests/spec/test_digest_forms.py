@@ -43,20 +43,19 @@ def test_nothing_of_this_machine_stands_in_it(write: Callable[..., Path], tmp_pa
         ("evals/chart-qa.jsonl", str(tmp_path / "evals/chart-qa.jsonl")),
         (
             "  device: cpu",
-            "  num_machines: 2\n  num_processes: 2\n  machine_rank: 1\n"
-            "  main_process_ip: host.example\n  main_process_port: 29501",
+            "  num_processes: 2\n  main_process_port: 29501",
         ),
     )
     path.write_text(path.read_text() + f"bundle: {{out: {tmp_path}}}\n")
     spec = load_spec(path).spec
     data = bundle_form(spec, **DIGESTS, base_identity="my model")
-    for private in (str(tmp_path), "host.example", "29501", "chart-qa.jsonl", "capture"):
+    for private in (str(tmp_path), "29501", "chart-qa.jsonl", "capture"):
         assert private.encode() not in data
     value = parse(data, "spec.yaml").value
     assert value["base"]["model"] == "my model"
     assert value["data"]["train"] == "sha256:" + "a" * 64
     assert value["data"]["eval"] == "sha256:" + "b" * 64
-    assert "machine_rank" not in value["launch"]
+    assert "main_process_port" not in value["launch"]
     assert "bundle" not in value
 
 
@@ -124,7 +123,6 @@ TRAINING = [
     {"train": {"seed": 7}},
     {"train": {"projector": "freeze"}},
     {"launch": {"device": "cpu"}},
-    {"launch": {"threads": 2}},
     {"launch": {"num_processes": 2}},
 ]
 EVALUATION = [
@@ -144,6 +142,7 @@ NEITHER = [
     {"data": {"train": "capture:elsewhere", "eval": "capture:y"}},  # its digest counts
     {"bundle": {"out": "elsewhere"}},
     {"launch": {"num_processes": 1, "threads": None}},
+    {"launch": {"threads": 2}},  # on a GPU they decide nothing
 ]
 
 
@@ -166,3 +165,8 @@ def test_the_forms_are_plain_json() -> None:
     spec = spec_of(train={"lora_targets": ["a"]})
     for value in (training_form(spec), evaluation_form(spec)):
         assert json.loads(canonical_json.dumps(value)) == value
+
+
+def test_threads_decide_on_a_cpu() -> None:
+    one, two = (spec_of(launch={"device": "cpu", "threads": n}) for n in (1, 2))
+    assert training_form(one) != training_form(two)

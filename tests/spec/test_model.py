@@ -45,6 +45,7 @@ def test_the_defaults_are_the_designs() -> None:
         "gradient_checkpointing": False,
         "save_steps": 200,
         "bf16": True,
+        "attention": "auto",
         "seed": 42,
     }
 

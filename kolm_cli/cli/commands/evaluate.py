@@ -30,7 +30,10 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     bundle: BundleArgument,
     pack: Annotated[
-        Path | None, typer.Option("--pack", help="Other rows to answer than the bundle's own.")
+        str | None,
+        typer.Option(
+            "--pack", metavar="SOURCE", help="Other rows than the bundle's own: a file, capture:NS."
+        ),
     ] = None,
     base: BaseOption = None,
     device: DeviceOption = None,
