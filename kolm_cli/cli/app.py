@@ -95,11 +95,14 @@ def main() -> None:
     try:
         # Not standalone: what is wrong with the usage is said by the same writer as all else.
         code = build_app()(standalone_mode=False)
+        if code == ExitCode.INTERRUPTED:
+            output.note("Interrupted.")
     except KolmError as error:
         code = _told(output, error)
     except TyperException as error:
         code = _usage(output, error)
     except (KeyboardInterrupt, typer.Abort):
+        output.note("Interrupted.")
         code = ExitCode.INTERRUPTED
     except Exception as error:
         # The outermost frame of the program: whatever reaches it is a fault of kolm's.
@@ -109,8 +112,6 @@ def main() -> None:
         if lacking is None:
             output.fault(error)
         code = ExitCode.FAULT if lacking is None else _told(output, lacking)
-    if code == ExitCode.INTERRUPTED:
-        output.note("Interrupted.")
     sys.exit(int(code or 0))
 
 

@@ -203,5 +203,5 @@ def _bars(
         transient=transient,
         redirect_stdout=False,
         redirect_stderr=False,
-        refresh_per_second=5,
+        refresh_per_second=3,
     )

@@ -65,6 +65,18 @@ def test_reading_a_bundle_imports_nothing_slow(command: str, compiled: Compiled)
     assert run(arguments, cwd=compiled.job.folder, env=compiled.job.env())
 
 
+def test_help_imports_only_what_it_shows_itself_with() -> None:
+    """A command line that is looked at is answered at once: 70 of its 150 ms are typer's."""
+    slow = ["asyncio", "hashlib", "importlib.metadata", "PIL", "pydantic", "rich", "secrets"]
+    slow += ["sqlite3", "ssl", "tempfile", "yaml"]
+    code = (
+        "import sys\nfrom kolm_cli.cli.app import build_app\nbuild_app()\n"
+        f"print([name for name in {slow} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_help_names_every_command() -> None:
     env = {**os.environ, "COLUMNS": "200"}
     out = subprocess.run(

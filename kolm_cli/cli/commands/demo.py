@@ -16,7 +16,7 @@ import typer
 
 from kolm_cli.cli.live import ProgressKind, ProgressOption
 from kolm_cli.cli.output import Output
-from kolm_cli.core.errors import ExitCode, InputError, Problem
+from kolm_cli.core.errors import ExitCode, InputError, InterruptedRunError, Problem
 
 
 def register(app: typer.Typer) -> None:
@@ -58,6 +58,10 @@ def demo(
         output.note(f"\n# {step.says}\n$ kolm {' '.join(step.arguments)}")
         how = ("--progress", progress.value) if progress and step.shows_progress else ()
         code = _run((*step.arguments, *how), environment)
+        if code == ExitCode.INTERRUPTED:
+            raise InterruptedRunError(
+                "the demo was interrupted", hint=f"kolm demo {folder} goes on where it was"
+            )
         if code != 0:
             raise typer.Exit(code)
     output.note(f"\nAll of it took {time.monotonic() - began:.0f} s. What the bundle proves:")

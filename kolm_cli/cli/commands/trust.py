@@ -10,7 +10,6 @@ import typer
 
 from kolm_cli.cli.output import Output
 from kolm_cli.core.errors import ExitCode, InputError, Problem, VerificationError
-from kolm_cli.core.files import read_regular
 
 if TYPE_CHECKING:
     from kolm_cli.bundle.trust.policy import TrustedKey, TrustPolicy
@@ -181,6 +180,7 @@ def _key_id(text: str, policy: TrustPolicy) -> str:
     """
     from kolm_cli.bundle.signing import public_keys
     from kolm_cli.bundle.signing.key_store import MIN_PREFIX, stored_keys
+    from kolm_cli.core.files import read_regular
 
     digits = text.lower()
     if public_keys.KEY_ID.fullmatch(digits):
