@@ -58,9 +58,9 @@ def test_no_command_hangs_on_a_device_or_a_fifo(what: str, tmp_path: Path) -> No
         ("validate", place),
         ("run", bundle, "--image", place, "--prompt", "?"),
     ):
-        done = job.kolm(*arguments, timeout=60)
+        done = job.kolm_process(*arguments, timeout=60)
         assert done.code == 2, (arguments, done.err)
         assert "not a regular file" in done.err, arguments
-    done = job.kolm("sign", bundle, KOLM_SIGNING_KEY=str(place), timeout=60)
+    done = job.kolm_process("sign", bundle, KOLM_SIGNING_KEY=str(place), timeout=60)
     assert done.code == 2
     assert not list(tmp_path.glob(".*.lock"))

@@ -129,13 +129,6 @@ SCENES: dict[str, Scene] = {
 TUTORIAL = "docs/tutorial.md"
 
 
-@pytest.fixture(autouse=True)
-def no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("KOLM_SIGNING_KEY", "KOLM_KEY_PASSPHRASE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
-
-
 def test_the_tutorial_runs(tutorial: Session) -> None:
     assert "the spec and its data are fine" in tutorial.said
     assert (tutorial.folder / "dist" / "chart-qa.kolm").is_file()

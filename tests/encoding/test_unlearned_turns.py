@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from tests.families.helpers import Case
-
 from kolm_cli.encoding.mask_view import marked_text
 from kolm_cli.records.conversation import Conversation
+from tests.support.cases import Case
 
 
 def test_an_unlearned_turn_carries_no_loss_and_stays_in_the_text(

@@ -37,9 +37,10 @@ class Job:
         """Run a command in the job's folder, within the process of the test."""
         return command.kolm(*arguments, cwd=self.folder, **self._own(**more))
 
-    def kolm_process(self, *arguments: str | Path, **more: str) -> Done:
+    def kolm_process(self, *arguments: str | Path, timeout: float = 300, **more: str) -> Done:
         """Run a command in the job's folder, in a process of its own."""
-        return command.kolm_process(*arguments, cwd=self.folder, **self._own(**more))
+        own = self._own(**more)
+        return command.kolm_process(*arguments, cwd=self.folder, timeout=timeout, **own)
 
     def _own(self, **more: str) -> dict[str, str]:
         return {"KOLM_HOME": str(self.home), **self.environment, **more}
