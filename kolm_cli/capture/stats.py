@@ -15,6 +15,8 @@ MOST = 20
 def stats(store: Store, namespace: str) -> dict[str, Any]:
     """Counts of pairs, images, models, tags, sources and calls of one namespace.
 
+    `calls_without_pair` says for each reason how many calls it kept from becoming a pair.
+
     Raises:
         InputError: there is no such namespace.
     """
@@ -81,6 +83,12 @@ def stats(store: Store, namespace: str) -> dict[str, Any]:
             number,
         ),
         "calls": {"all": calls, "with_pair": recorded},
+        "calls_without_pair": _most(
+            ask,
+            "SELECT CASE WHEN note = '' THEN 'its pair was removed later' ELSE note END r, "
+            "count(*) n FROM calls WHERE namespace = ? AND pair IS NULL GROUP BY r",
+            number,
+        ),
     }
 
 

@@ -8,19 +8,23 @@ from pathlib import Path
 
 from kolm_cli.core.files import atomic_writer, write_atomic
 from kolm_cli.records.conversation import Conversation
-from kolm_cli.records.images import PathImage
+from kolm_cli.records.images import ImageSource, PathImage, StoredImage
 from kolm_cli.records.row import Row
 
 
 def freeze(rows: Iterable[Row], folder: Path, split: str) -> None:
-    """Write `rows` as `{folder}/{split}.jsonl` and their images under `{folder}/images/`."""
+    """Write `rows` as `{folder}/{split}.jsonl` and their images under `{folder}/images/`.
+
+    Images of the capture store are linked, and not read; those of users are copied, since a user
+    may write into a file. Whoever reads a frozen image compares it with its digest.
+    """
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True, mode=0o700)
     with atomic_writer(folder / f"{split}.jsonl", mode=0o600) as stream:
         for row in rows:
             for sha256, source in row.images.items():
                 target = images / sha256
-                if not target.exists():
+                if not target.exists() and not _linked(source, target):
                     write_atomic(target, source.read(), mode=0o600, durable=False)
             record = {
                 "id": row.id,
@@ -29,6 +33,17 @@ def freeze(rows: Iterable[Row], folder: Path, split: str) -> None:
                 "provenance": dict(row.provenance),
             }
             stream.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+
+
+def _linked(source: ImageSource, target: Path) -> bool:
+    """Whether `target` is now another name of the source's file."""
+    if not isinstance(source, StoredImage):
+        return False
+    try:
+        target.hardlink_to(source.path)
+    except OSError:
+        return False  # Another file system, one without links, or a store that lost the file.
+    return True
 
 
 def thaw(folder: Path, split: str) -> Iterator[Row]:

@@ -14,7 +14,7 @@ from kolm_cli.core.errors import Problem
 from kolm_cli.core.files import write_atomic
 from kolm_cli.core.home import kolm_home
 from kolm_cli.formats.reader import RowReader
-from kolm_cli.records.images import ImageSource, PathImage
+from kolm_cli.records.images import ImageSource, StoredImage
 from kolm_cli.records.row import Row, rows_digest
 from kolm_cli.spec.sources import CaptureSource, FileSource, Source
 
@@ -90,7 +90,7 @@ def _captured(source: CaptureSource, *, accepted_only: bool) -> Iterator[Row]:
     with Store.open() as store:
         for pair in store.pairs(source.namespace, accepted_only=accepted_only, split=source.split):
             images: dict[str, ImageSource] = {
-                sha256: PathImage(store.image_path(sha256), sha256)
+                sha256: StoredImage(store.image_path(sha256), sha256)
                 for sha256 in pair.conversation.images
             }
             name = f"capture:{source.namespace}/{pair.digest[:16]}"

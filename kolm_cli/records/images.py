@@ -79,6 +79,11 @@ def read_image_file(path: Path) -> bytes:
         raise ImageError(f"cannot read the image file {path}: {error.strerror}") from error
 
 
+@dataclass(frozen=True)
+class StoredImage(PathImage):
+    """An image in a store of kolm's own, where files are replaced and never written into."""
+
+
 class ImageChecker:
     """Decodes each distinct image once, and remembers what was found."""
 

@@ -137,6 +137,7 @@ def test_a_reviewer_with_a_keyboard_in_a_real_browser(page: str, home: Path) -> 
         assert tab.text_content("#counts") == "30 pending, 0 accepted, 0 rejected"
         # Captured markup is shown, not obeyed.
         assert tab.text_content(".text") == "<b>question</b> 0"
+        tab.wait_for_load_state("networkidle")
         assert tab.evaluate("document.querySelector('.message img').naturalWidth") == 40
         tab.keyboard.press("a")
         settled(2)

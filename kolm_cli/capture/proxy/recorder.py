@@ -14,6 +14,7 @@ import signal
 import sqlite3
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 from kolm_cli.capture.pair_writes import transaction
@@ -28,6 +29,7 @@ _BATCH = 50
 _BATCH_BYTES = 16 * 1024 * 1024
 _IDLE_SECONDS = 0.05
 _RETRY_SECONDS = 1.0
+_MOST_REASONS = 50
 
 
 class Recorder:
@@ -39,6 +41,8 @@ class Recorder:
         self._reader = reader
         self._waiting: list[Call] = []
         self.report = {"calls": 0, "pairs": 0, "new": 0, "without_pair": 0, "faults": 0}
+        # Why calls have no pair, and how many each reason kept from having one.
+        self.reasons: Counter[str] = Counter()
         self.last: dict[str, object] = {}
         self.trouble = ""
 
@@ -123,6 +127,9 @@ class Recorder:
         self.report["calls"] += 1
         if stored is None or pair is None:
             self.report["without_pair"] += 1
+            # Reasons may hold a name or an address; their number stays bounded.
+            known = note in self.reasons or len(self.reasons) < _MOST_REASONS
+            self.reasons[note if known else "other reasons"] += 1
             self.last = {"path": call.path, "no_pair": note}
             return
         self.report["pairs"] += 1
@@ -142,7 +149,14 @@ class Recorder:
 
     def say(self) -> None:
         """Report to the proxy, which may be gone."""
-        line = json.dumps({**self.report, "last": self.last, "trouble": self.trouble})
+        line = json.dumps(
+            {
+                **self.report,
+                "reasons": self.reasons,
+                "last": self.last,
+                "trouble": self.trouble,
+            }
+        )
         with contextlib.suppress(OSError):
             os.write(1, line.encode() + b"\n")
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -114,15 +115,18 @@ class Recording:
             await asyncio.sleep(min(30, 2**self.restarts / 4))
             await self._start_child()
 
-    def _totals(self) -> dict[str, int]:
-        return {key: value for key, value in self.stored.items() if isinstance(value, int)}
+    def _totals(self) -> dict[str, Any]:
+        return {k: v for k, v in self.stored.items() if isinstance(v, int) or k == "reasons"}
 
-    def _merge(self, report: dict[str, Any], before: dict[str, int]) -> None:
+    def _merge(self, report: dict[str, Any], before: dict[str, Any]) -> None:
         """A child that was started anew counts from zero."""
         self.stored = {
             key: value + before.get(key, 0) if isinstance(value, int) else value
             for key, value in report.items()
         }
+        reasons = Counter(before.get("reasons", {}))
+        reasons.update(report.get("reasons", {}))
+        self.stored["reasons"] = dict(reasons.most_common())
 
     async def close(self) -> None:
         """Write what waits, and let the child store everything before it ends."""

@@ -169,6 +169,7 @@ def figures(proxy: Proxy, recording: Recording) -> dict[str, Any]:
         "pairs": stored.get("pairs", 0),
         "new_pairs": stored.get("new", 0),
         "without_pair": stored.get("without_pair", 0),
+        "reasons": stored.get("reasons", {}),
         "not_recorded": recording.lost + proxy.counts.too_long,
         "faults": stored.get("faults", 0) + recording.restarts,
         "upstream_failed": proxy.counts.failed,

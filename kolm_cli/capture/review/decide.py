@@ -59,13 +59,15 @@ def decide(
         undone = state == "pending"
         store.connection.execute(
             "UPDATE pairs SET review = ?, reviewer = ?, reviewed = ?, conversation = ?, "
-            "digest = ?, corrected_from = CASE WHEN ? THEN coalesce(corrected_from, digest) "
-            "ELSE corrected_from END WHERE id = ?",
+            "digest = ?, corrected_from = CASE WHEN corrected_from = ? THEN NULL "
+            "WHEN ? THEN coalesce(corrected_from, digest) ELSE corrected_from END WHERE id = ?",
             (
                 REVIEW_STATES.index(state),
                 "" if undone else reviewer,
                 None if undone else now(),
                 text.decode(),
+                bytes.fromhex(new),
+                # Taken back to what it was at first, it is not corrected.
                 bytes.fromhex(new),
                 new != digest,
                 number,

@@ -5,7 +5,9 @@ const at = (id) => document.getElementById(id);
 let pairs = [];
 let index = 0;
 let more = true;
+// What was decided, with what each pair was before: the last is taken back first.
 let decided = [];
+let seen = 0;
 let busy = false;
 
 async function ask(path, body) {
@@ -26,9 +28,9 @@ function count(counts) {
 }
 
 async function load() {
-  const after = pairs.length ? Math.max(...pairs.map((pair) => pair.id)) : 0;
-  const value = await ask(`pairs?state=${at("state").value}&after=${after}`);
+  const value = await ask(`pairs?state=${at("state").value}&after=${seen}`);
   more = value.pairs.length > 0;
+  seen = Math.max(seen, ...value.pairs.map((pair) => pair.id));
   pairs.push(...value.pairs);
   at("namespace").textContent = `review ${value.namespace}`;
   count(value.counts);
@@ -61,19 +63,34 @@ function message(value) {
   return box;
 }
 
+function responseOf(pair) {
+  return pair.messages.at(-1).content.map((part) => part.text).join("");
+}
+
+function skipped() {
+  const done = new Set(decided.map((entry) => entry.id));
+  return pairs.filter((pair) => pair.review === at("state").value && !done.has(pair.id));
+}
+
+function showEnd() {
+  const left = skipped().length;
+  at("again").hidden = !left;
+  at("end").textContent = left
+    ? `You skipped ${left} ${left === 1 ? "pair" : "pairs"}.` : "Nothing left to review here.";
+}
+
 async function show() {
   if (index >= pairs.length && more) await load();
   const pair = pairs[index];
   at("pair").hidden = !pair;
   at("nothing").hidden = Boolean(pair);
-  if (!pair) return;
+  if (!pair) return showEnd();
   at("about").textContent = [
     `pair ${pair.id}`, pair.review, pair.source, pair.model, pair.time, pair.tags.join(" "),
     pair.reviewer && `by ${pair.reviewer}`,
   ].filter(Boolean).join(" · ");
   at("messages").replaceChildren(...pair.messages.slice(0, -1).map(message));
-  const response = pair.messages.at(-1).content.map((part) => part.text).join("");
-  at("response").value = response;
+  at("response").value = responseOf(pair);
   at("response").readOnly = true;
   at("answers").textContent =
     pair.answers.length ? `Also accepted: ${pair.answers.join(" | ")}` : "";
@@ -85,7 +102,7 @@ async function decide(state, corrected) {
   const wish = { id: pair.id, digest: pair.digest, state };
   if (corrected !== undefined) wish.response = corrected;
   pairs[index] = await ask("review", wish);
-  decided.push(index);
+  decided.push({ id: pair.id, state: pair.review, response: responseOf(pair) });
   index += 1;
   await recount();
   await show();
@@ -93,12 +110,25 @@ async function decide(state, corrected) {
 
 async function undo() {
   if (!decided.length) return;
-  const last = decided.pop();
-  const pair = pairs[last];
-  pairs[last] = await ask("review", { id: pair.id, digest: pair.digest, state: "pending" });
+  const before = decided.at(-1);
+  const last = pairs.findIndex((pair) => pair.id === before.id);
+  const wish = { id: before.id, digest: pairs[last].digest, state: before.state };
+  if (before.response !== responseOf(pairs[last])) wish.response = before.response;
+  pairs[last] = await ask("review", wish);
+  decided.pop();
   index = last;
   await recount();
   await show();
+}
+
+// Go through what was skipped: it moves behind what was decided, in its order.
+function again() {
+  const left = skipped();
+  if (left.length) {
+    pairs = [...pairs.filter((pair) => !left.includes(pair)), ...left];
+    index = pairs.length - left.length;
+  }
+  return show();
 }
 
 const actions = {
@@ -109,7 +139,8 @@ const actions = {
     at("response").focus();
   },
   next: () => {
-    if (index < pairs.length) index += 1;
+    if (index >= pairs.length) return again();
+    index += 1;
     return show();
   },
   previous: () => {
@@ -117,6 +148,7 @@ const actions = {
     return show();
   },
   undo,
+  again,
 };
 
 // One thing at a time: a key that is held down must not decide of pairs that nobody saw.
@@ -171,7 +203,7 @@ for (const name of Object.keys(actions)) {
 at("state").addEventListener("change", () => {
   at("state").blur();
   run(() => {
-    [pairs, index, more, decided] = [[], 0, true, []];
+    [pairs, index, more, decided, seen] = [[], 0, true, [], 0];
     return show();
   });
 });

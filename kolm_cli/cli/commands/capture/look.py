@@ -210,6 +210,9 @@ def stats(
         elif key == "more_near_duplicates":
             if value:
                 output.note(f"stopped at {limit}; --limit shows more")
+        elif key == "calls_without_pair":
+            for reason, calls in value.items():
+                output.data(f"no pair   {calls} x {reason}")
         elif isinstance(value, dict):
             text = ", ".join(f"{one_line(str(k))} {v}" for k, v in value.items())
             output.data(f"{key:<10}{text}")

@@ -108,6 +108,10 @@ class _Reporter:
         self._thread.join(timeout=2)
 
 
+# Reasons that the screen has lines for; `kolm capture stats` lists them all.
+_REASONS = 3
+
+
 class _Screen:
     """A few lines that are redrawn in place."""
 
@@ -129,6 +133,8 @@ class _Screen:
             (f"calls     {event['calls']}  ({calls})", ""),
             (f"pairs     {event['pairs']}  ({pairs})", ""),
         ]
+        for reason, count in list(event.get("reasons", {}).items())[:_REASONS]:
+            lines.append((f"no pair   {count} x {reason}", ""))
         missed = event["not_recorded"] + event["faults"]
         if missed or event["trouble"]:
             state = event["trouble"] or "is working again"
