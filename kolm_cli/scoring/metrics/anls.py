@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from rapidfuzz.distance import Levenshtein
 
-from kolm_cli.scoring.metrics.base import Metric, best_of, one_spaced
+from kolm_cli.scoring.metrics.base import Metric, best_of, comparable
 
 THRESHOLD = 0.5
 
 
 def _similarity(prediction: str, answer: str) -> float:
-    prediction, answer = one_spaced(prediction).lower(), one_spaced(answer).lower()
+    prediction, answer = comparable(prediction).lower(), comparable(answer).lower()
     longest = max(len(prediction), len(answer))
     if longest == 0:
         return 1.0

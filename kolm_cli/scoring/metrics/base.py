@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -107,6 +108,10 @@ def best_of(single: Callable[..., float]) -> Callable[..., float]:
     return score
 
 
-def one_spaced(text: str) -> str:
-    """`text` without outer white space, and one space wherever there is some inside."""
-    return " ".join(text.split())
+def comparable(text: str) -> str:
+    """`text` as metrics compare it: in Unicode's NFC, single spaces inside, none around.
+
+    Tokenizers normalize what they are given (Qwen's to NFC), so that an answer written in another
+    form could never be given as it stands. NFC is stable: no later Unicode changes it.
+    """
+    return " ".join(unicodedata.normalize("NFC", text).split())

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from kolm_cli.scoring.metrics.base import Metric, best_of, one_spaced
+from kolm_cli.scoring.metrics.base import Metric, best_of, comparable
 
 
 def _same(prediction: str, answer: str) -> float:
-    return float(one_spaced(prediction) == one_spaced(answer))
+    return float(comparable(prediction) == comparable(answer))
 
 
 METRIC = Metric(

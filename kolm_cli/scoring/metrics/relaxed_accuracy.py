@@ -20,7 +20,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from kolm_cli.scoring.metrics.base import Metric, MetricOption, best_of, one_spaced
+from kolm_cli.scoring.metrics.base import Metric, MetricOption, best_of, comparable
 
 _NUMBER = re.compile(
     r"[-+]?(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?|[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
@@ -54,7 +54,7 @@ TOLERANCE = MetricOption(
 
 
 def _near(prediction: str, answer: str, *, tolerance: float = TOLERANCE.default) -> float:
-    prediction, answer = one_spaced(prediction), one_spaced(answer)
+    prediction, answer = comparable(prediction), comparable(answer)
     said, right = _number(prediction), _number(answer)
     if said is None or right is None:
         return float(prediction.lower() == answer.lower())
