@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.docs.pages import Block
+from tests.support.command import kolm
 
 
 @dataclass
@@ -72,6 +73,20 @@ class Session:
         return self._process([sys.executable, "-c", text])
 
     def _sh(self, text: str) -> tuple[int, str, str]:
+        commands = plain_commands(text)
+        return self._shell(text) if commands is None else self._here(commands)
+
+    def _here(self, commands: list[list[str]]) -> tuple[int, str, str]:
+        """Run `kolm` commands in this process, up to the first that fails."""
+        out = err = ""
+        for _, *arguments in commands:
+            done = kolm(*arguments, cwd=self.folder, **self.env)
+            out, err = out + done.out, err + done.err
+            if done.code:
+                return done.code, out, err
+        return 0, out, err
+
+    def _shell(self, text: str) -> tuple[int, str, str]:
         after = self.folder.parent / f"{self.folder.name}-after"
         keep = f"trap 'pwd > {after}; env -0 >> {after}' EXIT\n"
         result = self._process(["bash", "-eu", "-o", "pipefail", "-c", keep + text])
