@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import itertools
 import os
@@ -18,7 +17,8 @@ from kolm_cli import __version__
 from kolm_cli.cli.catalog import COMMANDS
 from kolm_cli.cli.help import TitledGroup, add_examples, put_under
 from kolm_cli.cli.output import Output
-from kolm_cli.core.errors import ExitCode, InputError, KolmError, LackingError, Problem
+from kolm_cli.cli.system_errors import of_the_system
+from kolm_cli.core.errors import ExitCode, InputError, KolmError, Problem
 
 
 def _show_version(wanted: bool) -> None:
@@ -63,9 +63,6 @@ def build_app() -> typer.Typer:
     return app
 
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-# What a path can be that a user named: said with the path, and no fault of kolm's.
-_PLACES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)
 # What the libraries are told: their own chatter would bury the messages of a command.
 _LIBRARIES = {
     "TRANSFORMERS_VERBOSITY": "error",
@@ -108,10 +105,10 @@ def main() -> None:
         # The outermost frame of the program: whatever reaches it is a fault of kolm's.
         if os.environ.get("KOLM_TRACEBACK"):
             raise
-        lacking = _lacking(error)
-        if lacking is None:
+        known = of_the_system(error, sys.argv[1:])
+        if known is None:
             output.fault(error)
-        code = ExitCode.FAULT if lacking is None else _told(output, lacking)
+        code = ExitCode.FAULT if known is None else _told(output, known)
     sys.exit(int(code or 0))
 
 
@@ -136,21 +133,6 @@ def _usage(output: Output, error: TyperException) -> ExitCode:
         return ExitCode.INPUT
     hint = f"{context.command_path} --help" if context is not None else "kolm --help"
     return _told(output, InputError(Problem(text.rstrip(".")), hint=hint))
-
-
-def _lacking(error: Exception) -> KolmError | None:
-    """The error in words, where it is the environment that lacks something; else None."""
-    if not isinstance(error, OSError):
-        return None
-    where = "" if error.filename is None else os.fsdecode(error.filename)
-    if error.errno in _NO_ROOM:
-        return LackingError(
-            Problem(f"no room is left: {error.strerror}", where=where),
-            hint="free some space; the same command again continues",
-        )
-    if error.errno in _PLACES and where:
-        return LackingError(Problem(f"cannot be used: {error.strerror}", where=where))
-    return None
 
 
 if __name__ == "__main__":

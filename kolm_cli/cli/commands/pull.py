@@ -40,8 +40,11 @@ def pull_command(
 ) -> None:
     """Write a bundle to a file, byte for byte as it was pushed, if it verifies."""
     from kolm_cli.bundle.trust.file import load_policy
+    from kolm_cli.core.files import require_writable
     from kolm_cli.registry.publish import pull
 
+    if out is not None:
+        require_writable(out)
     policy = load_policy(trust)
     output = Output(as_json=json)
     with progress_for(output, progress) as shown:

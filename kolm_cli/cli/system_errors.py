@@ -1,0 +1,61 @@
+"""Errors of the operating system that are no fault of kolm's, in words."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from kolm_cli.core.errors import InputError, KolmError, LackingError, Problem
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+# What may be wrong with a place whoever named it.
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+# What is wrong with a place that somebody named, and a fault of kolm's with any other.
+_UNFIT = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.ENXIO,
+    errno.ENODEV,
+)
+
+
+def of_the_system(error: Exception, arguments: Sequence[str]) -> KolmError | None:
+    """The error with its place; None where it may be a fault of kolm's.
+
+    Args:
+        error: what no command foresaw.
+        arguments: the command line, which says whether the user named the place.
+    """
+    if not isinstance(error, OSError):
+        return None
+    where = "" if error.filename is None else os.fsdecode(error.filename)
+    if error.errno in _NO_ROOM:
+        return LackingError(
+            Problem(f"no room is left: {error.strerror}", where=where),
+            hint="free some space; the same command again continues",
+        )
+    if not where:
+        return None
+    if error.errno in (*_REFUSED, *_UNFIT) and _is_near(Path(where), arguments):
+        return InputError(Problem(f"cannot be read or written: {error.strerror}", where=where))
+    if error.errno in _REFUSED:
+        return LackingError(Problem(f"cannot be read or written: {error.strerror}", where=where))
+    return None
+
+
+def _is_near(path: Path, arguments: Sequence[str]) -> bool:
+    """Whether `path` is a place that the command line names, or beside, above or below one."""
+    place = path.absolute()
+    for word in arguments:
+        named = Path(word.rpartition("=")[2] if word.startswith("--") else word).absolute()
+        if place in (named, *named.parents) or named in place.parents:
+            return True
+        if place.parent == named.parent:  # a temporary file that was to become it
+            return True
+    return False
