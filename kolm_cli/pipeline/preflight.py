@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +83,7 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     note_long_answers(encoder, pack.rows, spec.evaluate.max_new_tokens, progress)
     problems = [*train.problems, *trained.problems, *pack.problems, *asked.problems]
     problems += leaks(train.rows, pack.rows, pixels)
+    problems += _repeated(train.rows, "training")
     problems += pack_problems(pack.rows)
     steps = steps_of(len(train.rows), spec.train, spec.launch.num_processes)
     pictured = any(row.conversation.images for row in train.rows)
@@ -143,7 +144,7 @@ def load_processor(inputs: Inputs) -> Any:
 def pack_problems(pack: list[Row]) -> Iterator[Problem]:
     """What makes rows unfit to be scored: no accepted answer, or one id for two of them."""
     yield from _without_answer(pack)
-    yield from _repeated(pack)
+    yield from _repeated(pack, "evaluation")
 
 
 def _without_answer(pack: list[Row]) -> Iterator[Problem]:
@@ -152,9 +153,10 @@ def _without_answer(pack: list[Row]) -> Iterator[Problem]:
             yield Problem("it has no accepted answer to score against", where=row.id)
 
 
-def _repeated(pack: list[Row]) -> Iterator[Problem]:
+def _repeated(rows: Sequence[Row], which: str) -> Iterator[Problem]:
+    """The verifier tells rows apart by their ids."""
     seen: set[str] = set()
-    for row in pack:
+    for row in rows:
         if row.id in seen:
-            yield Problem("two evaluation rows have this id", where=row.id)
+            yield Problem(f"two {which} rows have this id", where=row.id)
         seen.add(row.id)

@@ -144,13 +144,7 @@ def score(
     scores = row_scores(settings.metric, pack, predictions)
     accuracy = fmean(scores)
     coverage = sum(predictions.get(row.id) is not None for row in pack) / len(pack)
-    k = k_score(
-        accuracy=accuracy,
-        bytes_total=measured.bytes_total,
-        latency_microseconds=measured.latency_us,
-        usd_per_call=_cost(settings.usd_per_hour, measured.latency_us),
-        coverage=coverage,
-    )
+    k = k_of(accuracy, coverage, measured, settings.usd_per_hour)
     base = base_predictions
     return ScoreReport(
         row_scores=scores,
@@ -158,6 +152,29 @@ def score(
         base_accuracy=None if base is None else fmean(row_scores(settings.metric, pack, base)),
         k=k,
         gate=judge(settings.gate, k.k, accuracy),
+    )
+
+
+def k_of(
+    accuracy: float, coverage: float, measured: Measurements, usd_per_hour: float | None
+) -> KScore:
+    """The K-score of a result.
+
+    Args:
+        accuracy: the mean of the metric over all rows.
+        coverage: share of the rows with an answer.
+        measured: the size and the latency.
+        usd_per_hour: the price of the machine that answers.
+
+    Raises:
+        ValueError: a measurement cannot have been made.
+    """
+    return k_score(
+        accuracy=accuracy,
+        bytes_total=measured.bytes_total,
+        latency_microseconds=measured.latency_us,
+        usd_per_call=_cost(usd_per_hour, measured.latency_us),
+        coverage=coverage,
     )
 
 

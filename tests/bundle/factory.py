@@ -18,6 +18,7 @@ from kolm_cli.bundle.signing import keys
 from kolm_cli.bundle.trust.policy import TrustedKey, TrustPolicy
 from kolm_cli.core import canonical_json
 from kolm_cli.scoring.gate import Gate, judge
+from kolm_cli.scoring.interval import bootstrap_interval
 from kolm_cli.scoring.k_score import k_score
 from kolm_cli.scoring.metrics.catalog import choose
 
@@ -191,22 +192,21 @@ def make_receipt(files: Files) -> dict[str, Any]:
     assert isinstance(evaluation_file, bytes)
     assert isinstance(modules_file, bytes)
     evaluation, modules = json.loads(evaluation_file), json.loads(modules_file)
-    accuracy, base_accuracy, coverage = 0.8, 0.1, 0.9
+    accuracy, base_accuracy, coverage, interval = 0.8, 0.1, 0.9, (0.5, 1.0)
     if evaluation["include"] == "answers":
         pack = lines_of(files, "eval/pack.jsonl")
         score = choose(evaluation["metric"], evaluation.get("metric_options", {})).score
 
-        def mean(path: str) -> float:
+        def scores(path: str) -> list[float]:
             said = [line["prediction"] for line in lines_of(files, path)]
-            return fmean(
+            return [
                 0.0 if text is None else score(text, row["answers"])
                 for text, row in zip(said, pack, strict=True)
-            )
+            ]
 
-        accuracy, base_accuracy = (
-            mean("eval/predictions.jsonl"),
-            mean("eval/base_predictions.jsonl"),
-        )
+        accuracy = fmean(scores("eval/predictions.jsonl"))
+        base_accuracy = fmean(scores("eval/base_predictions.jsonl"))
+        interval = bootstrap_interval(scores("eval/predictions.jsonl"))
         answered = [li for li in lines_of(files, "eval/predictions.jsonl") if li["prediction"]]
         coverage = len(answered) / len(pack)
     price = evaluation["usd_per_hour"]
@@ -248,7 +248,7 @@ def make_receipt(files: Files) -> dict[str, Any]:
                 "spec": k.spec,
                 "k": k.k,
                 "axes": k.axes,
-                "accuracy_ci95": [0.5, 1.0],
+                "accuracy_ci95": list(interval),
             },
             "gate": {"passed": gate.passed, "failed": gate.failed},
         },

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from kolm_cli.bundle.checks import (
     adapter,
+    agreement,
     chain,
     cid,
     configs,
@@ -42,4 +43,5 @@ CHECKS: tuple[Check, ...] = (
     k_score.CHECK,
     gate.CHECK,
     coverage.CHECK,
+    agreement.CHECK,
 )

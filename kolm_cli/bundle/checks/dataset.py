@@ -18,7 +18,12 @@ def _run(case: Case) -> Outcome:
     found = (len(evaluation.pack), len(evaluation.images))
     if (stated.eval.rows, stated.eval.images) != found:
         raise VerificationError(f"{layout.PACK} is not the evaluation data that is named")
-    return Outcome(True, f"{train.rows} training rows with {len(train.images)} images")
+    shared = train.images & evaluation.images
+    if shared:
+        raise VerificationError(f"{len(shared)} images of the evaluation were trained on")
+    copies = train.rows - train.different
+    repeated = f", {copies} of them copies of others" if copies else ""
+    return Outcome(True, f"{train.rows} training rows with {len(train.images)} images{repeated}")
 
 
 CHECK = Check("dataset", _run)

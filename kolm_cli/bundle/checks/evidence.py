@@ -17,6 +17,8 @@ def _run(case: Case) -> Outcome:
         if key in evidence and evidence[key] != count
     ]
     before, after = evidence.get("frozen_digests_before"), evidence.get("frozen_digests_after")
+    if not before and case.modules.frozen:
+        problems.append("there is no digest of what is frozen")
     if not isinstance(before, dict) or before != after:
         problems.append("frozen parts do not have the same digests before and after training")
     if problems or not isinstance(before, dict):

@@ -107,8 +107,15 @@ class TrainRowsReader:
         self.rows = 0
         self.images: set[str] = set()
         self.problem = ""
+        self._ids: set[bytes] = set()
+        self._contents: set[bytes] = set()
         self._digest = hashlib.sha256(b"[")
         self._rest = b""
+
+    @property
+    def different(self) -> int:
+        """How many rows say something that no other one says."""
+        return len(self._contents)
 
     @property
     def facts(self) -> DatasetFacts:
@@ -138,11 +145,16 @@ class TrainRowsReader:
         try:
             row = read_line(line, {"id", "images", "sha256"})
             if not (isinstance(row["sha256"], str) and SHA256.fullmatch(row["sha256"])):
-                raise VerificationError("sha256 is no digest")
+                raise VerificationError("sha256 is not a digest")
+            name = hashlib.blake2b(row["id"].encode(), digest_size=16).digest()
+            if name in self._ids:
+                raise VerificationError(f"the id {row['id']!r:.80} occurs twice")
         except VerificationError as error:
             self.problem = f"line {self.rows + 1}: {error}"
             return
         self._digest.update(b"," if self.rows else b"")
         self._digest.update(COMPACT.encode([row["id"], row["sha256"]]).encode())
+        self._ids.add(name)
+        self._contents.add(bytes.fromhex(row["sha256"]))
         self.images.update(row["images"])
         self.rows += 1

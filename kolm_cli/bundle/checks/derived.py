@@ -1,0 +1,204 @@
+"""What the files and the other claims of a bundle make of a claim: the right sides of the table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from math import prod
+from typing import Any
+
+from kolm_cli.bundle.checks.statements import UNSAID, Statements
+from kolm_cli.bundle.format.modules import ListedTensor
+from kolm_cli.core import digests
+from kolm_cli.scoring.gate import judge
+from kolm_cli.scoring.k_score import PLACES, KScore
+from kolm_cli.scoring.metrics.catalog import choose
+from kolm_cli.scoring.score import Measurements, k_of
+
+Value = Callable[[Statements], Any]
+# A row score is drawn a thousand times for an interval: beyond this, it would take seconds.
+MAX_INTERVAL_ROWS = 10_000
+
+
+def rounded(value: Any) -> Any:
+    """To the places that are shown: the last bits of a mean depend on how it was summed."""
+    return value if isinstance(value, bool) else round(float(value), PLACES)
+
+
+# -- what the files give --------------------------------------------------------------------------
+
+
+def train_rows(statements: Statements) -> int:
+    """How many lines `data/train.jsonl` has."""
+    return statements.train_rows
+
+
+def vision_is_frozen(statements: Statements) -> bool:
+    """Whether no vision tensor is trainable."""
+    return all(tensor.part != "vision" for tensor in statements.modules.trainable)
+
+
+def projector_is_trained(statements: Statements) -> Any:
+    """Whether a projector tensor is trainable; not told of a model without a projector."""
+    lists = statements.modules
+    if not any(t.part == "projector" for t in (*lists.trainable, *lists.frozen)):
+        return UNSAID
+    return any(tensor.part == "projector" for tensor in lists.trainable)
+
+
+def lora_layers(statements: Statements) -> list[str]:
+    """The last names of the layers that have adapters, sorted."""
+    paths = [
+        t.name.partition(".lora_")[0] for t in statements.modules.trainable if ".lora_" in t.name
+    ]
+    return sorted({path.rpartition(".")[2] for path in paths})
+
+
+def elements(tensors: Iterable[ListedTensor], part: str) -> int:
+    """The numbers in the tensors of a part."""
+    return sum(prod(tensor.shape) for tensor in tensors if tensor.part == part)
+
+
+def parts(statements: Statements) -> list[str]:
+    """The parts that the model has."""
+    lists = statements.modules
+    return sorted({tensor.part for tensor in (*lists.trainable, *lists.frozen)})
+
+
+def parameters_after(statements: Statements) -> dict[str, Any]:
+    """Elements of each part in `modules.json`."""
+    trainable, frozen = statements.modules.trainable, statements.modules.frozen
+    return {
+        part: {
+            "parameters": elements((*trainable, *frozen), part),
+            "trainable": elements(trainable, part),
+        }
+        for part in parts(statements)
+    }
+
+
+def parameters_before(statements: Statements) -> dict[str, int]:
+    """Elements of each part without the adapters."""
+    lists = statements.modules
+    own = [t for t in (*lists.trainable, *lists.frozen) if ".lora_" not in t.name]
+    return {part: count for part in parts(statements) if (count := elements(own, part))}
+
+
+def adapters(statements: Statements) -> dict[str, int]:
+    """Pairs of LoRA matrices in each part."""
+    pairs = [tensor.part for tensor in statements.modules.trainable if ".lora_A." in tensor.name]
+    return {part: pairs.count(part) for part in parts(statements)}
+
+
+def parts_with_frozen(statements: Statements) -> Any:
+    """The parts of which something is frozen, by the claimed counts."""
+    counts = statements.said("receipt.vlm_train.evidence.parameters_after_peft")
+    if counts is UNSAID:
+        return UNSAID
+    return sorted(p for p, count in counts.items() if count["parameters"] > count["trainable"])
+
+
+def no_history(statements: Statements) -> Any:
+    """No gradient may reach a frozen tower."""
+    return 0 if statements.said("receipt.vlm_train.freeze_vision") is True else UNSAID
+
+
+# -- what the claims give -------------------------------------------------------------------------
+
+
+def k_claimed(statements: Statements) -> KScore:
+    """K from what the receipt claims: with digests alone there is nothing else to take."""
+    claims = statements.said("receipt.evaluation")
+    measured = Measurements(statements.case.manifest.total_bytes, claims.get("latency_us"))
+    price = statements.case.evaluation.settings.usd_per_hour
+    return k_of(claims["accuracy"], claims["coverage"], measured, price)
+
+
+def gate_passed(statements: Statements) -> bool:
+    """Whether the claimed K and accuracy reach the gate."""
+    gate = statements.case.evaluation.settings.gate
+    accuracy = statements.said("receipt.evaluation.accuracy")
+    return judge(gate, k_claimed(statements).k, accuracy).passed
+
+
+def interval(statements: Statements) -> Any:
+    """The interval of the row scores, where there are few enough."""
+    score = statements.case.score
+    if score is None or len(score.row_scores) > MAX_INTERVAL_ROWS:
+        return UNSAID
+    return list(score.interval)
+
+
+def has_failures(statements: Statements) -> bool:
+    """Whether something has to be named that was not reached."""
+    return statements.said("receipt.evaluation.gate.passed") is not True
+
+
+def name_of_manifest(statements: Statements) -> Any:
+    """The bundle's name."""
+    # The first golden bundles hold the beginning of a spec, with one name for all of them.
+    whole = statements.documents["spec"].keys() - {"kolm", "name"}
+    return statements.said("manifest.name") if whole else UNSAID
+
+
+def commit(statements: Statements) -> Any:
+    """The base's commit, where the spec names one: a branch or a tag cannot be compared."""
+    asked_for = re.fullmatch(r"[0-9a-f]{40}", str(statements.said("spec.base.revision")))
+    return statements.said("manifest.base.revision") if asked_for else UNSAID
+
+
+def source(split: str) -> Value:
+    """What the spec names its data by."""
+    return lambda statements: f"sha256:{statements.said(f'data.{split}.sha256')}"
+
+
+def metric_asked(value: Any) -> Any:
+    """Name and options, those with their default left out."""
+    name, options = (value, {}) if isinstance(value, str) else (value["name"], dict(value))
+    options.pop("name", None)
+    return [name, dict(choose(name, options).options)]
+
+
+def metric_of_evaluation(statements: Statements) -> Any:
+    """Name and options, as the evaluation has them."""
+    settings = statements.case.evaluation.settings
+    return [settings.metric, dict(settings.metric_options)]
+
+
+def asked(gate: Any) -> Any:
+    """A gate without what is not asked for."""
+    return {name: least for name, least in gate.items() if least is not None}
+
+
+def reviewed(statements: Statements) -> Any:
+    """How many pairs were accepted."""
+    provenance = statements.said("stage.capture.provenance")
+    if provenance is UNSAID:
+        return UNSAID
+    return sum(entry["review"] == "accepted" for entry in provenance)
+
+
+def reviewers(statements: Statements) -> Any:
+    """Who accepted them."""
+    provenance = statements.said("stage.capture.provenance")
+    if provenance is UNSAID:
+        return UNSAID
+    return sorted({entry["reviewer"] for entry in provenance} - {""})
+
+
+def provenance_digest(statements: Statements) -> Any:
+    """The digest of the list of pairs."""
+    provenance = statements.said("stage.capture.provenance")
+    return UNSAID if provenance is UNSAID else digests.sha256_json(provenance)
+
+
+def not_later(statements: Statements) -> str:
+    """The earlier of the two times."""
+    metadata = statements.said("run.metadata")
+    return min(str(metadata["startedOn"]), str(metadata["finishedOn"]))
+
+
+def threads(statements: Statements) -> Any:
+    """The threads that there were, where the spec asked for some."""
+    asked = statements.said("spec.launch.threads")
+    return UNSAID if asked is None else statements.said("receipt.environment.threads")

@@ -1,0 +1,158 @@
+"""Whatever a bundle states twice agrees: one forgery for each equation, by a trusted signer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kolm_cli.bundle.checks.claims import ELSEWHERE, REQUIRED, STAND_ALONE, related
+from kolm_cli.bundle.checks.equations import EQUATIONS, NOT_MIRRORED
+from kolm_cli.bundle.signing import keys
+from kolm_cli.spec.model import TrainSection
+from tests.bundle import factory
+from tests.bundle.claims import REMOVED, failed, full_bundle, statements_of
+from tests.bundle.forge import verdict
+
+FORMAT_PAGE = Path(__file__).parents[3] / "docs" / "reference" / "bundle-format.md"
+
+
+@pytest.fixture(scope="module")
+def signer() -> keys.Signer:
+    return keys.generate()
+
+
+def another(value: Any) -> Any:
+    """A value of the same kind that says something else."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value + 1
+    if isinstance(value, str):
+        return f"{value}x"
+    if isinstance(value, list):
+        return [*value, "x"] if not value or isinstance(value[0], str) else value[:-1]
+    if isinstance(value, dict):
+        key = next(iter(value))
+        return {**value, key: another(value[key])}
+    return 1
+
+
+# Where another value of the same kind would say the same, or nothing that could be told.
+FORGED: dict[str, Any] = {
+    "receipt.vlm_train.projector": "freeze",
+    "receipt.vlm_train.evidence.frozen_digests_after": {"vision": "cd" * 32},
+    "receipt.evaluation.metric": "anls",
+    "receipt.evaluation.metric_options": {"tolerance": 0.5},
+    "receipt.evaluation.gate.failed": ["accuracy 0.1 is below the gate's 0.75"],
+    "stage.evaluate.coverage": 0.8,
+    "spec.base.revision": "a" * 40,
+    "spec.evaluate.metric": "anls",
+    "spec.evaluate.include": "digests",
+    "run.metadata.startedOn": "2027-01-02T03:04:05Z",
+}
+
+
+@pytest.mark.parametrize("include", ["answers", "digests"])
+def test_a_bundle_that_says_everything_is_trusted(
+    tmp_path: Path, signer: keys.Signer, include: str
+) -> None:
+    full_bundle(tmp_path / "a.kolm", signer, include=include)
+    report, problems = failed(tmp_path / "a.kolm", signer)
+    assert report.state == "trusted", problems
+    agreement = next(check for check in report.checks if check.name == "agreement")
+    assert int(agreement.detail.split()[0]) >= len(EQUATIONS) - 2
+
+
+@pytest.mark.parametrize("equation", EQUATIONS, ids=lambda equation: equation.claim)
+def test_a_claim_that_contradicts_is_refused(
+    tmp_path: Path, signer: keys.Signer, equation: Any
+) -> None:
+    path = tmp_path / "a.kolm"
+    full_bundle(path, signer, equation.claim, lambda v: FORGED.get(equation.claim, another(v)))
+    report, problems = failed(path, signer)
+    assert report.state == "invalid"
+    assert f"{equation.claim} says" in problems["agreement"]
+
+
+@pytest.mark.parametrize("name", sorted(set(TrainSection.model_fields) - NOT_MIRRORED))
+def test_an_option_that_the_spec_did_not_ask_for_is_refused(
+    tmp_path: Path, signer: keys.Signer, name: str
+) -> None:
+    path = tmp_path / "a.kolm"
+    full_bundle(path, signer, f"spec.train.{name}", another)
+    if f"receipt.vlm_train.{name}" not in set(statements_of(path).names("receipt")):
+        pytest.skip("has no effect with the other options, so the receipt does not name it")
+    assert f"spec.train.{name} says" in failed(path, signer)[1]["agreement"]
+
+
+@pytest.mark.parametrize(
+    "claim", ["k_score.k", "k_score.axes", "gate.passed", "metric", "gate.failed"]
+)
+def test_claims_agree_also_where_the_answers_are_not_in_the_bundle(
+    tmp_path: Path, signer: keys.Signer, claim: str
+) -> None:
+    path, name = tmp_path / "a.kolm", f"receipt.evaluation.{claim}"
+    full_bundle(path, signer, name, lambda v: FORGED.get(name, another(v)), include="digests")
+    assert f"{name} says" in failed(path, signer)[1]["agreement"]
+
+
+@pytest.mark.parametrize("claim", REQUIRED)
+def test_what_the_format_demands_is_missed(tmp_path: Path, signer: keys.Signer, claim: str) -> None:
+    if claim == "receipt.chain":
+        pytest.skip("the builder writes it, and `chain` looks at it")
+    path = tmp_path / "a.kolm"
+    full_bundle(path, signer, claim, lambda _: REMOVED)
+    report, problems = failed(path, signer)
+    assert report.state == "invalid"
+    assert f"{claim} is missing" in problems.get("agreement", f"{problems}")
+
+
+def test_the_command_refuses_it_with_4(tmp_path: Path, signer: keys.Signer) -> None:
+    path = tmp_path / "a.kolm"
+    full_bundle(path, signer, "receipt.vlm_train.train_examples", lambda _: 1_000_000)
+    code, report = verdict(path, signer)
+    detail = {check["name"]: check["detail"] for check in report["checks"]}["agreement"]
+    assert code == 4
+    assert detail == (
+        "receipt.vlm_train.train_examples says 1000000, but the lines of data/train.jsonl gives 5"
+    )
+
+
+def test_no_claim_is_left_unrelated(tmp_path: Path, signer: keys.Signer) -> None:
+    full_bundle(tmp_path / "a.kolm", signer)
+    names = set(statements_of(tmp_path / "a.kolm").names("receipt", "run", "stage", "spec"))
+    assert sorted(name for name in names if not related(name, names)) == []
+    # Nothing in the tables is about a claim that nobody makes.
+    for claim in (*(equation.claim for equation in EQUATIONS), *ELSEWHERE, *STAND_ALONE):
+        if claim != "receipt.evaluation.metric_options":
+            assert any(n == claim or n.startswith(f"{claim}.") for n in names), claim
+
+
+def test_the_format_lists_the_equations() -> None:
+    section = FORMAT_PAGE.read_text().split("## 7. What must agree")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `([a-zA-Z0-9_.-]+)` \| (.+) \|$", section, re.MULTILINE)
+    listed = {claim: other.strip() for claim, other in rows}
+    wanted = {
+        equation.claim: equation.equals if equation.value else f"`{equation.equals}`"
+        for equation in EQUATIONS
+    }
+    wanted |= {claim: reason for claim, reason in STAND_ALONE.items()}
+    assert listed == wanted
+
+
+SAME_ROW: Callable[[bytes], bytes] = lambda data: data.splitlines(keepends=True)[0] * 5  # noqa: E731
+
+
+def test_copies_of_one_row_are_not_rows(tmp_path: Path, signer: keys.Signer) -> None:
+    def repeat(files: factory.Files) -> None:
+        data = files["data/train.jsonl"]
+        assert isinstance(data, bytes)
+        files["data/train.jsonl"] = SAME_ROW(data)
+
+    path = tmp_path / "a.kolm"
+    full_bundle(path, signer, files=repeat)
+    assert "line 2: the id 'train.jsonl:1' occurs twice" in failed(path, signer)[1]["dataset"]
