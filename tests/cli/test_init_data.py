@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 from typer.testing import CliRunner
 
 from kolm_cli.cli.app import build_app
@@ -16,6 +15,7 @@ from kolm_cli.core.errors import InputError
 from kolm_cli.scoring.metrics.catalog import names
 from kolm_cli.spec.load import load_spec
 from kolm_cli.spec.model import Spec
+from tests.cli.rows import write_rows
 
 runner = CliRunner()
 
@@ -23,19 +23,6 @@ runner = CliRunner()
 @pytest.fixture(autouse=True)
 def in_the_tests_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def write_rows(path: Path, answers: list[str], *, images: int = 1) -> Path:
-    lines = []
-    for number, answer in enumerate(answers):
-        shown = []
-        for turn in range(images):
-            shown.append(f"{path.stem}-{number}-{turn}.png")
-            color = (number % 256, number // 256, turn)
-            Image.new("RGB", (28, 28), color).save(path.parent / shown[-1])
-        lines.append(json.dumps({"images": shown, "prompt": f"{number}?", "response": answer}))
-    path.write_text("\n".join(lines) + "\n")
-    return path
 
 
 def run(*arguments: str) -> str:

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.test_init_data import write_rows
+from tests.cli.rows import write_rows
+from tests.support import command
 
 COMMANDS = ("compile", "eval", "run", "validate", "capture import", "push", "pull", "demo")
 
 
-def kolm(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "kolm_cli.cli.app", *arguments],
-        cwd=folder,
-        env={**os.environ, "KOLM_HOME": str(folder / "home")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def kolm(folder: Path, *arguments: str) -> command.Done:
+    return command.kolm(*arguments, cwd=folder)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -35,22 +26,22 @@ def test_long_commands_take_it(command: str) -> None:
 @pytest.mark.parametrize("options", [[], ["--json"], ["--json", "--progress", "plain"]])
 def test_compile_says_what_it_does_with_json_too(tmp_path: Path, options: list[str]) -> None:
     done = kolm(tmp_path, "compile", "none.yaml", *options)
-    assert done.returncode == 2
-    assert done.stderr.startswith("read spec ...\nerror: none.yaml")
-    assert bool(done.stdout) == bool(options)
-    assert not options or json.loads(done.stdout)["error"]
+    assert done.code == 2
+    assert done.err.startswith("read spec ...\nerror: none.yaml")
+    assert bool(done.out) == bool(options)
+    assert not options or json.loads(done.out)["error"]
 
 
 def test_none_is_silent_but_for_errors(tmp_path: Path) -> None:
     done = kolm(tmp_path, "compile", "none.yaml", "--progress", "none")
-    assert done.stderr.startswith("error: none.yaml")
+    assert done.err.startswith("error: none.yaml")
 
 
 def test_json_lines_and_nothing_else(tmp_path: Path) -> None:
     rows = write_rows(tmp_path / "x.jsonl", [str(n) for n in range(12)])
     done = kolm(tmp_path, "capture", "import", rows.name, "--to", "x", "--progress", "json")
-    assert done.returncode == 0, done.stderr
-    events = [json.loads(line) for line in done.stderr.splitlines()]
+    assert done.code == 0, done.err
+    events = [json.loads(line) for line in done.err.splitlines()]
     stages = [e for e in events if e["event"] == "stage"]
     assert [s["name"] for s in stages] == ["reading x.jsonl", "storing x.jsonl"]
     assert (stages[1]["total"], stages[1]["unit"]) == (12, "rows")
@@ -61,8 +52,8 @@ def test_json_lines_and_nothing_else(tmp_path: Path) -> None:
 
 def test_live_needs_a_terminal(tmp_path: Path) -> None:
     done = kolm(tmp_path, "compile", "none.yaml", "--progress", "live")
-    assert done.returncode == 2
-    assert "--progress live: stderr is no terminal" in done.stderr
+    assert done.code == 2
+    assert "--progress live: stderr is no terminal" in done.err
 
 
 def test_bytes_have_their_unit(tmp_path: Path) -> None:
@@ -70,6 +61,6 @@ def test_bytes_have_their_unit(tmp_path: Path) -> None:
 
     make_bundle(tmp_path / "x.kolm")
     done = kolm(tmp_path, "push", "x.kolm", "--progress", "plain")
-    assert done.returncode == 0, done.stderr
-    assert "store: 0.0/" in done.stderr
-    assert " kB\n" in done.stderr
+    assert done.code == 0, done.err
+    assert "store: 0.0/" in done.err
+    assert " kB\n" in done.err

@@ -1,92 +1,18 @@
-"""The review page: what it decides, what it refuses, and how it feels in a real browser."""
+"""The review page: closed to others, and how it feels in a real browser."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from kolm_cli.capture.review.decide import decide
 from kolm_cli.capture.store import Store
 from kolm_cli.core.digests import sha256_bytes
-from kolm_cli.core.errors import InputError
 from kolm_cli.records.conversation import Conversation
 from tests.capture.helpers import png
-
-
-def fill(count: int) -> list[str]:
-    digests = []
-    with Store.open() as store:
-        for i in range(count):
-            data = png((i * 20, 0, 0), (40, 30))
-            name = sha256_bytes(data)
-            pair = Conversation.of(f"<b>question</b> {i}", f"answer {i}", (name,))
-            digests.append(store.add("ns", pair, {name: data}, source="test").digest)
-    return digests
-
-
-@pytest.fixture
-def page(home: Path) -> Iterator[str]:
-    fill(30)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "kolm_cli.cli.app", "capture", "review", "ns", "--as", "ada"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "KOLM_HOME": str(home)},
-    )
-    assert process.stdout is not None
-    yield process.stdout.readline().strip()
-    process.terminate()
-    assert process.wait(timeout=20) == 0
-
-
-def test_decisions_are_stored_with_who_and_when_and_what_it_was(home: Path) -> None:
-    first, second, third = fill(3)
-    with Store.open() as store:
-        before = store.namespace_digest("ns", accepted_only=True)
-        pair = decide(store, 1, first, "accepted", "ada")
-        assert (pair.review, pair.reviewer) == ("accepted", "ada")
-        assert pair.reviewed
-        pair = decide(store, 2, second, "accepted", "ada", "better")
-        assert pair.conversation.response == "better"
-        assert pair.digest != second
-        assert pair.corrected_from == second
-        again = decide(store, 2, pair.digest, "accepted", "bob", "best")
-        assert again.corrected_from == second
-        decide(store, 3, third, "rejected", "ada")
-        assert [p.id for p in store.pairs("ns", accepted_only=True)] == sorted(
-            (1, 2), key=lambda i: store.pair(i).digest
-        )
-        assert store.count("ns") == 2
-        assert store.namespace_digest("ns", accepted_only=True) != before
-        undone = decide(store, 3, third, "pending", "ada")
-        assert (undone.review, undone.reviewer, undone.reviewed) == ("pending", "", None)
-
-
-def test_a_decision_of_what_was_not_seen_is_refused(home: Path) -> None:
-    first, second = fill(2)
-    with Store.open() as store:
-        with pytest.raises(InputError, match="changed by somebody else"):
-            decide(store, 1, second, "accepted", "ada")
-        with pytest.raises(InputError, match="the response is empty"):
-            decide(store, 1, first, "accepted", "ada", "  ")
-        images = store.pair(1).conversation.images
-        data = {images[0]: store.image_path(images[0]).read_bytes()}
-        twin = Conversation.of("<b>question</b> 0", "twin", images)
-        store.add("ns", twin, data, source="test")
-        with pytest.raises(InputError, match="pair 3 says exactly this already"):
-            decide(store, 1, first, "accepted", "ada", "twin")
-        assert {pair.review for pair in store.pairs("ns")} == {"pending"}
-        with pytest.raises(InputError, match="no such pair"):
-            decide(store, 99, first, "accepted", "ada")
 
 
 def test_the_page_is_closed_to_others(page: str, home: Path) -> None:

@@ -9,9 +9,7 @@ import pytest
 
 from kolm_cli.capture.review.decide import decide
 from kolm_cli.capture.store import Store
-from tests.capture.test_review import fill, page
-
-__all__ = ["page"]
+from tests.capture.review.helpers import fill
 
 
 def test_a_correction_that_is_taken_back_was_none(home: Path) -> None:
