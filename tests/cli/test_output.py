@@ -8,7 +8,7 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kolm_cli.cli.app import output_for
@@ -41,6 +41,7 @@ def written(text: str, *, as_json: bool = False, as_events: bool = False) -> str
     return out.getvalue() + err.getvalue()
 
 
+@settings(deadline=None)
 @given(TEXT, st.booleans(), st.booleans())
 def test_nothing_that_steers_reaches_the_terminal(
     text: str, as_json: bool, as_events: bool
@@ -50,6 +51,7 @@ def test_nothing_that_steers_reaches_the_terminal(
     shown.encode()
 
 
+@settings(deadline=None)
 @given(TEXT)
 def test_nor_through_the_bars(text: str) -> None:
     stream = io.StringIO()

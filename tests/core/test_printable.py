@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from kolm_cli.core.printable import json_text, one_line, printable
 from tests.support.hostile_text import ANYTHING, HOSTILE, steering
 
 
+@settings(deadline=None)
 @given(ANYTHING | HOSTILE)
 def test_nothing_that_steers_passes(text: str) -> None:
     assert not steering(printable(text), but="\n\t")
@@ -20,6 +21,7 @@ def test_nothing_that_steers_passes(text: str) -> None:
     printable(text).encode()
 
 
+@settings(deadline=None)
 @given(ANYTHING | HOSTILE)
 def test_json_reads_back_as_it_was(text: str) -> None:
     # Two lone surrogates beside each other are a pair once they are read.
@@ -27,6 +29,7 @@ def test_json_reads_back_as_it_was(text: str) -> None:
     assert json.loads(json_text({"a": text})) == {"a": whole}
 
 
+@settings(deadline=None)
 @given(ANYTHING | HOSTILE)
 def test_what_is_made_printable_stays_so(text: str) -> None:
     assert printable(printable(text)) == printable(text)

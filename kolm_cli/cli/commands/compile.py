@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from kolm_cli.cli.live import ProgressOption, progress_for
+from kolm_cli.cli.options import JsonOption
 from kolm_cli.cli.output import Output
 from kolm_cli.core.errors import ExitCode
 
@@ -29,7 +30,7 @@ def compile_command(
     device: Annotated[
         Literal["cpu", "cuda"] | None, typer.Option("--device", help="Instead of the spec's.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Train, score, and write a signed .kolm file."""
     from kolm_cli.pipeline.compile import compile_spec

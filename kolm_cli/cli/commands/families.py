@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from kolm_cli.cli.options import JsonOption
 from kolm_cli.cli.output import Output
 from kolm_cli.core.errors import InputError, Problem
 
@@ -18,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def list_families(
-    json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """List the model families and how well each is supported."""
     from kolm_cli.families.catalog import families
@@ -61,7 +62,7 @@ def tiny_base(
     width: Annotated[int, typer.Option(min=32, help="Width of the language tower.")] = 64,
     layers: Annotated[int, typer.Option(min=1, help="Layers of the language tower.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random weights.")] = 0,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Write a random base to smoke-test a spec with.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from kolm_cli.cli.live import ProgressOption, progress_for
+from kolm_cli.cli.options import JsonOption
 from kolm_cli.cli.output import Output
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def validate(
     device: Annotated[
         Literal["cpu", "cuda"] | None, typer.Option("--device", help="Instead of the spec's.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Check a spec and every row of its data; train nothing."""
     from kolm_cli.pipeline.inputs import gather
