@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +77,8 @@ def read_image_file(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise ImageError(f"no such image file: {path}") from error
     except OSError as error:
+        if error.errno == errno.EINVAL:  # Not a path, or no file that ends.
+            raise ImageError(f"{error.strerror}: {path}") from error
         raise ImageError(f"cannot read the image file {path}: {error.strerror}") from error
 
 
