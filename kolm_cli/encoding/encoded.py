@@ -14,6 +14,10 @@ class RowError(ValueError):
     """A row cannot be used; the message says why, the caller knows which."""
 
 
+class TooLongError(RowError):
+    """Images and answers alone need more tokens than there are."""
+
+
 @dataclass(frozen=True)
 class Encoded:
     """One row, ready to be batched.

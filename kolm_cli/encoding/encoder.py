@@ -15,6 +15,8 @@ from kolm_cli.encoding.encoded import Encoded
 from kolm_cli.encoding.fitting import Side, encode_to_fit
 from kolm_cli.encoding.open_images import open_images
 from kolm_cli.encoding.tokenizing import encode_prompt, encode_training
+from kolm_cli.families.image_limits import ImageLimits
+from kolm_cli.families.resolve import Base
 from kolm_cli.records.row import Row
 
 
@@ -40,6 +42,18 @@ class Encoder(BaseProcessor):
     """Encodes rows for one base. Data workers get this object and nothing else."""
 
     limits: Limits = Limits()
+
+    @classmethod
+    def for_base(cls, base: Base, limits: Limits, images: ImageLimits | None = None) -> Encoder:
+        """The encoder of a base, whose processor shows pictures as `images` says.
+
+        Raises:
+            InputError: the base's family does not take such a limit.
+        """
+        processor = base.family.load_processor(base.source, **base.load_options())
+        if images is not None:
+            base.family.limit_images(processor, images)
+        return cls(base.family, processor, limits)
 
     def training(self, row: Row, pixels: PixelDigests | None = None) -> Encoded:
         """A row as it is trained on, cut to the limits; `pixels` is told of its images.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from kolm_cli.encoding.base_processor import BaseProcessor
-from kolm_cli.encoding.encoded import Encoded, RowError
+from kolm_cli.encoding.encoded import Encoded, TooLongError
 from kolm_cli.records.conversation import Conversation, Text
 
 Side = Literal["prompt_start", "prompt_end"]
@@ -35,8 +35,8 @@ def encode_to_fit(
         side: where cutting begins.
 
     Raises:
-        RowError: the row cannot be used, or does not fit even with all but one token of its
-            prompt text gone.
+        RowError: the row cannot be used.
+        TooLongError: it does not fit even with all but one token of its prompt text gone.
     """
     encoded = encode(conversation)
     whole = encoded.tokens
@@ -63,7 +63,7 @@ def encode_to_fit(
                 system_cut=system_cut and conversation.messages[0].role == "system",
             )
         cut += encoded.tokens - budget
-    raise RowError(
+    raise TooLongError(
         f"it needs {whole} tokens: {encoded.image_tokens} of images, {encoded.supervised} of"
         f" answers, about {available} of prompt text; the budget is {budget}, which cutting the"
         " prompt text cannot reach"

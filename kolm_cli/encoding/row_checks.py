@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from kolm_cli.core.errors import Problem, raise_if_any
 from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.leakage import PixelDigests
-from kolm_cli.encoding.encoded import Encoded, RowError
+from kolm_cli.encoding.encoded import Encoded, RowError, TooLongError
 from kolm_cli.encoding.encoder import Encoder
+from kolm_cli.encoding.fitting_images import advice
 from kolm_cli.families.base import Family
 from kolm_cli.families.support import describe
 from kolm_cli.records.row import Row
@@ -36,14 +37,26 @@ class RowFacts:
 
 @dataclass
 class Findings:
-    """What preflight found out about all rows."""
+    """What preflight found out about all rows.
+
+    Attributes:
+        rows: the facts of every row that can be used.
+        problems: what is wrong with the others.
+        too_long: rows with images that do not fit, whose pictures could be shown smaller.
+    """
 
     rows: list[RowFacts] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    too_long: list[Row] = field(default_factory=list)
 
-    def raise_if_bad(self) -> None:
+    def hint(self, encoder: Encoder) -> str:
+        """What would make rows fit that are too long; empty when nothing is known to."""
+        said = advice(encoder, self.too_long)
+        return f"write {said} to show pictures smaller" if said else ""
+
+    def raise_if_bad(self, encoder: Encoder) -> None:
         """Raise one error that names every bad row."""
-        raise_if_any(self.problems)
+        raise_if_any(self.problems, hint=self.hint(encoder) if self.too_long else "")
 
 
 def undeclared(family: Family, row: Row, max_images: int | None) -> list[str]:
@@ -95,6 +108,8 @@ def check_rows(
                 encoded = _encoded(encoder, row, pixels, prompts_only=prompts_only)
             except RowError as error:
                 reasons.append(str(error))
+                if isinstance(error, TooLongError) and row.conversation.images:
+                    findings.too_long.append(row)
             else:
                 findings.rows.append(RowFacts.of(row.id, encoded))
                 if encoded.cut:

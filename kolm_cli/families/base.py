@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.core.globs import matches_any
+from kolm_cli.families.image_limits import ImageLimits, ImageSizing, limit_images
 from kolm_cli.families.support import Support, Supported
 from kolm_cli.families.vision_features import VisionFeatures
 from kolm_cli.records.conversation import Conversation, Text
@@ -97,6 +98,8 @@ class Family:
         end_tokens: tokens that end an answer, the first that the tokenizer has; its `eos_token`
             when it has none of them.
         content_tokens: special tokens that are part of an answer, such as those of boxes.
+        image_sizing: how limits on the size of pictures reach its processor; None where every
+            picture is shown at one size.
         auto_class: the transformers class that loads the model.
         native: the package in `families/native` whose classes answer for `model_types`; empty for
             families that transformers has.
@@ -121,6 +124,7 @@ class Family:
     lora_default: tuple[str, ...] = LLAMA_LINEARS
     end_tokens: tuple[str, ...] = ()
     content_tokens: tuple[str, ...] = ()
+    image_sizing: ImageSizing | None = None
     auto_class: str = "AutoModelForImageTextToText"
     native: str = ""
     image_keys: tuple[str, ...] = ("pixel_values", "image_sizes", "image_grid_thw")
@@ -159,6 +163,20 @@ class Family:
         # The back ends differ by up to 1/255 a pixel, and the default is whatever is installed.
         options.setdefault("backend", "torchvision")
         return self.with_template(AutoProcessor.from_pretrained(source, **options))
+
+    def limit_images(self, processor: Any, limits: ImageLimits) -> None:
+        """Set how large pictures are shown.
+
+        Raises:
+            InputError: this family does not take such a limit, or the value cannot be.
+        """
+        limit_images(self.name, self.image_sizing, processor, limits)
+
+    def follow_processor(self, model: Any, processor: Any) -> None:
+        """Bring the model's configuration in line with its processor, where both hold a setting."""
+        grids = getattr(getattr(processor, "image_processor", None), "image_grid_pinpoints", None)
+        if grids is not None and hasattr(model.config, "image_grid_pinpoints"):
+            model.config.image_grid_pinpoints = [list(grid) for grid in grids]
 
     def with_template(self, processor: Any) -> Any:
         """`processor`, once it is known to have a chat template.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from kolm_cli.families import image_limits
 from kolm_cli.families.base import Family, Paper
 
 SMOLVLM_PAPER = Paper(
@@ -56,4 +57,5 @@ FAMILY = Idefics3(
         ),
         SMOLVLM_PAPER,
     ),
+    image_sizing=image_limits.LONGEST_EDGE_OF_TILES,
 )

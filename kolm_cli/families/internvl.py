@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from kolm_cli.families import image_limits
 from kolm_cli.families.base import Family, Paper
 
 
@@ -46,4 +47,5 @@ FAMILY = InternVL(
     vision=("model.vision_tower",),
     projector=("model.multi_modal_projector",),
     language=("model.language_model",),
+    image_sizing=image_limits.MAX_PATCHES,
 )

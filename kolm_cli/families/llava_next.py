@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kolm_cli.families import image_limits
 from kolm_cli.families.base import Paper
 from kolm_cli.families.feature_layer import FromFeatureLayer
 
@@ -29,4 +30,5 @@ FAMILY = FromFeatureLayer(
     vision=("model.vision_tower",),
     projector=("model.multi_modal_projector", "model.image_newline"),
     language=("model.language_model",),
+    image_sizing=image_limits.PINPOINTS,
 )

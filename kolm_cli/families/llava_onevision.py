@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from kolm_cli.families import image_limits
 from kolm_cli.families.base import Paper
 from kolm_cli.families.feature_layer import FromFeatureLayer
 
@@ -38,4 +39,5 @@ FAMILY = LlavaOnevision(
     projector=("model.multi_modal_projector", "model.image_newline"),
     language=("model.language_model",),
     image_keys=("pixel_values", "image_sizes", "batch_num_images"),
+    image_sizing=image_limits.PINPOINTS,
 )

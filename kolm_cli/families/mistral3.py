@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kolm_cli.families import image_limits
 from kolm_cli.families.base import Family, Paper
 
 FAMILY = Family(
@@ -16,4 +17,5 @@ FAMILY = Family(
     vision=("model.vision_tower",),
     projector=("model.multi_modal_projector",),
     language=("model.language_model",),
+    image_sizing=image_limits.LONGEST_EDGE,
 )

@@ -6,6 +6,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
+from kolm_cli.families import image_limits
 from kolm_cli.families.base import Paper
 from kolm_cli.families.feature_layer import FromFeatureLayer
 from kolm_cli.records.conversation import Conversation, Text
@@ -54,4 +55,5 @@ FAMILY = Phi3V(
     lora_default=("qkv_proj", "o_proj", "gate_up_proj", "down_proj"),
     end_tokens=("<|end|>",),
     image_keys=("pixel_values", "image_sizes"),
+    image_sizing=image_limits.NUM_CROPS,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from kolm_cli.families import image_limits
 from kolm_cli.families.base import Family, Paper
 from kolm_cli.families.feature_layer import after_layers
 from kolm_cli.families.support import Experimental
@@ -53,4 +54,5 @@ FAMILY = Phi4Multimodal(
     image_keys=("image_pixel_values", "image_sizes", "image_attention_mask"),
     # Crops that an image does not have are masked in, since a fully masked one has no softmax.
     image_fill={"image_attention_mask": 1},
+    image_sizing=image_limits.DYNAMIC_HD,
 )

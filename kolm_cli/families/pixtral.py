@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kolm_cli.families import image_limits
 from kolm_cli.families.base import Family, Paper, Takes
 
 
@@ -31,4 +32,5 @@ FAMILY = Pixtral(
     projector=("model.multi_modal_projector",),
     language=("model.language_model",),
     takes=Takes(system=False),
+    image_sizing=image_limits.LONGEST_EDGE,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kolm_cli.families import image_limits
 from kolm_cli.families.base import QWEN_BOXES, Family, Paper
 
 FAMILY = Family(
@@ -23,4 +24,5 @@ FAMILY = Family(
     projector=("model.visual.merger",),
     language=("model.language_model",),
     content_tokens=QWEN_BOXES,
+    image_sizing=image_limits.PIXELS,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kolm_cli.families import image_limits
 from kolm_cli.families.base import QWEN_BOXES, Family, Paper
 
 FAMILY = Family(
@@ -18,4 +19,5 @@ FAMILY = Family(
     projector=("model.visual.merger", "model.visual.deepstack_merger_list"),
     language=("model.language_model",),
     content_tokens=QWEN_BOXES,
+    image_sizing=image_limits.PIXELS,
 )

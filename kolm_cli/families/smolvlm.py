@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kolm_cli.core.errors import LackingError, Problem
+from kolm_cli.families import image_limits
 from kolm_cli.families.idefics3 import SMOLVLM_PAPER, Idefics3
 
 
@@ -51,4 +52,5 @@ FAMILY = SmolVLM(
         "HuggingFaceTB/SmolVLM2-256M-Video-Instruct",
     ),
     papers=(SMOLVLM_PAPER,),
+    image_sizing=image_limits.LONGEST_EDGE_OF_TILES,
 )

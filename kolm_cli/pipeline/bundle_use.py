@@ -147,6 +147,7 @@ def load_answerer(files: Unpacked, base: Base, device: str | None) -> Answerer:
     processor = base.family.load_processor(
         str(files.folder / "processor"), local_files_only=True, trust_remote_code=False
     )
+    base.family.follow_processor(loaded, processor)
     max_new_tokens = files.spec["evaluate"]["max_new_tokens"]
     limits = Limits(
         train["max_seq_length"],

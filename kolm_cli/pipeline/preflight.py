@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kolm_cli.core.errors import InputError, Problem, raise_if_any
 from kolm_cli.core.progress import Progress
@@ -59,7 +59,6 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     """
     import torch
 
-    from kolm_cli.encoding.encoder import Encoder
     from kolm_cli.encoding.row_checks import check_rows, note_long_answers
     from kolm_cli.trainer.schedule import steps_of
 
@@ -70,11 +69,7 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
         progress.note(note)
     torch.set_num_threads(inputs.threads)
     progress.stage("load processor")
-    encoder = Encoder(
-        family,
-        load_processor(inputs),
-        limits_of(spec),
-    )
+    encoder = load_encoder(inputs)
     progress.stage("check training rows", len(train.rows), "rows")
     pixels = PixelDigests()
     trained = check_rows(encoder, train.rows, progress=progress, pixels=pixels)
@@ -104,7 +99,7 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
                 fix="give more rows or epochs, or lower gradient_accumulation_steps",
             )
         )
-    raise_if_any(problems)
+    raise_if_any(problems, hint=trained.hint(encoder) if trained.too_long else "")
     return Preflight(train, pack, trained.rows, steps, encoder)
 
 
@@ -120,15 +115,19 @@ def limits_of(spec: Spec) -> Limits:
     )
 
 
-def load_processor(inputs: Inputs) -> Any:
-    """The base's processor.
+def load_encoder(inputs: Inputs) -> Encoder:
+    """The base's processor, set up as the spec says.
 
     Raises:
-        InputError: it cannot be loaded from the base's folder.
+        InputError: it cannot be loaded from the base's folder, or does not take the limits on
+            the size of pictures.
     """
-    base = inputs.base
+    from kolm_cli.encoding.encoder import Encoder
+    from kolm_cli.families.image_limits import ImageLimits
+
+    base, images = inputs.base, inputs.spec.data.images
     try:
-        return base.family.load_processor(base.source, **base.load_options())
+        return Encoder.for_base(base, limits_of(inputs.spec), ImageLimits(**images.model_dump()))
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
         # transformers raises any of these on a folder whose processor files do not fit.
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)

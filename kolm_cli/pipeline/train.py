@@ -57,6 +57,7 @@ def orders_for(inputs: Inputs) -> Orders:
         device=spec.launch.device,
         threads=inputs.threads,
         truncation=spec.data.truncation,
+        images=spec.data.images.model_dump(exclude_none=True),
         evaluation=inputs.keys.evaluation,
         max_new_tokens=spec.evaluate.max_new_tokens,
         batch_size=spec.evaluate.batch_size,

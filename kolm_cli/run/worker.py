@@ -25,6 +25,7 @@ from kolm_cli.core.files import write_atomic
 from kolm_cli.core.seals import is_sealed, seal
 from kolm_cli.dataset.frozen import thaw
 from kolm_cli.encoding.encoder import Encoder, Limits
+from kolm_cli.families.image_limits import ImageLimits
 from kolm_cli.families.resolve import Base, resolve_base
 from kolm_cli.records.row import Row
 from kolm_cli.run.environment import describe_environment
@@ -90,7 +91,9 @@ class Worker:
     def load_base(self) -> torch.nn.Module:
         """A fresh base."""
         self.progress.stage("load base")
-        return load_base(self.base, bf16=self.config.bf16, attention=self.config.attention)
+        model = load_base(self.base, bf16=self.config.bf16, attention=self.config.attention)
+        self.base.family.follow_processor(model, self.encoder.processor)
+        return model
 
     def answerer(self, model: torch.nn.Module) -> Answerer:
         """Answers as the spec says."""
@@ -236,15 +239,10 @@ def start(folder: Path) -> None:
         base = resolve_base(
             orders.model, orders.revision or "main", trust_remote_code=orders.trust_remote_code
         )
-        encoder = Encoder(
-            base.family,
-            base.family.load_processor(base.source, **base.load_options()),
-            Limits(
-                config.max_seq_length,
-                side=orders.truncation,
-                answer_room=orders.max_new_tokens,
-            ),
+        limits = Limits(
+            config.max_seq_length, side=orders.truncation, answer_room=orders.max_new_tokens
         )
+        encoder = Encoder.for_base(base, limits, ImageLimits(**orders.images))
         Worker(
             run, orders, base, config, device, encoder, state, progress, lifeline,
             Determinism(device),

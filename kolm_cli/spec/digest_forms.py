@@ -10,7 +10,7 @@ from kolm_cli.spec.yaml_write import dump
 
 # What differs between the machines of one run, or says where on this one something is.
 _MACHINE = ("main_process_port",)
-_DATA_SETTINGS = ("max_images_per_example", "review", "truncation")
+_DATA_SETTINGS = ("images", "max_images_per_example", "review", "truncation")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # A hub id or the name of a folder: no root, no drive, no way up, one slash at most.
 _IDENTITY = re.compile(r"[^./\\~][^/\\]*(/[^./\\][^/\\]*)?")

@@ -54,6 +54,14 @@ class BaseSection(Section):
     trust_remote_code: bool = False
 
 
+class ImagesSection(Section):
+    """How large pictures are shown, in pixels; what is not written is the base's own setting."""
+
+    min_pixels: Count | None = None
+    max_pixels: Count | None = None
+    longest_edge: Count | None = None
+
+
 class DataSection(Section):
     """What it learns from and what it is scored on; the forms are in `sources`."""
 
@@ -62,6 +70,7 @@ class DataSection(Section):
     max_images_per_example: Count = 4
     review: Literal["accepted", "all"] = "all"
     truncation: Literal["prompt_start", "prompt_end"] = "prompt_start"
+    images: ImagesSection = ImagesSection()
 
 
 class LaunchSection(Section):

@@ -14,6 +14,7 @@ from kolm_cli.core.progress import Progress, Silent
 from kolm_cli.encoding.encoder import Encoder, Limits
 from kolm_cli.encoding.fitting import Side
 from kolm_cli.encoding.row_checks import check_rows
+from kolm_cli.families.image_limits import ImageLimits
 from kolm_cli.families.resolve import resolve_base
 from kolm_cli.formats.python_rows import rows_from_python
 from kolm_cli.records.row import Row
@@ -38,6 +39,7 @@ def vlm_trainer(
     output_dir: Path | str | None = None,
     max_images_per_example: int = 4,
     truncation: Side = "prompt_start",
+    images: ImageLimits | None = None,
     trust_remote_code: bool = False,
     progress: Progress | None = None,
 ) -> VLMTrainer:
@@ -53,6 +55,7 @@ def vlm_trainer(
             goes with the trainer.
         max_images_per_example: more images in a row are refused.
         truncation: which side of the prompt is cut when a row is too long.
+        images: limits on the size of pictures; the base's own when None.
         trust_remote_code: whether code that comes with the checkpoint may run.
         progress: receives what the trainer reports.
 
@@ -65,11 +68,8 @@ def vlm_trainer(
     base = resolve_base(model_id, revision, trust_remote_code=trust_remote_code)
     device = pick_device(device)
     check_attention(config.attention, device)
-    encoder = Encoder(
-        base.family,
-        base.family.load_processor(base.source, **base.load_options()),
-        Limits(config.max_seq_length, max_images_per_example, truncation),
-    )
+    limits = Limits(config.max_seq_length, max_images_per_example, truncation)
+    encoder = Encoder.for_base(base, limits, images)
     if steps_of(len(rows), config) < 2:
         raise InputError(
             Problem(
@@ -78,13 +78,15 @@ def vlm_trainer(
                 fix="give more rows or epochs, or smaller batches",
             )
         )
-    check_rows(encoder, rows, progress=progress or Silent()).raise_if_bad()
+    check_rows(encoder, rows, progress=progress or Silent()).raise_if_bad(encoder)
+    model = load_base(base, bf16=config.bf16, attention=config.attention)
+    base.family.follow_processor(model, encoder.processor)
     folder = Path(output_dir) if output_dir else Path(tempfile.mkdtemp(prefix="kolm-"))
     trainer = VLMTrainer(
         base,
         rows,
         config,
-        model=load_base(base, bf16=config.bf16, attention=config.attention),
+        model=model,
         encoder=encoder,
         device=device,
         folder=folder,
