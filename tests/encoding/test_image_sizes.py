@@ -123,7 +123,8 @@ def test_the_spec_s_limits_reach_training_and_the_bundle(new_job: Callable[..., 
     job = new_job(data={"images": {"max_pixels": 1568}})
     checked = job.kolm("validate", "spec.yaml", "--json")
     assert checked.code == 0, checked.err
-    assert checked.json["train"]["tokens"]["image"] == 16 * 2
+    # 56 x 28 pictures keep their two tokens, and 56 x 56 ones are shrunk to a single one.
+    assert checked.json["train"]["tokens"]["image"] == 8 * 2 + 8 * 1
     done = job.kolm("compile", "spec.yaml", "--json")
     assert done.code == 0, done.err
     with zipfile.ZipFile(Path(done.json["bundle"])) as archive:
