@@ -181,7 +181,7 @@ def _values(known: SpecText) -> dict[str, Any]:
 
 def _yaml(text: str) -> str:
     """`text` as YAML reads it back: bare where that is the same, else in double quotes."""
-    from kolm_cli.spec.yaml_positions import parse
+    from kolm_cli.core.yaml_positions import parse
 
     try:
         # A name such as 1e5, true or 2024 is something else to YAML when it stands bare.

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from kolm_cli.bundle.container.unpack import unpack
+from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format.spec import read_spec
+from kolm_cli.bundle.trust.file import load_policy
+from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.core.errors import InputError, LackingError, Problem, VerificationError
 from kolm_cli.core.file_digests import FileMemo
 from kolm_cli.core.home import private_folder
@@ -41,19 +43,46 @@ class Unpacked:
     spec: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Demands:
+    """What a bundle must be to be used.
+
+    Attributes:
+        trust: whose signatures count; the user's own trust file decides when None.
+        allow_untrusted: use what is intact, whoever signed it.
+        cid: the CID that it must have; any will do when None.
+    """
+
+    trust: TrustPolicy | None = None
+    allow_untrusted: bool = False
+    cid: str | None = None
+
+
 @contextlib.contextmanager
-def unpacked(bundle: Path) -> Iterator[Unpacked]:
-    """Unpack a bundle for as long as the block lasts.
+def unpacked(bundle: Path, demands: Demands, progress: Progress) -> Iterator[Unpacked]:
+    """Verify a bundle and unpack it, in one pass, for as long as the block lasts.
+
+    What is used are the very bytes that were verified: nobody else can write the folder.
 
     Raises:
-        InputError: there is no such file.
-        VerificationError: it is not an intact bundle.
+        InputError: there is no such file, or the trust file is wrong.
+        VerificationError: it is not intact, not the one demanded, or its signer is not trusted.
     """
+    policy = load_policy() if demands.trust is None else demands.trust
     with tempfile.TemporaryDirectory(prefix="kolm-", dir=private_folder("tmp")) as name:
         folder = Path(name) / "bundle"
-        report = unpack(bundle, folder)
-        manifest = json.loads((folder / "manifest.json").read_bytes())
-        spec = yaml.safe_load((folder / "spec.yaml").read_bytes())
+        report = unpack(
+            bundle,
+            folder,
+            trust=policy,
+            allow_untrusted=demands.allow_untrusted,
+            cid=demands.cid,
+        )
+        if report.state == "untrusted":
+            why = "; ".join(check.detail for check in report.failed)
+            progress.note(f"WARNING: not trusted ({why}); used because of --allow-untrusted")
+        manifest = json.loads((folder / layout.MANIFEST).read_bytes())
+        spec = read_spec((folder / layout.SPEC).read_bytes())
         yield Unpacked(folder, report.cid or "", manifest, spec)
 
 
@@ -105,7 +134,12 @@ def find_base(bundle: Unpacked, given: Path | None) -> Base:
 
 @contextlib.contextmanager
 def answerer_for(
-    bundle: Path, *, base: Path | None, device: str | None, progress: Progress
+    bundle: Path,
+    *,
+    base: Path | None,
+    device: str | None,
+    progress: Progress,
+    demands: Demands | None = None,
 ) -> Iterator[tuple[Unpacked, Answerer]]:
     """The bundle's adapter on its base, ready to answer as it did when it was scored.
 
@@ -114,9 +148,10 @@ def answerer_for(
         base: where a local base is, when this machine did not compile the bundle.
         device: `cpu` or `cuda`; what the spec says when None.
         progress: told of the stages.
+        demands: what the bundle must be; trusted by the user's own trust file when None.
     """
     progress.stage("unpack and check")
-    with unpacked(bundle) as files:
+    with unpacked(bundle, demands or Demands(), progress) as files:
         found = find_base(files, base)
         progress.stage("load base and adapter")
         yield files, load_answerer(files, found, device)

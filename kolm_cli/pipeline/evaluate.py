@@ -12,7 +12,7 @@ from kolm_cli.core import digests
 from kolm_cli.core.errors import InputError, Problem, raise_if_any
 from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.sources import read_source
-from kolm_cli.pipeline.bundle_use import Unpacked, answerer_for
+from kolm_cli.pipeline.bundle_use import Demands, Unpacked, answerer_for
 from kolm_cli.pipeline.known_inputs import known_pack
 from kolm_cli.pipeline.preflight import pack_problems
 from kolm_cli.records.conversation import Conversation
@@ -62,9 +62,13 @@ def evaluate_again(
     base: Path | None,
     device: str | None,
     progress: Progress,
+    demands: Demands | None = None,
 ) -> dict[str, Any]:
     """Answer a pack with a bundle and score it; returns what `kolm eval --json` prints."""
-    with answerer_for(bundle, base=base, device=device, progress=progress) as (files, answerer):
+    with answerer_for(bundle, base=base, device=device, progress=progress, demands=demands) as (
+        files,
+        answerer,
+    ):
         rows = find_pack(files, pack)
         raise_if_any([*pack_problems(rows), *answerer.problems(rows, progress)])
         settings = read_settings((files.folder / layout.EVALUATION).read_bytes())
@@ -97,6 +101,7 @@ def answer_one(
     base: Path | None,
     device: str | None,
     progress: Progress,
+    demands: Demands | None = None,
 ) -> dict[str, Any]:
     """Answer one question; returns what `kolm run --json` prints.
 
@@ -123,7 +128,10 @@ def answer_one(
     if problems:
         raise InputError(*problems)
     row = Row("question", Conversation.of(prompt, "", tuple(order)), held)
-    with answerer_for(bundle, base=base, device=device, progress=progress) as (files, answerer):
+    with answerer_for(bundle, base=base, device=device, progress=progress, demands=demands) as (
+        files,
+        answerer,
+    ):
         raise_if_any(answerer.problems([row], progress))
         progress.stage("answer")
         said = answerer.answer([answerer.encode(row)])[0]

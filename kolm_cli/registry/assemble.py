@@ -15,7 +15,7 @@ from kolm_cli.bundle.container.zip_records import ZipEntry, directory, local_hea
 from kolm_cli.bundle.contents import BundleContents, read_contents
 from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.bundle.verify import Report, judge
-from kolm_cli.core.errors import InputError, Problem, VerificationError
+from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.core.files import sync_folder
 from kolm_cli.core.progress import Progress, Silent
 from kolm_cli.registry.blobs import Blobs
@@ -90,10 +90,5 @@ def verified(
     stream.seek(0)
     contents = read_contents(stream)
     report = judge(contents, trust, cid=cid)
-    if report.state == "untrusted" and not allow_untrusted:
-        raise VerificationError(
-            *(Problem(check.detail, f"{where}: {check.name}") for check in report.failed),
-            hint="`kolm trust add` the signer's key if you trust it, or say --allow-untrusted",
-        )
-    require(report, where, allow_untrusted=True)
+    require(report, where, allow_untrusted=allow_untrusted)
     return report, contents

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from kolm_cli.bundle.container.opened import Bundle, open_bundle
 from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format.spec import read_spec
 from kolm_cli.bundle.receipt import Receipt, read_receipt
 from kolm_cli.bundle.stored_evaluation import read_evaluation
-from kolm_cli.core.errors import VerificationError
+from kolm_cli.core.errors import Problem, VerificationError
 
 Pair = tuple[Any, Any]
 _SCORES = ("accuracy", "base_accuracy", "coverage", "latency_us")
@@ -33,7 +33,7 @@ class Changes:
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowDifferences:
     """Predictions on the rows that both bundles were scored on.
 
     Attributes:
@@ -73,7 +73,7 @@ class Difference:
     trainable: Changes
     frozen: Changes
     scores: Mapping[str, Pair]
-    predictions: Rows
+    predictions: RowDifferences
     files: Changes
     signers: Changes
 
@@ -130,6 +130,9 @@ def _pairs(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Pai
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     """Nested settings by dotted name."""
+    if isinstance(value, float) and not math.isfinite(value):
+        # Equal to itself, and something that JSON can hold.
+        value = str(value)
     if not isinstance(value, dict) or not value:
         return {prefix.removesuffix("."): value}
     found: dict[str, Any] = {}
@@ -140,9 +143,11 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
 
 def _spec(bundle: Bundle) -> dict[str, Any]:
     try:
-        return _flat(yaml.safe_load(bundle.read(layout.SPEC, layout.MIB)))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise VerificationError(f"{bundle.path}: {layout.SPEC} cannot be read") from error
+        return _flat(read_spec(bundle.read(layout.SPEC, layout.MIB)))
+    except VerificationError as error:
+        raise VerificationError(*(Problem(str(p), str(bundle.path)) for p in error.problems)) from (
+            error
+        )
 
 
 def _base(bundle: Bundle) -> dict[str, Any]:
@@ -184,17 +189,17 @@ def _scores(receipt: Receipt) -> dict[str, Any]:
     return known
 
 
-def _predictions(a: Bundle, b: Bundle) -> Rows:
+def _predictions(a: Bundle, b: Bundle) -> RowDifferences:
     """Rows compared by their ids, when both bundles say what was predicted."""
     sides = []
     for bundle in (a, b):
         scored = read_evaluation(bundle.contents).row_scores()
         if scored is None:
-            return Rows()
+            return RowDifferences()
         sides.append(scored)
     first, second = sides
     both = [name for name in first if name in second]
-    return Rows(
+    return RowDifferences(
         differ=[name for name in both if first[name][0] != second[name][0]],
         better=[name for name in both if second[name][1] > first[name][1]],
         worse=[name for name in both if second[name][1] < first[name][1]],

@@ -11,13 +11,26 @@ from typing import Any
 from kolm_cli.core.errors import InputError, Problem, VerificationError
 from kolm_cli.core.files import write_atomic
 from kolm_cli.registry.image import ARTIFACT_TYPE, INDEX_TYPE, MANIFEST_TYPE
-from kolm_cli.registry.names import ContentId, Local, Pinned, is_cid, is_segment
+from kolm_cli.registry.names import (
+    CID_BEGINS,
+    ContentId,
+    Local,
+    Pinned,
+    Tag,
+    is_cid,
+    is_name,
+    is_remote,
+    is_segment,
+    parse_local,
+)
 
 REF = "org.opencontainers.image.ref.name"
 CID = "dev.kolm.cid"
 NAME = "dev.kolm.name"
 STORED = "dev.kolm.stored"
 BYTES = "dev.kolm.bytes"
+# Characters of a shortened CID; the first seven are the same in all.
+MIN_CID = 8
 
 
 @dataclass(frozen=True)
@@ -193,8 +206,57 @@ def find(index: Index, reference: Local) -> Entry:
     else:
         found = [e for e in index.entries if e.tag == str(reference)]
     if not found:
-        raise InputError(Problem("is not in the local registry", str(reference)), hint="kolm ls")
+        raise _absent(index, str(reference))
     return found[0]
+
+
+def named(index: Index, text: str) -> Local:
+    """What a person's name for a stored bundle stands for.
+
+    Args:
+        index: what is stored.
+        text: NAME:TAG, NAME (its tag `latest`), a CID, at least the first 8 characters of a CID
+            that no other stored one shares, or NAME@sha256:….
+
+    Raises:
+        InputError: it names nothing here, or several bundles.
+    """
+    if is_remote(text):
+        raise InputError(Problem("is elsewhere", text, f"kolm pull {text}"))
+    if text.startswith(CID_BEGINS) and text.isalnum() and not is_cid(text):
+        if len(text) < MIN_CID:
+            raise InputError(Problem(f"write at least {MIN_CID} characters of the CID", text))
+        fitting = sorted({e.cid for e in index.entries if e.cid.startswith(text)})
+        if len(fitting) > 1:
+            fix = "write more of " + " or ".join(fitting)
+            raise InputError(Problem(f"{len(fitting)} bundles have such a CID", text, fix))
+        if not fitting:
+            raise _absent(index, text)
+        return ContentId(fitting[0])
+    if is_name(text) and not is_cid(text):
+        latest = Tag(text, "latest")
+        if not any(e.tag == str(latest) for e in index.entries):
+            raise _absent(index, text)
+        return latest
+    try:
+        reference = parse_local(text)
+    except InputError as error:
+        what = "is neither a file nor the name of a bundle"
+        fix = f"{error.problems[0]}; a bundle is named by a path, NAME:TAG, NAME or its CID"
+        raise InputError(Problem(what, text[:300], fix)) from error
+    find(index, reference)
+    return reference
+
+
+def _absent(index: Index, text: str) -> InputError:
+    name = text.partition(":")[0]
+    tags = sorted(e.tag for e in index.entries if e.tag.partition(":")[0] == name)
+    what = "is neither a file nor a bundle in the local registry"
+    if tags:
+        listed = ", ".join(tags[:10]) + (", …" if len(tags) > 10 else "")
+        what = f"is not in the local registry, which has {listed}"
+    fix = "`kolm ls` lists what is here; `kolm pull oci://HOST/REPO:TAG` fetches a bundle"
+    return InputError(Problem(what, text, fix))
 
 
 def promoted(index: Index, cid: str) -> Index:

@@ -10,6 +10,8 @@ from kolm_cli.core import digests
 from kolm_cli.core.errors import InputError, Problem
 
 REMOTE = "oci://"
+# How each CID of the form that kolm writes begins: its version, codec and kind of digest.
+CID_BEGINS = "bafkrei"
 _SEGMENT = r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?"
 _NAME = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*", re.ASCII)
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
@@ -81,13 +83,17 @@ class Remote:
     @property
     def loopback(self) -> bool:
         """Whether the host is this machine."""
-        name = re.sub(r":[0-9]+$", "", self.host).strip("[]")
-        if name == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(name).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(re.sub(r":[0-9]+$", "", self.host).strip("[]"))
+
+
+def is_loopback(name: str) -> bool:
+    """Whether a host, without port and brackets, is this machine."""
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 Local = Tag | ContentId | Pinned
@@ -119,8 +125,13 @@ def check_tag(tag: str) -> None:
     Raises:
         InputError: it looks like a CID or a digest.
     """
-    if is_cid(tag) or tag.startswith("bafkrei") or re.fullmatch(r"[0-9a-f]{64}", tag):
+    if is_cid(tag) or tag.startswith(CID_BEGINS) or re.fullmatch(r"[0-9a-f]{64}", tag):
         raise InputError(Problem(f"{tag!r} cannot be a tag: it looks like an identifier"))
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` can be the NAME of NAME:TAG."""
+    return len(text) <= 255 and _NAME.fullmatch(text) is not None
 
 
 def is_segment(text: str) -> bool:

@@ -6,16 +6,14 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.bundle.verify import State
-from kolm_cli.core.home import private_folder
 from kolm_cli.core.progress import Progress
 from kolm_cli.registry.assemble import assemble, staged, verified
 from kolm_cli.registry.image import Image
 from kolm_cli.registry.index import Entry
-from kolm_cli.registry.names import Local, parse_local
+from kolm_cli.registry.names import Local
 from kolm_cli.registry.store import Registry
 
 
@@ -79,24 +77,6 @@ def deliver(registry: Registry, reference: Local, target: Path) -> Entry:
     with held(registry, reference) as (entry, image), staged(target) as stream:
         assemble(image, registry.blobs, stream)
     return entry
-
-
-@contextlib.contextmanager
-def as_file(registry: Registry, text: str) -> Iterator[Path]:
-    """A bundle as a file: a path as it is, else one of the registry for as long as the block lasts.
-
-    Raises:
-        InputError: there is neither such a file nor such a bundle.
-    """
-    path = Path(text)
-    if path.exists() or path.suffix == ".kolm":
-        yield path
-        return
-    reference = parse_local(text)
-    with TemporaryDirectory(prefix="kolm-", dir=private_folder("tmp")) as folder:
-        copy = Path(folder) / "bundle.kolm"
-        deliver(registry, reference, copy)
-        yield copy
 
 
 @contextlib.contextmanager

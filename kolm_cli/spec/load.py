@@ -12,11 +12,11 @@ from pydantic import ValidationError
 from kolm_cli.core.digests import sha256_bytes
 from kolm_cli.core.errors import InputError, Problem, raise_if_any
 from kolm_cli.core.files import read_regular
+from kolm_cli.core.yaml_positions import MAX_BYTES, Document, parse
 from kolm_cli.spec.model import Spec
 from kolm_cli.spec.outside import Outside
 from kolm_cli.spec.sources import Source, resolve
 from kolm_cli.spec.wording import problems_of
-from kolm_cli.spec.yaml_positions import MAX_BYTES, Document, parse
 
 VERSION = 1
 

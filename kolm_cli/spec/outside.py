@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from kolm_cli.core.errors import Problem
+from kolm_cli.core.yaml_positions import Document
 from kolm_cli.scoring.metrics.catalog import get_metric
 from kolm_cli.spec.section import likely
 from kolm_cli.spec.sources import FORMS, CaptureSource, Source, parse_source, resolve
-from kolm_cli.spec.yaml_positions import Document
 
 _HUB_ID = re.compile(r"[A-Za-z0-9_][\w.-]*(/[\w.-]+)?", re.ASCII)
 

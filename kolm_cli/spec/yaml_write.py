@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from kolm_cli.spec.yaml_positions import EXPONENT, EXPONENT_STARTS
+from kolm_cli.core.yaml_positions import EXPONENT, EXPONENT_STARTS
 
 
 class _Dumper(yaml.SafeDumper):

@@ -83,7 +83,7 @@ def test_names_that_yaml_takes_for_something_else(tmp_path: Path, name: str) -> 
 
 @pytest.mark.parametrize("model", ["gpt2", "a/b: c # d", '"quoted"', "org/1e5", "[x]"])
 def test_a_model_is_written_as_it_was_said(tmp_path: Path, model: str) -> None:
-    from kolm_cli.spec.yaml_positions import parse
+    from kolm_cli.core.yaml_positions import parse
 
     path = init(str(tmp_path), "--name", "x", "--model", model)
     assert parse(path.read_bytes(), "x").value["base"]["model"] == model

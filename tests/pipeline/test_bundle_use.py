@@ -70,6 +70,8 @@ def test_eval_without_the_pack_asks_for_it(compiled: Compiled, tmp_path: Path) -
         compiled.bundle,
         "--base",
         compiled.job.folder / "base",
+        "--trust",
+        compiled.job.home / "trust.toml",
         KOLM_HOME=str(tmp_path / "empty"),
     )
     assert done.code == 2
@@ -81,11 +83,13 @@ def test_eval_without_the_pack_asks_for_it(compiled: Compiled, tmp_path: Path) -
         "eval.jsonl",
         "--base",
         compiled.job.folder / "base",
+        "--allow-untrusted",
         "--json",
         KOLM_HOME=str(tmp_path / "empty"),
     )
     assert given.code == 0, given.err
     assert given.json["rows"] == 6
+    assert "WARNING: not trusted (0 of 1 trusted signatures" in given.err
 
 
 def test_run_answers_one_question(compiled: Compiled) -> None:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kolm_cli.core import canonical_json
+from kolm_cli.core.yaml_positions import parse
 from kolm_cli.spec.digest_forms import bundle_form, evaluation_form, training_form
 from kolm_cli.spec.load import load_spec
 from kolm_cli.spec.model import Spec
-from kolm_cli.spec.yaml_positions import parse
 
 DIGESTS = {"train_digest": "a" * 64, "eval_digest": "b" * 64}
 LEAST: dict[str, Any] = {

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kolm_cli.core.errors import InputError
-from kolm_cli.spec.yaml_positions import Position, parse
+from kolm_cli.core.yaml_positions import Position, parse
 from kolm_cli.spec.yaml_write import dump
 
 plain: Any = st.recursive(

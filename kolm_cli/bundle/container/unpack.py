@@ -62,7 +62,10 @@ def require(report: Report, path: Path, *, allow_untrusted: bool) -> None:
     if report.state == "trusted" or (report.state == "untrusted" and allow_untrusted):
         return
     failed = (Problem(c.detail, f"{path}: {c.name}") for c in report.failed)
-    raise VerificationError(*failed, hint=f"kolm verify {path}")
+    hint = f"kolm verify {path}"
+    if report.state == "untrusted":
+        hint = "`kolm trust add` the signer's key if you trust it, or say --allow-untrusted"
+    raise VerificationError(*failed, hint=hint)
 
 
 @contextlib.contextmanager

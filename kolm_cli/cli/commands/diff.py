@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kolm_cli.cli.bundle_options import BundleArgument
 from kolm_cli.cli.output import Output
 
 if TYPE_CHECKING:
     from kolm_cli.registry.differences import Changes, Difference
 
 _SHOWN = 10
+# Integers have no end, and floats do.
+_TOO_LARGE = 1e300
 
 
 def register(app: typer.Typer) -> None:
@@ -21,20 +24,16 @@ def register(app: typer.Typer) -> None:
 
 
 def diff_command(
-    a: Annotated[
-        str, typer.Argument(help="A .kolm file, or a bundle in the registry.", show_default=False)
-    ],
+    a: BundleArgument,
     b: Annotated[str, typer.Argument(help="The other one.", show_default=False)],
     json: Annotated[bool, typer.Option("--json", help="One JSON document, in full.")] = False,
 ) -> None:
     """Say what changed from A to B: base, spec, data, modules, scores. Exits 0 either way."""
     from kolm_cli.core.printable import one_line
+    from kolm_cli.registry.bundle_file import bundle_file
     from kolm_cli.registry.differences import compare
-    from kolm_cli.registry.pull import as_file
-    from kolm_cli.registry.store import Registry
 
-    registry = Registry()
-    with as_file(registry, a) as first, as_file(registry, b) as second:
+    with bundle_file(a) as first, bundle_file(b) as second:
         found = compare(first, second)
     output = Output(as_json=json)
     if json:
@@ -74,8 +73,7 @@ def _values(title: str, pairs: Mapping[str, tuple[Any, Any]]) -> Iterator[str]:
         yield f"{title}:"
     for name, (before, after) in pairs.items():
         change = ""
-        numbers = all(type(v) in (int, float) for v in (before, after))
-        if numbers:
+        if all(type(v) in (int, float) and abs(v) < _TOO_LARGE for v in (before, after)):
             change = f"  ({after - before:+.4g})"
         yield f"  {name}: {_text(before)} -> {_text(after)}{change}"
 

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from kolm_cli.cli.bundle_options import (
+    AllowUntrustedOption,
+    BundleArgument,
+    CidOption,
+    TrustOption,
+)
 from kolm_cli.cli.live import ProgressOption, progress_for
 from kolm_cli.cli.output import Output
 from kolm_cli.core.errors import ExitCode
 
-BundleArgument = Annotated[Path, typer.Argument(help="The .kolm file.", show_default=False)]
+if TYPE_CHECKING:
+    from kolm_cli.pipeline.bundle_use import Demands
+
 BaseOption = Annotated[
     Path | None, typer.Option("--base", help="Where a local base is, if not where it was.")
 ]
@@ -37,15 +45,22 @@ def evaluate(
     ] = None,
     base: BaseOption = None,
     device: DeviceOption = None,
+    trust: TrustOption = None,
+    allow_untrusted: AllowUntrustedOption = False,
+    cid: CidOption = None,
     progress: ProgressOption = None,
     json: JsonOption = False,
 ) -> None:
     """Score a bundle again, on its own pack or another."""
     from kolm_cli.pipeline.evaluate import evaluate_again
+    from kolm_cli.registry.bundle_file import bundle_file
 
     output = Output(as_json=json)
-    with progress_for(output, progress) as shown:
-        report = evaluate_again(bundle, pack=pack, base=base, device=device, progress=shown)
+    demands = _demands(trust, allow_untrusted=allow_untrusted, cid=cid)
+    with progress_for(output, progress) as shown, bundle_file(bundle) as path:
+        report = evaluate_again(
+            path, pack=pack, base=base, device=device, progress=shown, demands=demands
+        )
     if json:
         output.json(report)
     else:
@@ -71,23 +86,36 @@ def run(
     ] = None,
     base: BaseOption = None,
     device: DeviceOption = None,
+    trust: TrustOption = None,
+    allow_untrusted: AllowUntrustedOption = False,
+    cid: CidOption = None,
     progress: ProgressOption = None,
     json: JsonOption = False,
 ) -> None:
     """Answer one question with a bundle's adapter."""
     from kolm_cli.pipeline.evaluate import answer_one
+    from kolm_cli.registry.bundle_file import bundle_file
 
     output = Output(as_json=json)
-    with progress_for(output, progress) as shown:
+    demands = _demands(trust, allow_untrusted=allow_untrusted, cid=cid)
+    with progress_for(output, progress) as shown, bundle_file(bundle) as path:
         report = answer_one(
-            bundle,
+            path,
             images=image or [],
             prompt=prompt,
             base=base,
             device=device,
             progress=shown,
+            demands=demands,
         )
     if json:
         output.json(report)
     else:
         output.data(report["response"])
+
+
+def _demands(trust: Path | None, *, allow_untrusted: bool, cid: str | None) -> Demands:
+    from kolm_cli.bundle.trust.file import load_policy
+    from kolm_cli.pipeline.bundle_use import Demands
+
+    return Demands(load_policy(trust), allow_untrusted, cid)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from kolm_cli.cli.bundle_options import AllowUntrustedOption, TrustOption
 from kolm_cli.cli.live import ProgressOption, progress_for
 from kolm_cli.cli.output import Output
 
@@ -26,12 +27,8 @@ def pull_command(
     out: Annotated[
         Path | None, typer.Option("--out", help="The file to write; else {name}.kolm, here.")
     ] = None,
-    trust: Annotated[
-        Path | None, typer.Option("--trust", help="A trust file, instead of your own.")
-    ] = None,
-    allow_untrusted: Annotated[
-        bool, typer.Option("--allow-untrusted", help="Take what is intact, whoever signed it.")
-    ] = False,
+    trust: TrustOption = None,
+    allow_untrusted: AllowUntrustedOption = False,
     plain_http: Annotated[
         bool, typer.Option("--plain-http", help="Speak http with a host that is not this one.")
     ] = False,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from kolm_cli.cli.bundle_options import BundleArgument
 from kolm_cli.cli.live import ProgressOption, progress_for
 from kolm_cli.cli.output import Output
 
@@ -16,9 +17,7 @@ def register(app: typer.Typer) -> None:
 
 
 def push_command(
-    bundle: Annotated[
-        str, typer.Argument(help="A .kolm file, or a bundle in the registry.", show_default=False)
-    ],
+    bundle: BundleArgument,
     name: Annotated[
         str | None,
         typer.Argument(metavar="[NAME:TAG]", help="Or oci://HOST/REPO:TAG, elsewhere."),

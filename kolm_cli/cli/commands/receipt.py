@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from kolm_cli.cli.bundle_options import BundleArgument
 from kolm_cli.cli.output import Output
 from kolm_cli.core.errors import InputError, Problem
 
@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 
 def receipt_command(
-    bundle: Annotated[Path, typer.Argument(help="The .kolm file.", show_default=False)],
+    bundle: BundleArgument,
     sums: Annotated[
         bool, typer.Option("--sums", help="Lines for `sha256sum -c`, to run where it is unzipped.")
     ] = False,
@@ -28,13 +28,15 @@ def receipt_command(
 ) -> None:
     """Print a bundle's receipt. It must be intact; who signed it says `kolm verify`."""
     from kolm_cli.bundle.receipt import read_receipt
+    from kolm_cli.registry.bundle_file import bundle_file
 
     if sums and json:
         raise InputError(Problem("--sums and --json exclude each other"))
     if full and (sums or json):
         other = "--sums" if sums else "--json"
         raise InputError(Problem(f"--full has no effect with {other}"))
-    receipt = read_receipt(bundle)
+    with bundle_file(bundle) as path:
+        receipt = read_receipt(path)
     output = Output(as_json=json)
     if json:
         output.json(receipt.statement)

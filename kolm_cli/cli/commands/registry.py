@@ -55,10 +55,12 @@ def tag_command(
     json: Json = False,
 ) -> None:
     """Give a stored bundle a further name; a name that exists moves."""
-    from kolm_cli.registry.names import parse_local, parse_tag
+    from kolm_cli.registry.index import named
+    from kolm_cli.registry.names import parse_tag
     from kolm_cli.registry.store import Registry
 
-    entry = Registry().tag(parse_local(reference), parse_tag(tag))
+    registry = Registry()
+    entry = registry.tag(named(registry.index(), reference), parse_tag(tag))
     output = Output(as_json=json)
     if json:
         output.json({"ref": tag, "cid": entry.cid, "digest": entry.digest})

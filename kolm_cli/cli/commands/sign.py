@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from kolm_cli.cli.bundle_options import BundleArgument
 from kolm_cli.cli.output import Output
 
 
@@ -16,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 
 def sign(
-    bundle: Annotated[Path, typer.Argument(help="The .kolm file.", show_default=False)],
+    bundle: BundleArgument,
     key: Annotated[
         str | None, typer.Option("--key", help="One of `kolm keys list`, instead of the default.")
     ] = None,
@@ -25,14 +26,17 @@ def sign(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Verify a bundle and add your signature to it. The CID stays the same."""
+    """Verify a bundle and add your signature to it. The CID stays the same.
+
+    A bundle of the registry is stored again with the signature, and its tag moves there.
+    """
     from kolm_cli.bundle.signing import keys
-    from kolm_cli.bundle.signing.co_sign import co_sign
     from kolm_cli.bundle.signing.key_store import find_key
     from kolm_cli.cli.passphrase import ask
+    from kolm_cli.registry.publish import sign as sign_bundle
 
     signer = keys.load(find_key(key).id, ask) if key else keys.signer_for_compile(ask)
-    report = co_sign(bundle, signer, out)
+    report = sign_bundle(bundle, signer, out)
     output = Output(as_json=json)
     if json:
         output.json({"bundle": str(out or bundle), "cid": report.cid, "signed_by": signer.key_id})

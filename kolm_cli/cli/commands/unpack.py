@@ -7,6 +7,12 @@ from typing import Annotated
 
 import typer
 
+from kolm_cli.cli.bundle_options import (
+    AllowUntrustedOption,
+    BundleArgument,
+    CidOption,
+    TrustOption,
+)
 from kolm_cli.cli.output import Output
 
 
@@ -16,21 +22,21 @@ def register(app: typer.Typer) -> None:
 
 
 def unpack_command(
-    bundle: Annotated[Path, typer.Argument(help="The .kolm file.", show_default=False)],
+    bundle: BundleArgument,
     folder: Annotated[Path, typer.Argument(help="A new or empty folder.", show_default=False)],
-    trust: Annotated[
-        Path | None, typer.Option("--trust", help="A trust file, instead of your own.")
-    ] = None,
-    allow_untrusted: Annotated[
-        bool, typer.Option("--allow-untrusted", help="Unpack what is intact, whoever signed.")
-    ] = False,
+    trust: TrustOption = None,
+    allow_untrusted: AllowUntrustedOption = False,
+    cid: CidOption = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Verify a bundle and unpack it into a private folder, in one pass."""
     from kolm_cli.bundle.container.unpack import unpack
     from kolm_cli.bundle.trust.file import load_policy
+    from kolm_cli.registry.bundle_file import bundle_file
 
-    report = unpack(bundle, folder, trust=load_policy(trust), allow_untrusted=allow_untrusted)
+    policy = load_policy(trust)
+    with bundle_file(bundle) as path:
+        report = unpack(path, folder, trust=policy, allow_untrusted=allow_untrusted, cid=cid)
     output = Output(as_json=json)
     if json:
         output.json({"folder": str(folder), "state": report.state, "cid": report.cid})

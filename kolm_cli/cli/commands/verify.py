@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kolm_cli.cli.bundle_options import BundleArgument, CidOption, TrustOption
 from kolm_cli.cli.output import Output
 from kolm_cli.core.errors import ExitCode
 
@@ -22,21 +22,22 @@ def register(app: typer.Typer) -> None:
 
 
 def verify_command(
-    bundle: Annotated[Path, typer.Argument(help="The .kolm file.", show_default=False)],
-    trust: Annotated[
-        Path | None, typer.Option("--trust", help="A trust file, instead of your own.")
-    ] = None,
+    bundle: BundleArgument,
+    trust: TrustOption = None,
     allow_untrusted: Annotated[
         bool, typer.Option("--allow-untrusted", help="Exit 0 for what is intact, whoever signed.")
     ] = False,
-    cid: Annotated[str | None, typer.Option("--cid", help="The CID that it must have.")] = None,
+    cid: CidOption = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Check a bundle: trusted, untrusted (intact, but no trusted key signed it) or invalid."""
     from kolm_cli.bundle.trust.file import load_policy
     from kolm_cli.bundle.verify import verify
+    from kolm_cli.registry.bundle_file import bundle_file
 
-    report = verify(bundle, load_policy(trust), cid=cid)
+    policy = load_policy(trust)
+    with bundle_file(bundle) as path:
+        report = verify(path, policy, cid=cid)
     output = Output(as_json=json)
     if json:
         output.json(report.as_json())

@@ -9,8 +9,10 @@ import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from kolm_cli.core.errors import LackingError, Problem
+from kolm_cli.registry.names import is_loopback
 from kolm_cli.registry.remote.credentials import Credentials
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ def _token(
     plain_http: bool,
 ) -> str:
     realm = challenge.parameters.get("realm", "")
-    if not (realm.startswith("https://") or (plain_http and realm.startswith("http://"))):
+    if not _may_ask(realm, host, plain_http=plain_http, secret=credentials is not None):
         # A password goes nowhere in the clear because a registry says so.
         raise LackingError(Problem(f"wants credentials sent to {realm!r:.200}", host))
     query = {"scope": scope}
@@ -110,6 +112,23 @@ def _token(
     finally:
         answer.close()
     return _read_token(data, host)
+
+
+def _may_ask(realm: str, host: str, *, plain_http: bool, secret: bool) -> bool:
+    """Whether a token may be asked for there.
+
+    Credentials travel over https only, or to the very host of a registry on this machine;
+    whoever has none to lose may also ask over http where http was allowed.
+    """
+    try:
+        place, own = urlsplit(realm), urlsplit(f"//{host}").hostname
+    except ValueError:
+        return False
+    if place.scheme == "https":
+        return True
+    if place.scheme != "http" or not plain_http:
+        return False
+    return not secret or (place.hostname == own and is_loopback(own or ""))
 
 
 def _read_token(data: bytes, host: str) -> str:

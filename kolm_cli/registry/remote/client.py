@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urljoin, urlsplit
 
 from kolm_cli.core.errors import InputError, KolmError, LackingError, Problem, VerificationError
 from kolm_cli.registry.names import Remote
+from kolm_cli.registry.remote import patience
 from kolm_cli.registry.remote.auth import authorization, challenges
 from kolm_cli.registry.remote.credentials import credentials_for
+from kolm_cli.registry.remote.patience import InterruptedTransferError, Watchdog
 
 if TYPE_CHECKING:
     import httpx
 
-# Attempts that may fail one after the other before giving up, and seconds before the second one.
-ATTEMPTS = 6
-PAUSE = 0.2
 MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _LATER = (408, 429, 500, 502, 503, 504)
 _HUB = {"docker.io": "registry-1.docker.io"}
-
-
-class InterruptedTransferError(LackingError):
-    """The network or the registry failed in a way that another attempt may mend."""
 
 
 class Client:
@@ -56,12 +50,14 @@ class Client:
         self._root = f"{scheme}://{host}/v2/{remote.repository}/"
         self._scope = f"repository:{remote.repository}:{'pull,push' if write else 'pull'}"
         self._authorization = ""
+        self._watchdog = Watchdog()
         self._http = httpx.Client(
             timeout=httpx.Timeout(60, connect=15),
             # No proxy for this machine; elsewhere the usual variables count.
             trust_env=not remote.loopback,
             # What is digested are the bytes as they are stored.
             headers={"User-Agent": "kolm", "Accept-Encoding": "identity"},
+            event_hooks={"request": [self._watch]},
         )
 
     def __enter__(self) -> Self:
@@ -69,6 +65,9 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self._http.close()
+
+    def _watch(self, request: httpx.Request) -> None:
+        request.extensions = {**request.extensions, "trace": self._watchdog.trace}
 
     @contextlib.contextmanager
     def request(
@@ -79,6 +78,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
         expected: tuple[int, ...] = (200,),
+        large: bool = False,
     ) -> Iterator[httpx.Response]:
         """One request; the answer's body is not read yet.
 
@@ -88,6 +88,8 @@ class Client:
             headers: further ones.
             content: the body.
             expected: the status codes that are no error.
+            large: the answer's body may take its time, and whoever reads it looks to its pace;
+                else the whole exchange must be over in `SECONDS`, and the time its body takes.
 
         Raises:
             InputError: there is no such thing there.
@@ -96,22 +98,38 @@ class Client:
         """
         import httpx
 
-        try:
-            url = urljoin(self._root, path)
-            answer = self._follow(method, url, dict(headers or {}), content)
-        except (httpx.TransportError, httpx.InvalidURL, ValueError) as error:
-            # A ValueError: the registry leads to something that is no address.
-            raise self._cut(error) from error
-        try:
-            if answer.status_code not in expected:
-                raise self._refusal(answer)
+        seconds = patience.SECONDS + len(content or b"") / patience.SLOWEST
+        with self._watchdog.limit(seconds) as timer:
             try:
-                yield answer
-            except httpx.TransportError as error:
+                url = urljoin(self._root, path)
+                answer = self._follow(method, url, dict(headers or {}), content)
+            except (httpx.TransportError, httpx.InvalidURL, ValueError) as error:
+                # A ValueError: the registry leads to something that is no address.
                 raise self._cut(error) from error
-            _drain(answer)
-        finally:
-            answer.close()
+            try:
+                if answer.status_code not in expected:
+                    raise self._refusal(answer)
+                self._check_encoding(answer)
+                if large:
+                    timer.cancel()
+                try:
+                    yield answer
+                except httpx.TransportError as error:
+                    raise self._cut(error) from error
+                _drain(answer)
+            finally:
+                answer.close()
+
+    def _check_encoding(self, answer: httpx.Response) -> None:
+        """What is digested are the bytes as they are stored: compressed ones are others."""
+        encoding = answer.headers.get("content-encoding", "identity")
+        if encoding.strip().lower() not in ("", "identity"):
+            raise LackingError(
+                Problem(
+                    f"sends {encoding!r:.40} although it was asked to send content as it is",
+                    self.remote.host,
+                )
+            )
 
     def _follow(
         self, method: str, url: str, headers: dict[str, str], content: bytes | None
@@ -159,6 +177,8 @@ class Client:
 
     def _cut(self, error: Exception) -> InterruptedTransferError:
         words = str(error) or type(error).__name__
+        if self._watchdog.barked:
+            words = "it took too long"
         return InterruptedTransferError(
             Problem(f"the connection failed: {words:.200}", self.remote.host),
             hint="the same command again continues",
@@ -207,21 +227,3 @@ def _reason(answer: httpx.Response) -> str:
         words = text[:400].decode("utf-8", "replace")
         return "".join(c if c.isprintable() else " " for c in words).strip()
     return ""
-
-
-class Patience:
-    """Counts failures in a row, and waits longer after each."""
-
-    def __init__(self) -> None:
-        self._failures = 0
-
-    def progressed(self) -> None:
-        """Something succeeded: start counting anew."""
-        self._failures = 0
-
-    def failed(self, error: InterruptedTransferError) -> None:
-        """Wait, or raise the error when it was the last attempt."""
-        self._failures += 1
-        if self._failures >= ATTEMPTS:
-            raise error
-        time.sleep(PAUSE * 2 ** (self._failures - 1))

@@ -21,7 +21,8 @@ from kolm_cli.registry.image import (
 )
 from kolm_cli.registry.names import Remote, is_cid
 from kolm_cli.registry.pull import Pulled
-from kolm_cli.registry.remote.client import Client, InterruptedTransferError, Patience
+from kolm_cli.registry.remote.client import Client
+from kolm_cli.registry.remote.patience import InterruptedTransferError, Patience
 from kolm_cli.registry.store import Registry
 from kolm_cli.registry.workspace import Lease
 
@@ -141,7 +142,7 @@ def _blob(
                         raise VerificationError(
                             Problem(f"has more than {blob.size} bytes", _where(client, blob))
                         )
-                    patience.progressed()
+                    patience.reached(stream.tell())
                     progress.advance(before + stream.tell())
                 if stream.tell() < blob.size:
                     # A proxy that ends a body early may still end it well-formed.
@@ -171,7 +172,7 @@ def _rest(client: Client, blob: Descriptor, position: int) -> Iterator[bytes | N
     headers = {"Range": f"bytes={position}-"} if position else {}
     try:
         with client.request(
-            "GET", f"blobs/{blob.digest}", headers=headers, expected=(200, 206)
+            "GET", f"blobs/{blob.digest}", headers=headers, expected=(200, 206), large=True
         ) as answer:
             begins = answer.headers.get("content-range", "").startswith(f"bytes {position}-")
             if position and not (answer.status_code == 206 and begins):

@@ -14,7 +14,8 @@ from kolm_cli.registry.image import MANIFEST_TYPE, Descriptor, Image
 from kolm_cli.registry.index import Entry
 from kolm_cli.registry.names import Pinned, Remote, is_cid
 from kolm_cli.registry.pull import held
-from kolm_cli.registry.remote.client import Client, InterruptedTransferError, Patience
+from kolm_cli.registry.remote.client import Client
+from kolm_cli.registry.remote.patience import InterruptedTransferError, Patience
 from kolm_cli.registry.store import Registry
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ def send(
 
 def _blob(client: Client, blob: Descriptor, path: Path, progress: Progress, before: int) -> bool:
     """Send a blob unless it is there; returns whether it was sent."""
-    # Never told of progress: an upload may begin anew only so often.
-    restarts = Patience()
+    # Never told of progress: an upload may begin anew only so often, however long it takes.
+    restarts = Patience(timed=False)
     while True:
         try:
             if _is_there(client, blob):
@@ -126,8 +127,14 @@ class _Upload:
                 "PATCH", self._url, headers=headers, content=piece, expected=(202,)
             ) as answer:
                 self._moved(answer)
-                self._patience.progressed()
-                return _position(answer, position + len(piece))
+                after = _position(answer, position + len(piece))
+            if after <= position:
+                # It could say so for ever.
+                raise InterruptedTransferError(
+                    Problem("the registry takes nothing", self._client.remote.host)
+                )
+            self._patience.reached(after)
+            return after
         except InterruptedTransferError as error:
             self._patience.failed(error)
             return self._ask(position)

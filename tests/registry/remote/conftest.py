@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from kolm_cli.bundle.build import Built
-from kolm_cli.registry.remote import client, send
+from kolm_cli.registry.remote import patience, send
 from tests.registry.fake_registry import FakeRegistry, serving
 from tests.registry.helpers import bundle
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "PAUSE", 0.001)
+    monkeypatch.setattr(patience, "PAUSE", 0.001)
     monkeypatch.setattr(send, "PIECE", 100_000)
 
 

@@ -94,7 +94,10 @@ def test_a_password_is_not_sent_in_the_clear_because_a_registry_says_so(fake: Fa
         with pytest.raises(LackingError, match="wants credentials sent to"):
             authorization(http, offered, known, host="far", scope="s", plain_http=False)
         assert fake.seen == []
-        token = authorization(http, offered, known, host="far", scope="s", plain_http=True)
+        with pytest.raises(LackingError, match="wants credentials sent to"):
+            authorization(http, offered, known, host="far", scope="s", plain_http=True)
+        assert fake.seen == []
+        token = authorization(http, offered, known, host=fake.host, scope="s", plain_http=True)
     assert token == "Bearer for-s"
 
 

@@ -11,7 +11,6 @@ from kolm_cli.bundle.build import Built
 from kolm_cli.core.errors import LackingError
 from kolm_cli.registry.check import check
 from kolm_cli.registry.publish import pull, push
-from kolm_cli.registry.remote import client
 from kolm_cli.registry.store import Registry
 from tests.bundle import factory
 from tests.registry.fake_registry import FakeRegistry
@@ -75,7 +74,6 @@ def test_a_connection_that_is_always_cut_ends_with_an_error_and_leaves_nothing(
 ) -> None:
     put(built, fake)
     fake.cut, fake.honest_ranges = 1_000_000, False
-    monkeypatch.setattr(client.Patience, "progressed", lambda self: None)
     out = tmp_path / "b.kolm"
     with pytest.raises(LackingError) as caught:
         take(fake, out, monkeypatch)
