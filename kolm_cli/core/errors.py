@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import IntEnum
 from typing import Any
 
@@ -53,9 +53,9 @@ class Problem:
 def folded(problems: Iterable[Problem]) -> list[Problem]:
     """The same problems with one for each kind that occurs often.
 
-    More than `PLACES` problems of one kind become one: its place is the first places and how many
-    more there are, and "…" stands in its text for the words that differ. Problems without a kind
-    are of one kind when their texts differ in numbers and file names only.
+    More than `PLACES` problems of one kind become the first of them, with their number and the
+    first places. Problems without a kind are of one kind when their texts differ in numbers and
+    file names only.
     """
     kinds: dict[tuple[str, str], list[Problem]] = {}
     for problem in problems:
@@ -67,23 +67,10 @@ def folded(problems: Iterable[Problem]) -> list[Problem]:
 def _fold(alike: list[Problem]) -> list[Problem]:
     if len(alike) <= PLACES:
         return alike
-    places = list(dict.fromkeys(problem.where for problem in alike if problem.where))
-    where = ", ".join(places[:PLACES])
-    if len(places) > PLACES:
-        where += f" and {len(places) - PLACES} more"
-    what, fix = (_common([getattr(p, name) for p in alike]) for name in ("what", "fix"))
-    return [Problem(what, where, fix, alike[0].kind)]
-
-
-def _common(texts: list[str]) -> str:
-    """The words that the texts share; "…" where they differ."""
-    words = [text.split(" ") for text in dict.fromkeys(texts)]
-    if len({len(line) for line in words}) > 1:
-        return texts[0]
-    return " ".join(
-        first if all(word == first for word in rest) else "…"
-        for first, *rest in zip(*words, strict=True)
-    )
+    first = alike[0]
+    others = list(dict.fromkeys(p.where for p in alike if p.where not in ("", first.where)))
+    also = f"; also {', '.join(others[: PLACES - 1])}, …" if others else ""
+    return [replace(first, what=f"{first.what} ({len(alike)} of this kind{also})")]
 
 
 class KolmError(Exception):

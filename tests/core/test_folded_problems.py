@@ -20,8 +20,11 @@ def test_many_of_one_kind_become_one_and_others_keep_their_own_line() -> None:
     ]
     other = Problem("the response is empty", "e.jsonl:7")
     one, left = folded([*many, other])
-    assert one.where == "e.jsonl:0, e.jsonl:1, e.jsonl:2 and 858 more"
-    assert one.what == "its image … is also in the training row …"
+    assert one.where == "e.jsonl:0"
+    assert one.what == (
+        "its image 000000000000 is also in the training row t.jsonl:0"
+        " (861 of this kind; also e.jsonl:1, e.jsonl:2, …)"
+    )
     assert one.fix == "no"
     assert left == other
 
@@ -33,8 +36,8 @@ def test_what_differs_in_a_word_that_matters_is_not_folded() -> None:
         for key in ("image", "prompt")
     ]
     assert [p.what for p in folded(missing)] == [
-        "the key 'image' is missing",
-        "the key 'prompt' is missing",
+        "the key 'image' is missing (9 of this kind; also r:1, r:2, …)",
+        "the key 'prompt' is missing (9 of this kind; also r:1, r:2, …)",
     ]
     keys = [Problem(f"unknown key '{key}'", f"r:{i}") for i in range(9) for key in "ab"]
     assert len(folded(keys)) == 2
@@ -47,7 +50,7 @@ def test_a_person_reads_a_line_a_kind_and_a_script_a_bounded_list(
     error = InputError(*problems, hint="mend them")
     Output().error(error)
     assert capsys.readouterr().err.splitlines() == [
-        "error: r:0, r:1, r:2 and 4997 more: image: no such image file: …",
+        "error: r:0: image: no such image file: 0.png (5000 of this kind; also r:1, r:2, …)",
         "try: mend them",
     ]
     assert len(str(error)) < 200
