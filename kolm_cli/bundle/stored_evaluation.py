@@ -97,7 +97,7 @@ def _predictions(
 ) -> Mapping[str, str | None] | None:
     if settings.include == "digests":
         if path in contents.files:
-            raise VerificationError(f"{path} stands beside an evaluation by digests alone")
+            raise VerificationError(f"{path} does not belong to an evaluation with digests only")
         return None
     said = read_predictions(contents.content(path), path)
     if list(said) != [row.id for row in pack]:

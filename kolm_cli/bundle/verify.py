@@ -84,7 +84,7 @@ def judge(
     stopped_by = ""
     for check in CHECKS:
         if stopped_by:
-            results.append(Result(check.name, None, f"not looked at, since {stopped_by} failed"))
+            results.append(Result(check.name, None, f"not checked, since {stopped_by} failed"))
             continue
         outcome = _outcome(check, case)
         results.append(Result(check.name, outcome.ok, outcome.detail))

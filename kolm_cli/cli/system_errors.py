@@ -37,7 +37,7 @@ def of_the_system(error: Exception, arguments: Sequence[str]) -> KolmError | Non
     where = "" if error.filename is None else os.fsdecode(error.filename)
     if error.errno in _NO_ROOM:
         return LackingError(
-            Problem(f"no room is left: {error.strerror}", where=where),
+            Problem(f"no space is left: {error.strerror}", where=where),
             hint="free some space; the same command again continues",
         )
     if not where:

@@ -204,7 +204,7 @@ class _Reader:
         dotted = ".".join(str(step) for step in (*path, key))
         self.result.problems.append(
             Problem(
-                f"the key stands twice, first in line {_position(first).line}",
+                f"duplicate key, first in line {_position(first).line}",
                 f"{self.name}:{line}:{column}: {dotted}",
                 "keep one of the two",
             )
@@ -234,7 +234,7 @@ def _syntax_problem(error: yaml.YAMLError, text: str, name: str) -> Problem:
     if isinstance(error, _Refusal):
         return Problem(said, where)
     if "'\\t'" in said:
-        return Problem("a tab stands where YAML takes only spaces", where, "indent with spaces")
+        return Problem("a tab where YAML allows only spaces", where, "indent with spaces")
     if "another document" in said or "expected a single document" in (error.context or ""):
         return Problem("a second document begins", where, "write one document, without ---")
     context = f" ({error.context})" if error.context else ""

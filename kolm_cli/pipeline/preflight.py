@@ -149,7 +149,7 @@ def pack_problems(pack: list[Row]) -> Iterator[Problem]:
 def _without_answer(pack: list[Row]) -> Iterator[Problem]:
     for row in pack:
         if not any(answer.strip() for answer in row.accepted):
-            yield Problem("it has no accepted answer to score against", where=row.id)
+            yield Problem("it has no accepted answer to compare with", where=row.id)
 
 
 def _repeated(rows: Sequence[Row], which: str) -> Iterator[Problem]:

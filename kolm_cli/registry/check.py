@@ -89,7 +89,7 @@ def _layout(registry: Registry) -> Iterator[Problem]:
 def _refs(index: Index) -> Iterator[Problem]:
     refs = [entry.ref for entry in index.entries if entry.ref]
     for ref in sorted({ref for ref in refs if refs.count(ref) > 1}):
-        yield Problem("stands for two bundles", ref)
+        yield Problem("names two bundles", ref)
     # A tag's bundle is also listed by itself, so that removing the tag does not lose it.
     plain = {entry.digest for entry in index.entries if not entry.tag}
     for entry in index.entries:

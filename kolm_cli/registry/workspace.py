@@ -148,7 +148,7 @@ def storage_errors(folder: Path) -> Iterator[None]:
         where = str(error.filename or folder)
         if error.errno in _NO_ROOM:
             raise LackingError(
-                Problem(f"no room is left: {error.strerror}", where),
+                Problem(f"no space is left: {error.strerror}", where),
                 hint="free some space (`kolm gc`); the same command again continues",
             ) from error
         if error.errno in _NO_ACCESS:

@@ -72,7 +72,7 @@ def load_spec(path: Path, *, metrics: Collection[str] | None = None) -> LoadedSp
     document = parse(data, str(path))
     if not isinstance(document.value, dict) or not document.value:
         raise InputError(
-            Problem("not a spec: no `name: value` stands in it", f"{path}:1:1"),
+            Problem("not a spec: it has no `name: value` lines", f"{path}:1:1"),
             hint="kolm init writes a spec to start from",
         )
     _check_version(path, document)
@@ -128,7 +128,7 @@ def _check_version(path: Path, document: Document) -> None:
     if type(version) is not int or version != VERSION:
         raise InputError(
             Problem(
-                f"spec version {version!r:.40} is not one that this kolm reads",
+                f"spec version {version!r:.40} is not supported by this version of kolm",
                 f"{_place(path, document, ('kolm',))}: kolm",
                 f"write kolm: {VERSION}",
             )

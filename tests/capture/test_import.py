@@ -14,7 +14,7 @@ def test_import_then_again_adds_nothing_and_says_so(kolm: Kolm, charts: Path) ->
     first = kolm("capture", "import", charts, "--to", "qa")
     assert first.code == 0, first.err
     assert "5 rows, 5 new pairs in qa" in first.out
-    assert "rows (recognised)" in first.err
+    assert "rows (recognized)" in first.err
     second = kolm("capture", "import", charts, "--to", "qa")
     assert second.code == 0
     assert "0 new pairs" in second.out
@@ -64,7 +64,7 @@ def test_every_problem_is_named_at_once_and_nothing_is_kept(
         "bad.jsonl:6: the key 'image' is missing",
         "bad.jsonl:7: expected an object, found a list",
         "bad.jsonl:8: the response is empty",
-        "bad.jsonl:9: the key 'prompt' stands twice",
+        "bad.jsonl:9: the key 'prompt' occurs twice",
         "bad.jsonl:10: image: damaged or truncated",
         "bad.jsonl:11: image: not a regular file",
         "bad.jsonl:12: image: damaged base64",

@@ -63,7 +63,7 @@ def test_import_shows_its_progress(home: Path, charts: Path) -> None:
     terminal = Terminal(home, "import", charts, "--to", "ns")
     terminal.until("reading charts.jsonl")
     terminal.until("storing charts.jsonl")
-    terminal.until("recognised")
+    terminal.until("recognized")
     assert terminal.process.wait(timeout=30) == 0
     assert terminal.process.stdout is not None
     assert "\x1b" not in terminal.process.stdout.read()

@@ -47,7 +47,7 @@ def test_json_lines_and_nothing_else(tmp_path: Path) -> None:
     assert (stages[1]["total"], stages[1]["unit"]) == (12, "rows")
     last = [e for e in events if e["event"] == "advance"][-1]
     assert (last["done"], last["total"], last["figures"]["added"]) == (12, 12, 12)
-    assert events[-1] == {"event": "note", "text": "format: json, rows (recognised)"}
+    assert events[-1] == {"event": "note", "text": "format: json, rows (recognized)"}
 
 
 def test_live_needs_a_terminal(tmp_path: Path) -> None:

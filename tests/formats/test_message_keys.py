@@ -116,7 +116,7 @@ def test_the_response_itself_must_be_learned_and_a_question_cannot_be(tmp_path: 
     record = turns()["trl-messages"]
     *_, last = record["messages"]
     unlearned = {**record, "messages": [*record["messages"][:-1], {**last, "train": False}]}
-    assert "not to be learnt" in problems(unlearned, tmp_path)[0]
+    assert "not to be learned" in problems(unlearned, tmp_path)[0]
     asked = {**record["messages"][0], "loss": True}
     asking = {**record, "messages": [asked, *record["messages"][1:]]}
     assert "kolm trains the assistant's messages only" in problems(asking, tmp_path)[0]

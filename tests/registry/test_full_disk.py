@@ -24,7 +24,7 @@ def test_a_full_disk_leaves_the_registry_as_it_was(tmp_path: Path, home: Path) -
 
     def push() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-        with pytest.raises(LackingError, match="no room is left"):
+        with pytest.raises(LackingError, match="no space is left"):
             registry.push(large.path, Tag("x", "1"), QUIET)
 
     assert ended(fork(push)) == 0
@@ -35,7 +35,7 @@ def test_a_full_disk_leaves_the_registry_as_it_was(tmp_path: Path, home: Path) -
 
     def take() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-        with pytest.raises(LackingError, match="no room is left"):
+        with pytest.raises(LackingError, match="no space is left"):
             fetch(registry, Tag("x", "2"), tmp_path)
 
     assert ended(fork(take)) == 0
@@ -59,7 +59,7 @@ def test_a_really_full_disk_exits_5(tmp_path: Path) -> None:
         assert kolm("push", small.path, "x:1", **env).code == 0
         full = kolm("push", large.path, "x:1", **env)
         assert full.code == 5
-        assert "no room is left" in full.err
+        assert "no space is left" in full.err
         assert kolm("registry", "check", **env).code == 0
         done = kolm("pull", "x:1", "--out", disk / "o.kolm", "--allow-untrusted", **env)
         assert done.code == 0, done.err

@@ -126,7 +126,7 @@ def test_a_good_spec(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (
             "name: chart-qa",
             "name: chart-qa\nname: other",
-            "spec.yaml:3:1: name: the key stands twice, first in line 2; keep one of the two",
+            "spec.yaml:3:1: name: duplicate key, first in line 2; keep one of the two",
         ),
         (
             "evals/chart-qa.jsonl",
@@ -159,7 +159,8 @@ def test_a_good_spec(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (
             "kolm: 1",
             "kolm: 2",
-            "spec.yaml:1:7: kolm: spec version 2 is not one that this kolm reads; write kolm: 1",
+            "spec.yaml:1:7: kolm: spec version 2 is not supported by "
+            "this version of kolm; write kolm: 1",
         ),
     ],
 )

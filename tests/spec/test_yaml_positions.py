@@ -109,7 +109,7 @@ def test_merged_keys_yield_and_keep_their_own_positions() -> None:
 @pytest.mark.parametrize(
     ("text", "where", "what"),
     [
-        (b"a:\n\tb: 1", "f:2:1", "a tab stands"),
+        (b"a:\n\tb: 1", "f:2:1", "a tab where"),
         (b"a: [1, 2", "f:1:9", "not YAML: expected"),
         (b"a: b: c", "f:1:5", "not YAML: mapping values are not allowed"),
         (b"a: 1\n---\nb: 2", "f:2:1", "a second document"),

@@ -30,7 +30,7 @@ def _run(case: Case) -> Outcome:
         if (item.entry.size, item.sha256) != (record.size, record.sha256):
             problems.append(f"{path} has the SHA-256 {item.sha256}, the manifest {record.sha256}")
     if list(present) != sorted(present, key=layout.sort_key):
-        problems.append("the files do not stand in the order of the format")
+        problems.append("the files are not in the order of the format")
     if problems:
         return Outcome(False, "; ".join(problems))
     return Outcome(True, f"{len(listed)} files have the digests of the manifest")

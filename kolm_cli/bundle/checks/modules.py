@@ -32,7 +32,7 @@ def _agree(block: dict[str, Any], key: str, tensors: Sequence[ListedTensor]) -> 
     said = block[key]
     if not all(isinstance(item, str) for item in said) or set(said) != set(summarize(tensors)):
         raise VerificationError(
-            f"the receipt's vlm_train.{key} does not summarise {layout.MODULES}"
+            f"the receipt's vlm_train.{key} does not summarize {layout.MODULES}"
         )
 
 

@@ -122,7 +122,7 @@ def _key(item: dict[str, Any], where: str, problems: list[Problem]) -> TrustedKe
     if not isinstance(key_id, str) or not KEY_ID.fullmatch(key_id):
         wrong("id must be the 64 hex digits that `kolm keys show` prints")
     if not isinstance(names, list) or not names or not all(map(_is_pattern, names)):
-        wrong("names must be a list of bundle names, in which * stands for anything")
+        wrong("names must be a list of bundle names, in which * matches anything")
         names = []
     moments = {name: _moment(item, name, wrong) for name in ("valid_from", "valid_until")}
     revoked = item.get("revoked", False)
@@ -152,9 +152,7 @@ def _threshold(item: dict[str, Any], where: str, problems: list[Problem]) -> Thr
     if set(item) != {"name", "count"}:
         problems.append(Problem("needs exactly name and count", where))
     elif not isinstance(name, str) or not _is_pattern(name):
-        problems.append(
-            Problem("name must be a bundle name, in which * stands for anything", where)
-        )
+        problems.append(Problem("name must be a bundle name, in which * matches anything", where))
     elif type(count) is not int or not 1 <= count <= 16:
         problems.append(Problem("count must be a whole number from 1 to 16", where))
     else:
@@ -258,7 +256,7 @@ def edit(path: Path, change: Callable[[str, TrustPolicy], tuple[str, TrustPolicy
             same = False
         if not same:
             raise InputError(
-                Problem("is laid out in a way that kolm cannot edit", str(path), "edit it by hand")
+                Problem("has a layout that kolm cannot edit", str(path), "edit it by hand")
             )
         write_atomic(path, wanted_text.encode(), mode=0o600)
 

@@ -133,7 +133,7 @@ def revoke(
     ],
     json: Json = False,
 ) -> None:
-    """Never trust a key again, also for what it signed before. Tell those who trust it."""
+    """Never trust a key again, not even for what it signed before. Tell those who trust it."""
     from kolm_cli.bundle.signing import key_store
 
     found = key_store.revoke(key.lower())

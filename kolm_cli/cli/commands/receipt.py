@@ -19,14 +19,15 @@ def register(app: typer.Typer) -> None:
 def receipt_command(
     bundle: BundleArgument,
     sums: Annotated[
-        bool, typer.Option("--sums", help="Lines for `sha256sum -c`, to run where it is unzipped.")
+        bool,
+        typer.Option("--sums", help="Lines for `sha256sum -c`, to run in the unpacked folder."),
     ] = False,
     full: Annotated[
         bool, typer.Option("--full", help="List every captured pair, however many there are.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="The signed statement, as JSON.")] = False,
 ) -> None:
-    """Print a bundle's receipt. It must be intact; who signed it says `kolm verify`."""
+    """Print a bundle's receipt. It must be intact; `kolm verify` says who signed it."""
     from kolm_cli.bundle.receipt import read_receipt
     from kolm_cli.registry.bundle_file import bundle_file
 

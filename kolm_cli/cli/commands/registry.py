@@ -54,7 +54,7 @@ def tag_command(
     tag: Annotated[str, typer.Argument(metavar="NAME:TAG", show_default=False)],
     json: Json = False,
 ) -> None:
-    """Give a stored bundle a further name; a name that exists moves."""
+    """Give a stored bundle another name; an existing name moves."""
     from kolm_cli.registry.index import named
     from kolm_cli.registry.names import parse_tag
     from kolm_cli.registry.store import Registry

@@ -123,7 +123,7 @@ def remove(
     key: KeyArgument,
     trust: TrustFile = None,
 ) -> None:
-    """Take a key out of a trust file. To distrust it for ever, revoke it."""
+    """Take a key out of a trust file. To distrust it for good, revoke it."""
     from kolm_cli.bundle.trust.file import load_policy, replace_keys, trust_path
 
     path, output = trust or trust_path(), Output()

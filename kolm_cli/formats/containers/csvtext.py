@@ -50,7 +50,7 @@ def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Proble
                 header = [cell.strip() for cell in cells]
                 twice = sorted({column for column in header if header.count(column) > 1})
                 if twice:
-                    yield Problem(f"the column {twice[0]!r} stands twice", where=where)
+                    yield Problem(f"the column {twice[0]!r} occurs twice", where=where)
                     return
             elif len(cells) != len(header):
                 yield Problem(

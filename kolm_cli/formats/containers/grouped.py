@@ -64,7 +64,7 @@ def assemble(
     for rest, data in texts.items():
         key = _TEXTS[rest]
         if key in record:
-            return Problem(f"{key}: stands in the JSON and in a .{rest} file", where=where)
+            return Problem(f"{key}: is in the JSON and in a .{rest} file", where=where)
         try:
             record[key] = data.decode("utf-8")
         except UnicodeDecodeError:

@@ -11,14 +11,14 @@ _CHUNK = 1 << 20
 
 
 class TwiceError(ValueError):
-    """A key that stands twice in one object."""
+    """A key that occurs twice in one object."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in pairs:
         if key in result:
-            raise TwiceError(f"the key {key[:80]!r} stands twice in one object")
+            raise TwiceError(f"the key {key[:80]!r} occurs twice in one object")
         result[key] = value
     return result
 

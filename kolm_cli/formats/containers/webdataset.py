@@ -62,9 +62,9 @@ def _samples(
             done.add(key)
             key, members, held = this, {}, 0
             if key in done:
-                yield Problem("the members of a sample do not stand together", where=where)
+                yield Problem("the members of a sample are not together", where=where)
         if rest in members:
-            yield Problem("stands twice in the archive", where=where)
+            yield Problem("occurs twice in the archive", where=where)
             continue
         held += member.size
         if member.size > MAX_BYTES or held > _MAX_SAMPLE:

@@ -41,7 +41,9 @@ def role_of(fields: Fields, value: object, name: str) -> Role | None:
     role = ROLES.get(value) if isinstance(value, str) else None
     if role is None:
         said = repr(value) if isinstance(value, str) else kind_of(value)
-        fields.problem(f"{name}: {said} is no role kolm knows", "write system, user or assistant")
+        fields.problem(
+            f"{name}: {said} is not a role that kolm knows", "write system, user or assistant"
+        )
     return role
 
 
@@ -76,7 +78,7 @@ def read_messages(
             continue
         learn = message_keys.learned(fields, item, role, place)
         if not learn and index == len(value) - 1:
-            fields.problem(f"{place}: says that the response is not to be learnt")
+            fields.problem(f"{place}: says that the response is not to be learned")
             learn = True
         message_keys.check(fields, item, place, frozenset())
         parts = read_content(
@@ -131,7 +133,7 @@ def _as_it_is(text: str, whole: bool) -> list[Part]:
 
 def unknown_part(fields: Fields, part: Mapping[str, Any], name: str) -> None:
     """Report a part that the format does not have."""
-    fields.problem(f"{name}: {part.get('type')!r} is no kind of part kolm reads here")
+    fields.problem(f"{name}: {part.get('type')!r} is not a kind of part that kolm reads here")
 
 
 def as_text_or_parts(

@@ -94,7 +94,7 @@ def render(pair: Exported, images: ImageForms) -> dict[str, Any]:
         raise CannotError("rows hold one question and one answer, and this has several turns")
     asked = messages[0].parts
     if any(isinstance(part, Image) for part in asked[len(pair.conversation.images) :]):
-        raise CannotError("rows show images before the question, and here one stands after text")
+        raise CannotError("rows have images before the question, and here one comes after text")
     shown = [images.reference(sha256) for sha256 in pair.conversation.images]
     if len(shown) == 1:
         record["image"] = shown[0]

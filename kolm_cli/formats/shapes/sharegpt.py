@@ -78,7 +78,7 @@ def _turns(fields: Fields) -> list[tuple[Any, str, bool]]:
         text = "" if said is None else fields.as_text(said, f"{place}.value")
         learn = message_keys.learned(fields, turn, role, place)
         if not learn and index == len(value) - 1:
-            fields.problem(f"{place}: says that the response is not to be learnt")
+            fields.problem(f"{place}: says that the response is not to be learned")
             learn = True
         message_keys.check(fields, turn, place, frozenset())
         if role is not None:

@@ -138,5 +138,5 @@ def _read_token(data: bytes, host: str) -> str:
     except (ValueError, AttributeError):
         token = None
     if not isinstance(token, str) or not token.isprintable():
-        raise LackingError(Problem("answers with something that is no token", host))
+        raise LackingError(Problem("answers with something that is not a token", host))
     return token

@@ -47,11 +47,11 @@ B0 = A0.replace("lora_A", "lora_B")
 SAFETENSORS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "duplicate key": (
         raw_header(lambda t: t.replace(b'"__metadata__"', b'"__metadata__":{},"__metadata__"', 1)),
-        "stands twice",
+        "occurs twice",
     ),
     "the same tensor twice": (
         raw_header(lambda t: t.replace(B0.encode(), A0.encode(), 1)),
-        "stands twice",
+        "occurs twice",
     ),
     "oversized header": (lambda d: struct.pack("<Q", 1 << 40) + d[8:], "the header claims"),
     "header beyond the file": (lambda d: struct.pack("<Q", 1 << 20) + d[8:], "inside its header"),

@@ -68,4 +68,4 @@ def test_digests_with_predictions_beside_them(tmp_path: Path) -> None:
     closed = factory.make_files(include="digests")
     files = {**closed, "eval/predictions.jsonl": part("eval/predictions.jsonl")}
     path, signer = good(tmp_path / "a.kolm", files=files)
-    assert_refused(path, signer, "k-score", "stands beside an evaluation by digests alone")
+    assert_refused(path, signer, "k-score", "does not belong to an evaluation with digests only")

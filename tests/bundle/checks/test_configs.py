@@ -36,7 +36,7 @@ CONFIGS: dict[str, tuple[str, bytes, str]] = {
         b'{"trust_remote_code": true}',
         "trust_remote_code could make a loader run code",
     ),
-    "duplicate key": ("processor/config.json", b'{"a": 1, "a": 2}', "stands twice"),
+    "duplicate key": ("processor/config.json", b'{"a": 1, "a": 2}', "occurs twice"),
     "NaN": ("processor/config.json", b'{"a": NaN}', "NaN is not JSON"),
     "huge number": ("processor/config.json", b'{"a": 1e999}', "beyond a double"),
     "huge integer": ("processor/config.json", b'{"a": ' + b"9" * 5000 + b"}", "beyond 2^53"),

@@ -40,7 +40,7 @@ DATA: dict[str, tuple[str, Callable[[bytes], bytes], str, str]] = {
         "data/train.jsonl",
         replaced(b'{"id":', b'{"id":"x","id":'),
         "dataset",
-        "stands twice",
+        "occurs twice",
     ),
     "last line without an end": (
         "data/train.jsonl",

@@ -13,7 +13,7 @@ from tests.bundle.checks.helpers import edited, replaced
 from tests.bundle.forge import assert_refused, files_of, good, pack, verdict
 
 MANIFESTS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "duplicate key": (replaced(b'"name":', b'"name":"other","name":'), "stands twice"),
+    "duplicate key": (replaced(b'"name":', b'"name":"other","name":'), "occurs twice"),
     "NaN": (replaced(b'"size":', b'"size":NaN,"siz":'), "NaN is not JSON"),
     "Infinity": (replaced(b'"size":', b'"size":Infinity,"siz":'), "Infinity is not JSON"),
     "huge number": (replaced(b'"size":', b'"size":99999999999999999999,"x":'), "beyond 2^53"),

@@ -11,7 +11,7 @@ from tests.bundle.checks.helpers import edited, part, replaced, signed
 from tests.bundle.forge import assert_refused
 
 MODULES: dict[str, tuple[Callable[[bytes], bytes], str, str]] = {
-    "duplicate key": (replaced(b'"format":', b'"format":1,"format":'), "modules", "stands twice"),
+    "duplicate key": (replaced(b'"format":', b'"format":1,"format":'), "modules", "occurs twice"),
     "not canonical": (replaced(b":", b": "), "modules", "canonical form"),
     "deep nesting": (lambda _: b"[" * 900 + b"]" * 900, "modules", "nested deeper"),
     "another format": (edited(lambda v: v.update(format="x")), "modules", "kolm-modules/1"),
@@ -31,7 +31,7 @@ MODULES: dict[str, tuple[Callable[[bytes], bytes], str, str]] = {
     "summary disagrees": (
         edited(lambda v: v["frozen"].pop()),
         "modules",
-        "vlm_train.frozen_modules does not summarise",
+        "vlm_train.frozen_modules does not summarize",
     ),
     "tensor in no file": (
         edited(lambda v: v["trainable"][0].update(tensor="x")),

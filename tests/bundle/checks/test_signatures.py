@@ -171,7 +171,7 @@ CASES: dict[str, tuple[Callable[[Files], Files], str, str]] = {
     "duplicate key in the JSON": (
         lambda f: {**f, RECEIPT: f[RECEIPT].replace(b'{"dsse', b'{"mediaType":"x","dsse', 1)},
         "signatures",
-        "stands twice",
+        "occurs twice",
     ),
     "not canonical": (
         lambda f: {**f, RECEIPT: f[RECEIPT] + b"\n"},

@@ -261,7 +261,7 @@ def test_later_checks_say_that_they_were_not_reached(tmp_path: Path) -> None:
     _, report = verdict(path, signer)
     rest = report["checks"][1:]
     assert {c["ok"] for c in rest} == {None}
-    assert {c["detail"] for c in rest} == {"not looked at, since container failed"}
+    assert {c["detail"] for c in rest} == {"not checked, since container failed"}
 
 
 def test_a_missing_file_a_folder_and_a_pipe_are_a_wrong_input(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_a_hostile_archive_writes_nothing_and_is_refused(tmp_path: Path) -> None
     text = "\n".join(found)
     assert "x.tar:l.png: a link or a device" in text
     assert "x.tar:d.png: a link or a device" in text
-    assert "x.tar:a.png: stands twice" in text
+    assert "x.tar:a.png: occurs twice" in text
     # A record of an archive names members of its sample only, never files of the machine.
     assert "x.tar:a: image: no such image file: /etc/hostname" in text
     assert "x.tar:b: has neither" in text

@@ -15,7 +15,7 @@ USER = {"role": "user", "content": [{"type": "text", "text": "q"}]}
 
 
 BAD: dict[str, tuple[object, str]] = {
-    "tool message": ({"messages": [USER, {"role": "tool", "content": "x"}]}, "is no role"),
+    "tool message": ({"messages": [USER, {"role": "tool", "content": "x"}]}, "is not a role"),
     "tool call": (
         {"messages": [USER, {"role": "assistant", "content": None, "tool_calls": [{"id": 1}]}]},
         "calls a tool",
@@ -23,12 +23,12 @@ BAD: dict[str, tuple[object, str]] = {
     "ends with the user": ({"messages": [USER]}, "last message is not the assistant's"),
     "weight 0": (
         {"messages": [USER, {"role": "assistant", "content": "a", "weight": 0}]},
-        "not to be learnt",
+        "not to be learned",
     ),
     "audio part": (
         {"messages": [{"role": "user", "content": [{"type": "input_audio"}]},
                       {"role": "assistant", "content": "a"}]},
-        "is no kind of part",
+        "is not a kind of part",
     ),
     "more markers than images": (
         {"image": "0.png", "conversations": [{"from": "human", "value": "<image><image>q"},

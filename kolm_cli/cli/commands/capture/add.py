@@ -17,7 +17,7 @@ To = Annotated[str, typer.Option("--to", metavar="NS", help="The namespace to ad
 def add(
     to: To,
     prompt: Annotated[str, typer.Option("--prompt", help="The question.")],
-    response: Annotated[str, typer.Option("--response", help="The answer to be learnt.")],
+    response: Annotated[str, typer.Option("--response", help="The answer to learn.")],
     image: Annotated[
         list[Path] | None, typer.Option("--image", help="An image; repeat for several.")
     ] = None,
@@ -71,7 +71,7 @@ def import_file(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="A file or a folder.")],
     to: To,
     format: Annotated[
-        str | None, typer.Option("--format", help="Its format; recognised when left out.")
+        str | None, typer.Option("--format", help="Its format; recognized if left out.")
     ] = None,
     images: Annotated[
         Path | None,
@@ -115,9 +115,9 @@ def import_file(
             strip=strip_metadata,
             progress=shown,
         )
-    output.note(f"format: {report.format}" + ("" if format else " (recognised)"))
+    output.note(f"format: {report.format}" + ("" if format else " (recognized)"))
     for key, rows in sorted(report.foreign.items()):
-        output.note(f"note: the key {key!r} ({rows} rows) means nothing to kolm and is not kept")
+        output.note(f"note: the key {key!r} ({rows} rows) is unknown to kolm and not kept")
     if skip_bad is not None:
         output.note(f"{report.skipped} rows left out, listed in {skip_bad}")
     if as_json:

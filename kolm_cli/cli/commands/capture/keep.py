@@ -35,7 +35,7 @@ def rm(
     """Remove pairs for good, and the images that no other pair shows.
 
     Without a namespace, conditions apply to every namespace: `kolm capture rm --image FILE`
-    forgets a picture wherever it stands.
+    forgets a picture everywhere.
     """
     from kolm_cli.capture.filters import Filter
     from kolm_cli.capture.removal import matching, remove

@@ -18,7 +18,7 @@ Since = Annotated[
 ]
 Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Captured before.")]
 Model = Annotated[str | None, typer.Option("--model", help="Answered by this model.")]
-Tag = Annotated[str | None, typer.Option("--tag", help="Bears this tag.")]
+Tag = Annotated[str | None, typer.Option("--tag", help="Has this tag.")]
 Says = Annotated[str | None, typer.Option("--text", help="A message says this (any case).")]
 Review = Annotated[
     str | None, typer.Option("--review", help="In this state: pending, accepted or rejected.")
@@ -61,7 +61,7 @@ def make_filter(
     state = next((state for state in REVIEW_STATES if state == review), None)
     if review is not None and state is None:
         problems.append(
-            Problem(f"{review!r} is no state", "--review", "write pending, accepted or rejected")
+            Problem(f"{review!r} is not a state", "--review", "write pending, accepted or rejected")
         )
     wanted = Filter(
         since=moment("--since", since),

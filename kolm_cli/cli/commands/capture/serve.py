@@ -35,7 +35,7 @@ def proxy(
         bool, typer.Option("--json", help="Print JSON lines, also on a terminal.")
     ] = False,
 ) -> None:
-    """Stand between an application and its vision API, and capture what passes.
+    """Record what passes between an application and its vision API.
 
     The application sets its base URL to the proxy's and keeps working. KOLM_PROXY_TOKEN holds
     the token that clients must send as X-Kolm-Token.

@@ -45,7 +45,9 @@ class Phi3VProcessor(ProcessorMixin):
             if numbers != list(range(1, len(numbers) + 1)):
                 raise ValueError(f"images must be numbered from 1 in their order, not {numbers}")
             if self.image_token in sample:
-                raise ValueError(f"the text holds {self.image_token}, which stands for features")
+                raise ValueError(
+                    f"the text holds {self.image_token}, which is reserved for image features"
+                )
             placeholders += len(numbers)
         count = 0 if images is None else len(make_flat_list_of_images(images))
         if text is not None and placeholders != count:
