@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kolm_cli.core.versions import own_version as __version__
 
 if TYPE_CHECKING:
-    from kolm_cli.bundle.container.opened import Bundle, open_bundle
+    from kolm_cli.bundle.container.open_bundle import Bundle, open_bundle
     from kolm_cli.bundle.trust.file import load_policy
     from kolm_cli.bundle.trust.policy import TrustPolicy
     from kolm_cli.bundle.verify import Report, verify
@@ -54,7 +54,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "kolm_cli.bundle.container.opened": ("Bundle", "open_bundle"),
+    "kolm_cli.bundle.container.open_bundle": ("Bundle", "open_bundle"),
     "kolm_cli.bundle.trust.file": ("load_policy",),
     "kolm_cli.bundle.trust.policy": ("TrustPolicy",),
     "kolm_cli.bundle.verify": ("Report", "verify"),

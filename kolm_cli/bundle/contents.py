@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import BinaryIO
 
-from kolm_cli.bundle.container.kept_content import Keep, TensorHeader
+from kolm_cli.bundle.container.sinks import Keep, TensorHeader
 from kolm_cli.bundle.container.zip_reader import ByteSink, ContainerError, Scanned, scan
 from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.format.dataset import TrainRowsReader

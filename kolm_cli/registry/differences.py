@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kolm_cli.bundle.container.opened import Bundle, open_bundle
+from kolm_cli.bundle.container.open_bundle import Bundle, open_bundle
 from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.format.spec import read_spec
 from kolm_cli.bundle.receipt import Receipt, read_receipt

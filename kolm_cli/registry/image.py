@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kolm_cli.bundle.container.opened import Bundle
+from kolm_cli.bundle.container.open_bundle import Bundle
 from kolm_cli.bundle.format import layout
 from kolm_cli.core import canonical_json, digests
 from kolm_cli.core.errors import VerificationError

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from kolm_cli.bundle.container.opened import Bundle, open_bundle
+from kolm_cli.bundle.container.open_bundle import Bundle, open_bundle
 from kolm_cli.bundle.container.unpack import require
 from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.bundle.verify import judge

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kolm_cli.bundle.container.opened import open_bundle
+from kolm_cli.bundle.container.open_bundle import open_bundle
 from kolm_cli.bundle.container.unpack import unpack
 from kolm_cli.bundle.signing import keys
 from kolm_cli.bundle.verify import verify

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from kolm_cli.bundle.container.kept_content import ToFile
+from kolm_cli.bundle.container.sinks import ToFile
 from kolm_cli.bundle.container.zip_reader import ByteSink, ContainerError, open_file
 from kolm_cli.bundle.contents import read_contents
 from kolm_cli.bundle.format import layout

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from kolm_cli.bundle.container.kept_content import TensorHeader
+from kolm_cli.bundle.container.sinks import TensorHeader
 from kolm_cli.bundle.format import layout
 from kolm_cli.core import canonical_json
 from kolm_cli.core.errors import VerificationError

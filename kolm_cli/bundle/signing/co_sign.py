@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from kolm_cli.bundle.container.opened import open_bundle
+from kolm_cli.bundle.container.open_bundle import open_bundle
 from kolm_cli.bundle.container.unpack import unpack
 from kolm_cli.bundle.container.zip_writer import Source, write_archive
 from kolm_cli.bundle.format import layout

@@ -56,7 +56,7 @@ def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 
 def registry_of(folder: Path, send: Blob, *, manifests: bool = False) -> Handler:
     """A registry with one bundle, which sends large blobs (or the manifest) by `send`."""
-    from kolm_cli.bundle.container.opened import open_bundle
+    from kolm_cli.bundle.container.open_bundle import open_bundle
 
     built = bundle(folder / "served.kolm", padding=450_000)
     with open_bundle(built.path) as opened:
