@@ -54,7 +54,7 @@ class Built:
 
     Attributes:
         cid: names its content.
-        path: where it stands.
+        path: where it is.
         receipt: the receipt's statement, as JSON.
     """
 

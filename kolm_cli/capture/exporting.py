@@ -1,4 +1,4 @@
-"""Exporting a namespace: to a temporary name first, so that nothing half stands under `out`."""
+"""Exporting a namespace: to a temporary name first, so that `out` never holds half an export."""
 
 from __future__ import annotations
 

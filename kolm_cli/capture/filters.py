@@ -21,9 +21,9 @@ class Filter:
         until: captured before this time.
         model: the model's name.
         tag: one of the pair's tags.
-        text: stands in a message, upper and lower case alike.
+        text: occurs in a message, ignoring case.
         review: the review state.
-        source: the source, or what stands before its `:line`.
+        source: the source, or the part before its `:line`.
         image: the SHA-256 (hex) of an image that it shows.
         ids: numbers in the store.
         usable: leave rejected pairs out.

@@ -15,18 +15,18 @@ class ImageFiles:
         self.folder = folder
 
     def path(self, sha256: str) -> Path:
-        """Where the image with this digest stands, or would stand."""
+        """Where the image with this digest is, or would be."""
         return self.folder / sha256[:2] / sha256
 
     def has(self, sha256: str, size: int) -> bool:
-        """Whether a file of the right size stands there; `kolm capture check` reads the bytes."""
+        """Whether a file of the right size is there; `kolm capture check` reads the bytes."""
         try:
             return self.path(sha256).stat().st_size == size
         except FileNotFoundError:
             return False
 
     def put(self, sha256: str, data: bytes, *, durable: bool = True) -> bool:
-        """Write `data` through a temporary file and a rename; False when it stood there already.
+        """Write `data` through a temporary file and a rename; False if it was there already.
 
         Args:
             sha256: the digest of `data`, which the caller has computed.

@@ -29,9 +29,9 @@ class ImportReport:
         format: what the file was recognised as.
         rows: rows that could be read.
         added: pairs that the namespace did not hold before.
-        known: rows whose pair it held already, or that stand twice in the file.
+        known: rows whose pair it held already, or that occur twice in the file.
         skipped: rows that could not be read; not 0 only with `--skip-bad`.
-        foreign: keys that kolm has no use for, and in how many rows each stood.
+        foreign: keys that kolm has no use for, and how many rows had each.
     """
 
     namespace: str

@@ -1,4 +1,4 @@
-"""The capture database: where it may stand, its tables, and how a connection is opened."""
+"""The capture database: where it may be, its tables, and how a connection is opened."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def file_system_of(path: Path, mounts: str) -> str:
         fields = left.split()
         if not separator or len(fields) < 5:
             continue
-        # Spaces and such in a mount point stand as octal escapes.
+        # Spaces and such in a mount point are octal escapes.
         point = re.sub(r"\\([0-7]{3})", lambda m: chr(int(m.group(1), 8)), fields[4])
         # Of two mounts on one point the later hides the earlier, hence >=.
         if len(point) >= best and path.is_relative_to(point):

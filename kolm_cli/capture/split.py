@@ -70,7 +70,7 @@ def check_namespace(name: str) -> str:
     """`name` itself when it can name a namespace.
 
     Raises:
-        InputError: it could not stand in a spec, or it is a number, which would name a pair.
+        InputError: a spec could not name it, or it is a number, which would name a pair.
     """
     if is_name(name) and not name.isdecimal():
         return name
@@ -100,7 +100,7 @@ def bucket_of(digest: bytes) -> int:
 class Buckets:
     """The bucket of every pair of one namespace.
 
-    Images that stand in one pair must not be parted, nor those that further pairs tie to
+    Images in one pair must not be separated, nor those that other pairs tie to
     them: each such group of images has one bucket, that of its smallest digest. All pairs of
     the namespace count, whatever their review state, so that reviewing moves no pair.
 

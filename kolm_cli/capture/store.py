@@ -229,7 +229,7 @@ class Store:
         return total.hexdigest()
 
     def image_path(self, sha256: str) -> Path:
-        """Where the bytes of an image stand; `kolm capture check` says whether they do."""
+        """Where the bytes of an image are; `kolm capture check` says whether they do."""
         return self.files.path(sha256)
 
     @contextlib.contextmanager

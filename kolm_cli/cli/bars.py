@@ -111,7 +111,7 @@ class LiveDisplay(Display):
         return one_line(self._count(done))
 
     def _words(self, task: Task) -> str:
-        """What stands beside a bar; the time left runs on between two reports."""
+        """What is shown beside a bar; the time left runs on between two reports."""
         if task.id in self._ended:
             return self._ended[task.id]
         figures = self._figures

@@ -11,7 +11,7 @@ from kolm_cli.core.errors import InputError
 if TYPE_CHECKING:
     from kolm_cli.dataset.proposal import DataFacts, Schedule, Split
 
-# A tab stands before each comment that is to be aligned.
+# A tab comes before each comment that is to be aligned.
 _TEMPLATE = """\
 # A kolm spec: what is trained, on what, what it must reach. Every field: docs/reference/spec.md.
 kolm: 1
@@ -184,7 +184,7 @@ def _yaml(text: str) -> str:
     from kolm_cli.core.yaml_positions import parse
 
     try:
-        # A name such as 1e5, true or 2024 is something else to YAML when it stands bare.
+        # A name such as 1e5, true or 2024 is something else to YAML without quotes.
         same = parse(f"bare: {text}".encode(), "").value == {"bare": text}
     except InputError:
         same = False

@@ -130,7 +130,7 @@ def _check_surrogates(text: str, value: Any) -> None:
 # character from U+E000 on: those sort differently as UTF-16, which RFC 8785 asks for.
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 _HIGH = re.compile(rb"[\xee-\xff]")
-# A fraction or an exponent outside of a string stands right after a digit.
+# A fraction or an exponent outside of a string comes right after a digit.
 _MAYBE_FLOAT = re.compile(rb"[0-9][.eE]|-0")
 
 

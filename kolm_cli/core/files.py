@@ -65,7 +65,7 @@ def atomic_writer(path: Path, *, mode: int = 0o644, durable: bool = True) -> Ite
     On an error nothing is left behind and `path` is as it was.
 
     Args:
-        path: where the content shall stand.
+        path: where the content goes.
         mode: the permissions of a new file.
         durable: fsync the file and its folder, so that the content survives a power cut.
     """
@@ -94,7 +94,7 @@ def require_writable(path: Path) -> None:
     read-only file systems, of `/proc`, or of a user who may do anything.
 
     Raises:
-        InputError: a folder stands there, or no file can be written there.
+        InputError: a folder is there, or no file can be written there.
         LackingError: the disk is full.
     """
     if os.path.isdir(path):

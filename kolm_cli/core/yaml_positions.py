@@ -1,7 +1,7 @@
 """YAML as `yaml.safe_load` reads it, with the position of every key and value.
 
-Stricter in three ways: a key that stands twice is a problem, the text is bounded in size, depth
-and what its aliases expand to, and only plain data may stand in it. Kinder in one: `1e-4` is a
+Stricter in three ways: a duplicate key is a problem, the text is bounded in size, depth
+and what its aliases expand to, and only plain data is allowed. Kinder in one: `1e-4` is a
 number, though YAML 1.1 takes it for text.
 """
 
@@ -44,9 +44,9 @@ class Document:
 
     Attributes:
         value: plain dictionaries with text keys, lists, text, numbers, booleans and nulls.
-        keys: where each key stands, by its path from the root.
-        values: where each value stands; the root's path is `()`.
-        problems: what is wrong but did not stop the reading, such as a key that stands twice.
+        keys: the position of each key, by its path from the root.
+        values: the position of each value; the root's path is `()`.
+        problems: what is wrong but did not stop the reading, such as a duplicate key.
     """
 
     value: Any
@@ -55,7 +55,7 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
 
     def at(self, path: Path, *, key: bool = False) -> Position:
-        """Where `path` stands, or the nearest thing above it that is written.
+        """The position of `path`, or of the nearest thing above it that is written.
 
         Args:
             path: keys and list indices from the root.
@@ -125,7 +125,7 @@ def parse(data: bytes, name: str) -> Document:
 
 
 class _Reader:
-    """Turns PyYAML's nodes into plain data, and notes where each stood."""
+    """Turns PyYAML's nodes into plain data, and notes the position of each."""
 
     def __init__(self, loader: _Loader, name: str) -> None:
         self.loader = loader
@@ -153,7 +153,7 @@ class _Reader:
         return self.scalar(node)
 
     def count(self, node: yaml.Node) -> None:
-        # An alias is read again wherever it stands, so this bounds what aliases expand to.
+        # An alias is read again wherever it occurs, so this bounds what aliases expand to.
         self.nodes += 1
         if self.nodes > MAX_NODES:
             raise _refusal(node, f"more than {MAX_NODES} keys and values, aliases expanded")

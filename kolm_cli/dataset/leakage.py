@@ -48,7 +48,7 @@ def leaks(
     """A problem for every evaluation row that shows a picture of a training row.
 
     The same decoded pixels are the same picture, however they were saved. A row without images
-    leaks when its whole prompt stands in a training row.
+    leaks when a training row has the same prompt.
 
     Args:
         train: the training rows.

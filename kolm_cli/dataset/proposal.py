@@ -90,7 +90,7 @@ class Split:
     """How a namespace is parted.
 
     Attributes:
-        train: what stands after the `@` of the training source.
+        train: what comes after the `@` of the training source.
         eval: the same for the evaluation pack.
         train_rows: how many rows train.
         eval_rows: how many are scored.

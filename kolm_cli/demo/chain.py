@@ -20,7 +20,7 @@ class Step:
 
     Attributes:
         says: what it does, for a reader.
-        arguments: what stands after `kolm`.
+        arguments: what comes after `kolm`.
         shows_progress: whether it takes `--progress`.
     """
 

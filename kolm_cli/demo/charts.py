@@ -130,7 +130,7 @@ def draw(chart: Chart) -> Image.Image:
     """The chart as an RGB image of `SIDE` by `SIDE` pixels."""
     image = Image.new("RGB", (SIDE, SIDE), chart.background)
     pen = ImageDraw.Draw(image)
-    edge = SIDE - CELL  # where the bars of a vertical chart stand
+    edge = SIDE - CELL  # where the bars of a vertical chart begin
     if chart.look.horizontal:
         pen.line((CELL, 0, CELL, SIDE - 1), chart.ink)
     else:

@@ -69,7 +69,7 @@ class BaseProcessor:
 
     @cached_property
     def image_token_ids(self) -> frozenset[int]:
-        """The ids that stand for image features."""
+        """The ids of image features."""
         return self.family.image_token_ids(self.processor)
 
     @property

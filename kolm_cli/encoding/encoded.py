@@ -27,7 +27,7 @@ class Encoded:
         images: image tensors as the processor gives them, their first dimension counting images,
             patches or crops.
         labels: [tokens], the token id where it is supervised, -100 elsewhere; None for prompts.
-        image_tokens: how many tokens stand for images, their row and column marks included.
+        image_tokens: how many tokens are for images, their row and column marks included.
         cut: how many prompt tokens were cut to fit, 0 for none.
         system_cut: whether text of the system prompt is among them.
     """

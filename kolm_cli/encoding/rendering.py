@@ -80,7 +80,7 @@ def _split_answer(segment: str, answer: str, end: str) -> tuple[int, bool]:
 def render_prompt(base: BaseProcessor, conversation: Conversation) -> str:
     """What the model sees when it is asked for the last answer.
 
-    Earlier answers stand as they did in training, end tokens included.
+    Earlier answers are as they were in training, end tokens included.
     """
     messages = base.messages(conversation)
     earlier = Conversation(conversation.messages[:-1])

@@ -116,7 +116,7 @@ def _encode(base: BaseProcessor, rendered: Rendered, images: list[PILImage.Image
 
 
 def _shift(span: tuple[int, int], expansions: list[dict[str, Any]]) -> tuple[int, int]:
-    """A span of the rendered text as it stands after placeholders were expanded."""
+    """A span of the rendered text after placeholders were expanded."""
     ends = [e["span"][1] for e in expansions]
     gained = [0, *(e["new_span"][1] - e["span"][1] for e in expansions)]
     start, end = (char + gained[bisect.bisect_right(ends, char)] for char in span)

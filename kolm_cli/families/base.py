@@ -32,7 +32,7 @@ QWEN_BOXES = (
 )
 
 # Templates that write today's date would give other training text tomorrow. Only plain data can be
-# handed to a template, so that a macro of the same name stands before it; the day is the one that
+# handed to a template, so that a macro of the same name comes first; the day is the one that
 # Llama's own template falls back to.
 _PINNED_DAY = (
     "{% macro strftime_now(form) %}{{ form"
@@ -263,7 +263,7 @@ class Family:
         return options
 
     def end_of_turn(self, processor: Any) -> str:
-        """The token that ends an answer, as it stands in rendered text."""
+        """The token that ends an answer, as rendered text has it."""
         tokenizer = self.tokenizer(processor)
         unknown = (None, tokenizer.unk_token_id)
         known = (e for e in self.end_tokens if tokenizer.convert_tokens_to_ids(e) not in unknown)
@@ -314,7 +314,7 @@ class Family:
         return bool(bos) and text.startswith(bos)
 
     def image_token_ids(self, processor: Any) -> frozenset[int]:
-        """The ids that stand for image features; they are never cut and never carry loss."""
+        """The ids of image features; they are never cut and never carry loss."""
         ids = getattr(processor, "image_token_ids", None) or ()
         return frozenset(int(i) for i in ids if i is not None)
 

@@ -123,6 +123,6 @@ def guess_parts(config: str, auto_class: str) -> dict[PartName, tuple[str, ...]]
 
 
 def _outermost(names: Any) -> tuple[str, ...]:
-    """Dotted names without those that stand inside another."""
+    """Dotted names without those inside another."""
     found = sorted(set(names))
     return tuple(name for name in found if not any(name.startswith(f"{other}.") for other in found))

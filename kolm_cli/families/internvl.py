@@ -25,7 +25,7 @@ class InternVL(Family):
         return features
 
     def never_used(self, model: Any) -> tuple[str, ...]:
-        """The last norm stands where mean pooling would be, which nothing reads."""
+        """The last norm is in place of mean pooling, and nothing reads it."""
         return (*super().never_used(model), "model.vision_tower.layernorm.*")
 
 

@@ -44,7 +44,7 @@ class PaliGemma(Family):
         return {**encoded, "text_replacement_offsets": replaced, **pixels}
 
     def finish_row(self, sequence: dict[str, Any], supervised: Sequence[bool]) -> None:
-        """Mark the answer: what stands before it is seen both ways, the answer causally."""
+        """Mark the answer: what comes before it is seen both ways, the answer causally."""
         import torch
 
         sequence["token_type_ids"] = torch.tensor(supervised, dtype=torch.long)

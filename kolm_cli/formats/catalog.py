@@ -61,7 +61,7 @@ class Container:
     table: bool = False
 
     def read(self, path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
-        """Every record, or the problem in its place; `name` stands for the path in messages."""
+        """Every record, or the problem in its place; messages use `name` for the path."""
         found: Iterator[RawRow | Problem] = self._loaded().read(path, images, name)
         return found
 

@@ -45,7 +45,7 @@ class RawRow:
 
     Attributes:
         where: the place a person can find again.
-        record: what stands there, usually a dictionary.
+        record: what is there, usually a dictionary.
         images: finds and reads the images that the record refers to.
     """
 
@@ -63,7 +63,7 @@ class Fields:
         self.problems: list[Problem] = []
         self.images: dict[str, ImageSource] = {}
         self.facts: dict[str, ImageFacts] = {}
-        # Fields that could not be read: what was to stand in them is unknown, not absent.
+        # Fields that could not be read: their content is unknown, not absent.
         self.unread: set[str] = set()
         # Keys within the record that kolm has no use for, such as `messages[].mood`.
         self.foreign: set[str] = set()
@@ -74,7 +74,7 @@ class Fields:
         self.problems.append(Problem(what, where=self.where, fix=fix, kind=kind))
 
     def missing(self, key: str, fix: str = "") -> None:
-        """Note that a key is missing, unless it stands there misspelt, which is noted already."""
+        """Note that a key is missing, unless it is there misspelled, which is noted already."""
         if key not in self.unread:
             self.unread.add(key)
             self.problem(f"the key {key!r} is missing", fix, kind=f"missing-key:{key}")

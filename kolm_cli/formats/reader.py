@@ -42,7 +42,7 @@ class RowReader:
 
     Attributes:
         format: the format in use, known once the first row was read: `json, rows`.
-        foreign: keys of the rows that kolm has no use for, and in how many rows each stands.
+        foreign: keys of the rows that kolm has no use for, and how many rows have each.
 
     Raises:
         InputError: there is no such file, or nothing reads it.

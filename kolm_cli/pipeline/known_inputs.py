@@ -20,7 +20,7 @@ def remember(inputs: Inputs, results: RunResults) -> None:
 
 
 def _remember_base(inputs: Inputs) -> None:
-    """Note where the base of a bundle stands: the bundle names it by digest only."""
+    """Note where the base of a bundle is: the bundle names it by digest only."""
     if inputs.base.revision:
         return
     path = kolm_home() / "bases.json"
@@ -35,13 +35,13 @@ def known_bases() -> dict[str, str]:
     try:
         known = json.loads((kolm_home() / "bases.json").read_bytes())
     except (OSError, ValueError):
-        # Where bases stand can be said again with --base.
+        # The place of a base can be given again with --base.
         return {}
     return known if isinstance(known, dict) else {}
 
 
 def _remember_pack(digest: str, folder: Path) -> None:
-    """Note where a frozen evaluation pack stands, so that `kolm eval` finds it by digest."""
+    """Note where a frozen evaluation pack is, so that `kolm eval` finds it by digest."""
     entry = private_folder("packs") / f"{digest}.json"
     write_atomic(entry, json.dumps({"folder": str(folder)}).encode(), mode=0o600)
 

@@ -13,7 +13,7 @@ from kolm_cli.records.row import Row
 from kolm_cli.scoring.score import ScoreReport
 from kolm_cli.spec.sources import CaptureSource
 
-# A statement is read whole by a verifier: beyond this, the list stands there by its digest.
+# A statement is read whole by a verifier: beyond this, the list is there by its digest only.
 LISTED_PAIRS = 10_000
 
 

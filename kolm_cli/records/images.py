@@ -27,7 +27,7 @@ class ImageSource(Protocol):
 
 @dataclass(frozen=True)
 class BytesImage:
-    """An image that stood inside a row (base64, Parquet, a tar member)."""
+    """An image that was inside a row (base64, Parquet, a tar member)."""
 
     data: bytes
 

@@ -33,7 +33,7 @@ def assemble(image: Image, blobs: Blobs, out: BinaryIO, progress: Progress | Non
     entries: list[ZipEntry] = []
     offset = done = 0
     for file in image.files:
-        # The CRC stands before the content that it is of: left open, and filled in.
+        # The CRC comes before its content: left open, and filled in later.
         crc32 = 0
         out.write(local_header(ZipEntry(file.path, file.size, 0, offset)))
         for piece in blobs.chunks(file.hex, file.size):

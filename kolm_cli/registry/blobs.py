@@ -21,7 +21,7 @@ class Blobs:
         self.folder = folder
 
     def path(self, sha256: str) -> Path:
-        """Where the blob with this hex digest stands, or would."""
+        """Where the blob with this hex digest is, or would be."""
         return self.folder / sha256
 
     def holds(self, sha256: str, size: int) -> bool:

@@ -73,7 +73,7 @@ def check(registry: Registry, progress: Progress) -> Checked:
     try:
         superfluous = len(set(names) - needed_by(registry, index) - running)
     except KolmError:
-        superfluous = 0  # what is needed cannot be told; the reason stands in the problems
+        superfluous = 0  # what is needed cannot be told; the problems say why
     return Checked(problems, sorted(set(cids)), len(names), total, superfluous, abandoned)
 
 

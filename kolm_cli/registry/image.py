@@ -29,7 +29,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 
 @dataclass(frozen=True)
 class Descriptor:
-    """A blob: what it is, and where in the bundle it stands.
+    """A blob: what it is, and where in the bundle it belongs.
 
     Attributes:
         digest: `sha256:` and 64 hex digits.
@@ -107,7 +107,7 @@ def image_of(bundle: Bundle) -> Image:
 
 
 def read_image(data: bytes) -> Image:
-    """Read an OCI manifest that stands for a bundle, strictly: it comes from anywhere.
+    """Read the OCI manifest of a bundle, strictly: it may come from anywhere.
 
     Raises:
         VerificationError: it is malformed, or an image of something else.

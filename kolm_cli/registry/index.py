@@ -44,7 +44,7 @@ class Entry:
         name: the bundle's own name.
         stored: when it was pushed or pulled, ISO 8601 in UTC.
         bytes: of all its files.
-        ref: `NAME:TAG`; the CID for the copy that the CID stands for; empty for an older copy
+        ref: `NAME:TAG`; the CID for the copy that the CID means; empty for an older copy
             (same content, other signatures).
     """
 
@@ -91,7 +91,7 @@ class Index:
     foreign: tuple[dict[str, Any], ...] = ()
 
     def with_bundle(self, entry: Entry) -> Index:
-        """The bundle added; its CID now stands for this copy, other copies stay."""
+        """The bundle added; its CID now means this copy; other copies stay."""
         known = {e.digest: e for e in self.entries if not e.tag}
         rest = tuple(
             replace(e, ref="") if e.ref == entry.cid else e
@@ -188,7 +188,7 @@ def _entry(raw: dict[str, Any]) -> Entry | None:
 
 
 def find(index: Index, reference: Local) -> Entry:
-    """The entry that a name stands for.
+    """The entry with a name.
 
     Raises:
         InputError: there is none.

@@ -26,7 +26,7 @@ class Pushed:
     Attributes:
         cid: the CID.
         digest: the OCI manifest's.
-        refs: every name that stands for it now.
+        refs: every name that it has now.
         written: blobs that had to be written or sent.
         present: blobs that were there.
     """

@@ -19,7 +19,7 @@ from kolm_cli.registry.store import Registry
 
 @dataclass(frozen=True)
 class Pulled:
-    """A bundle that stands in a file.
+    """A bundle in a file.
 
     Attributes:
         path: the file.

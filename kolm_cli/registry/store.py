@@ -173,7 +173,7 @@ class Registry:
         )
 
     def resolve(self, reference: Local) -> Entry:
-        """The bundle that a name stands for now.
+        """The bundle that has a name now.
 
         Raises:
             InputError: nothing is stored under it.

@@ -17,7 +17,7 @@ _IDENTITY = re.compile(r"[^./\\~][^/\\]*(/[^./\\][^/\\]*)?")
 
 
 def bundle_form(spec: Spec, *, train_digest: str, eval_digest: str, base_identity: str) -> bytes:
-    """The spec as the YAML text that stands in a bundle, the same bytes on every machine.
+    """The spec as the YAML text in a bundle, the same bytes on every machine.
 
     Every default is written out, keys are sorted, options without effect are left out. Nothing
     in it says where this machine keeps its files or how it is called.
@@ -29,7 +29,7 @@ def bundle_form(spec: Spec, *, train_digest: str, eval_digest: str, base_identit
         base_identity: the base's hub id, or the name of its folder.
 
     Raises:
-        ValueError: a digest is none, or the identity is a path.
+        ValueError: a digest is not one, or the identity is a path.
     """
     for digest in (train_digest, eval_digest):
         if not _SHA256.fullmatch(digest):

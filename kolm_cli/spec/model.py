@@ -1,4 +1,4 @@
-"""The spec as a frozen model. Defaults, ranges and rules between fields stand here only."""
+"""The spec as a frozen model. The only place for defaults, ranges and rules between fields."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Outside:
         yield from self._metric()
 
     def _text(self, name: str) -> str | None:
-        """The text that stands at a dotted name, or None when something else does."""
+        """The text at a dotted name, or None if there is something else."""
         value = self._value(name)
         return value if isinstance(value, str) and value.strip() and value.isprintable() else None
 

@@ -25,7 +25,7 @@ class Conflict(NamedTuple):
     """A rule between fields that a section breaks.
 
     Attributes:
-        field: the field to point at, dotted when it stands in a section below.
+        field: the field to point at, dotted if it is in a section below.
         because: the field whose value makes it wrong.
         what: what is wrong, without a full stop.
         fix: what to write instead.

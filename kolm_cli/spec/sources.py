@@ -71,5 +71,5 @@ def parse_source(value: str, folder: Path) -> Source:
 
 
 def resolve(value: str, folder: Path) -> Path:
-    """The absolute path that `value` means in a spec that stands in `folder`."""
+    """The absolute path that `value` means in a spec in `folder`."""
     return (folder / Path(value).expanduser()).absolute()

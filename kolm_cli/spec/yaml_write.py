@@ -13,7 +13,7 @@ class _Dumper(yaml.SafeDumper):
     """PyYAML's safe dumper, which also quotes the text that our reader takes for a number."""
 
 
-# A short commit such as 5417e10 is text to PyYAML, and would stand bare.
+# A short commit such as 5417e10 is text to PyYAML, and would be written bare.
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, EXPONENT_STARTS)
 
 

@@ -210,7 +210,7 @@ class VLMTrainer:
         return module_lists(self.model, self.partition).as_json()
 
     def receipt(self) -> dict[str, Any]:
-        """The `vlm_train` block. The evidence stands in it once `train()` has ended."""
+        """The `vlm_train` block. It has the evidence once `train()` has ended."""
         config, lists = self.config, module_lists(self.model, self.partition)
         block: dict[str, Any] = {
             "model_id": self.base.name,

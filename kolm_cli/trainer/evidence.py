@@ -75,7 +75,7 @@ class GradientLedger:
         self._waiting = {n: p for n, p in trainable(model).items() if n not in self.seen}
 
     def look(self) -> None:
-        """Read the gradients as they stand before the optimizer's step."""
+        """Read the gradients before the optimizer's step."""
         graded = [(n, p.grad) for n, p in self._waiting.items() if p.grad is not None]
         if not graded:
             return
@@ -115,7 +115,7 @@ class Evidence:
         self._trainable_before = state["trainable_before"]
 
     def note_frozen_gradients(self) -> None:
-        """Look for gradients on frozen tensors, while those of a step still stand."""
+        """Look for gradients on frozen tensors, while those of a step are still there."""
         self._frozen_graded = [
             base_name(name)
             for name, parameter in self._model.named_parameters()
@@ -123,7 +123,7 @@ class Evidence:
         ]
 
     def conclude(self, ledger: GradientLedger) -> dict[str, Any]:
-        """The observed facts, as they stand in the receipt.
+        """The observed facts, as the receipt has them.
 
         Raises:
             EvidenceError: a trainable tensor saw no gradient or did not change, or a frozen one
@@ -166,7 +166,7 @@ class Evidence:
         }
 
     def _adapters(self) -> dict[str, int]:
-        """How many LoRA pairs stand in each part; parts without any are named too."""
+        """How many LoRA pairs each part has; parts without any are named too."""
         counts = {part: 0 for part in self.after_peft}
         for name, part in self._partition.parts.items():
             if ".lora_A." in name:

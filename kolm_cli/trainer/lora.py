@@ -60,7 +60,7 @@ def target_expression(family: Family, leaves: tuple[str, ...]) -> str:
 def attach(
     model: nn.Module, family: Family, *, targets: Targets, r: int, alpha: int, dropout: float
 ) -> PeftModel:
-    """Wrap `model` with LoRA, and check that adapters stand where they should and nowhere else.
+    """Wrap `model` with LoRA, and check that adapters are where they should be and nowhere else.
 
     Raises:
         InputError: a target matches nothing, or an adapter landed outside of the language tower.

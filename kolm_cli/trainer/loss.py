@@ -24,7 +24,7 @@ def supervised_loss(
 
     Args:
         outputs: the model's outputs.
-        labels: [batch, tokens]; the target of position t stands at t + 1.
+        labels: [batch, tokens]; the target of position t is at t + 1.
         num_items_in_batch: supervised tokens of all micro-batches and processes of this step;
             None averages over this batch alone.
     """

@@ -49,7 +49,7 @@ class Partition:
     """Every parameter's part.
 
     Attributes:
-        parts: base name to part, in the model's order; tied tensors stand once.
+        parts: base name to part, in the model's order; tied tensors occur once.
     """
 
     parts: dict[str, PartName]

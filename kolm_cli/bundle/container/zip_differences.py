@@ -78,7 +78,7 @@ def explain_directory(actual: bytes, expected: bytes, entries: list[ZipEntry]) -
     """What is wrong with everything after the last file.
 
     Args:
-        actual: what stands there, or the beginning of it.
+        actual: what is there, or the beginning of it.
         expected: what kolm would have written there.
         entries: the files as their own headers describe them.
     """

@@ -1,6 +1,6 @@
 """Reads a bundle's ZIP in one forward pass, and lets nothing pass that kolm would not write.
 
-The archive's directory stands at its end, and readers that trust it can be shown other files than
+The archive's directory is at its end, and readers that trust it can be shown other files than
 readers that walk from the front. So this one walks from the front, builds the directory that these
 files must have, and compares it with the bytes that are there.
 """

@@ -42,7 +42,7 @@ class ZipEntry:
 
 
 def local_header(entry: ZipEntry) -> bytes:
-    """The header that stands before an entry's content, its name included."""
+    """The header before an entry's content, including its name."""
     name = entry.name.encode("ascii")
     sizes = (entry.crc32, entry.size, entry.size)
     return _LOCAL.pack(LOCAL_MAGIC, _NEEDED, 0, 0, 0, _DATE, *sizes, len(name), 0) + name

@@ -1,4 +1,4 @@
-"""What may stand in a bundle: the allow list of paths, their order, and every limit."""
+"""What a bundle may contain: the allow list of paths, their order, and every limit."""
 
 from __future__ import annotations
 
@@ -121,17 +121,17 @@ def required_paths() -> tuple[str, ...]:
 
 
 def stage_path(stage: str) -> str:
-    """Where the signed statement of a stage stands; the last one is the receipt."""
+    """The path of a stage's signed statement; the last one is the receipt."""
     return RECEIPT if stage == "bundle" else f"{ATTESTATIONS}{stage}.sigstore.json"
 
 
 def key_path(key_id: str) -> str:
-    """Where the public key with this id stands."""
+    """The path of the public key with this id."""
     return f"{ATTESTATIONS}{key_id}.pem"
 
 
 def co_signature_path(key_id: str) -> str:
-    """Where a further signature of the receipt, by this key, stands."""
+    """The path of a further signature of the receipt, by this key."""
     return f"{ATTESTATIONS}receipt.{key_id}.sigstore.json"
 
 

@@ -85,7 +85,7 @@ class ModuleLists:
 
 
 def summarize(tensors: Iterable[ListedTensor]) -> list[str]:
-    """Globs for a reader: layer numbers become `*`, equal results stand once, in order."""
+    """Globs for a reader: layer numbers become `*`, equal results occur once, in order."""
     globs: dict[str, None] = {}
     for tensor in tensors:
         pieces = tensor.name.split(".")

@@ -128,7 +128,7 @@ def signer_for_compile(ask: Ask | None = None) -> Signer:
         ask: asks a person for a passphrase; without it only `KOLM_KEY_PASSPHRASE` is looked at.
 
     Raises:
-        InputError: the key cannot be read. What stands in it is never part of the message.
+        InputError: the key cannot be read. Its content is never part of the message.
     """
     if value := os.environ.get(SIGNING_KEY):
         return _from_environment(value, ask)
@@ -171,7 +171,7 @@ def read_private(data: bytes, where: str, ask: Ask | None) -> Signer:
     """A private key from PEM.
 
     Raises:
-        InputError: names `where`, never what stands there.
+        InputError: names `where`, never what is there.
     """
     encrypted = b"ENCRYPTED" in data
     passphrase = (os.environ.get(PASSPHRASE) or (ask() if ask else "")) if encrypted else ""

@@ -13,7 +13,7 @@ from kolm_cli.core.digests import sha256_bytes
 from kolm_cli.core.errors import VerificationError
 
 KEY_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
-# What stands before the 32 bytes of an Ed25519 key in SubjectPublicKeyInfo (RFC 8410, 4).
+# What comes before the 32 bytes of an Ed25519 key in SubjectPublicKeyInfo (RFC 8410, 4).
 _ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")
 # The field of Ed25519 (RFC 8032, 5.1), and the y of two of its four points of order 8.
 _P = 2**255 - 19

@@ -12,9 +12,9 @@ PATTERN = re.compile(r"[a-z0-9._*-]{1,64}", re.ASCII)
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether `name` fits `pattern`, in which `*` stands for any run of characters.
+    """Whether `name` fits `pattern`, in which `*` matches any run of characters.
 
-    The parts between the stars are looked for from left to right, each where it first stands, so
+    The parts between the stars are looked for from left to right, each where it first occurs, so
     that the time grows with the lengths and never with the number of ways to fit.
     """
     first, *rest = pattern.split("*")

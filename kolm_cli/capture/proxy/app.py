@@ -23,7 +23,7 @@ _HOP = frozenset(
     {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"te"}
     | {b"trailer", b"transfer-encoding", b"upgrade", b"host", TOKEN_HEADER}
 )
-# What ends a stream of each API. Line breaks inside of data are escaped, so none can stand there.
+# What ends a stream of each API. Line breaks inside of data are escaped, so there can be none.
 _LAST_EVENT = re.compile(
     rb"^(?:data: \[DONE\]|event: message_stop|event: response\.completed)\r?\n(?:.+\n)*\r?\n",
     re.MULTILINE,

@@ -44,7 +44,7 @@ def _parse_responses(fields: Fields) -> Pair | None:
     request, response = fields.record["request"], fields.record["response"]
     for key in ("previous_response_id", "conversation", "prompt"):
         if request.get(key):
-            # The earlier turns stand with the upstream, not in this call.
+            # The upstream has the earlier turns, not this call.
             fields.problem(f"{key}: the call refers to turns that it does not hold")
     messages = []
     if request.get("instructions"):

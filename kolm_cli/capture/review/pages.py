@@ -47,7 +47,7 @@ class ReviewPages:
         store: the store; used by one request at a time.
         namespace: what is reviewed.
         reviewer: who reviews.
-        token: stands in every path, so that other programs' pages cannot guess it.
+        token: part of every path, so that other programs' pages cannot guess it.
     """
 
     def __init__(self, store: Store, namespace: str, reviewer: str, token: str) -> None:

@@ -96,7 +96,7 @@ def _show(output: Output, report: dict[str, Any]) -> None:
 
 
 def _masks(checked: Preflight, count: int) -> list[dict[str, str]]:
-    """Rows as the model sees them; what carries loss stands between marks."""
+    """Rows as the model sees them; what carries loss is between marks."""
     from kolm_cli.encoding.mask_view import marked_text
 
     return [

@@ -2,7 +2,7 @@
 
 A row is one prefix, the turn's start and the image, and then every question with its answer. A
 question sees the prefix and itself, and its positions go on from the prefix, so each one is
-computed as if it stood alone; the image's tokens are computed once.
+computed as if it were alone; the image's tokens are computed once.
 """
 
 from dataclasses import dataclass

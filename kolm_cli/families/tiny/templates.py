@@ -64,7 +64,7 @@ INTERNVL = (
 
 
 def idefics(start: str) -> str:
-    """The start token stands in the template, and a colon's space depends on what follows it."""
+    """The start token is in the template, and a colon's space depends on what follows it."""
     return (
         start
         + "{% for m in messages %}{{ m['role'] | capitalize }}:"
@@ -74,7 +74,7 @@ def idefics(start: str) -> str:
     )
 
 
-# The start token stands in the template, text is trimmed, the system prompt moves into the first
+# The start token is in the template, text is trimmed, the system prompt moves into the first
 # question, and turns must alternate.
 GEMMA3 = (
     "{{ bos_token }}"
@@ -104,7 +104,7 @@ GEMMA = (
     "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
 )
 
-# The start token stands in the template, and a default system prompt that names the day.
+# The start token is in the template, and a default system prompt that names the day.
 MISTRAL3 = (
     "{{ bos_token }}{% if messages[0]['role'] != 'system' %}"
     "[SYSTEM_PROMPT]Today is {{ strftime_now('%Y-%m-%d') }}.[/SYSTEM_PROMPT]{% endif %}"
@@ -171,7 +171,7 @@ MISTRAL = (
     "{% else %} {{ m['content'] | trim }}{{ eos_token }}{% endif %}{% endfor %}"
 )
 
-# An empty thought stands before the last answer, and is dropped from earlier ones.
+# An empty thought comes before the last answer, and is dropped from earlier ones.
 QWEN3 = (
     "{% set last = namespace(question=0) %}"
     "{% for m in messages %}{% if m['role'] == 'user' %}{% set last.question = loop.index0 %}"

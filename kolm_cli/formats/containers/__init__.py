@@ -1,1 +1,1 @@
-"""Where records stand: one module a kind of file or folder."""
+"""Where records come from: one module per kind of file or folder."""

@@ -27,7 +27,7 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_unique)
 
 
 def parse(text: bytes) -> Any:
-    """Read one JSON value; a key that stands twice is refused.
+    """Read one JSON value; a duplicate key is refused.
 
     Raises:
         ValueError: says what is wrong, and at which column.

@@ -64,7 +64,7 @@ def _single(stream: BinaryIO, images: ImageReader, name: str) -> Iterator[RawRow
 def _array(stream: BinaryIO, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
     """The elements of a top-level array, with no more than one of them in memory.
 
-    An element is named by its line and its number, as all may stand on one line.
+    An element is named by its line and its number, as all may be on one line.
     """
     text = JSONWindow(stream)
     index = 0

@@ -88,7 +88,7 @@ def parse(fields: Fields) -> Pair | None:
 
 
 def render(pair: Exported, images: ImageForms) -> dict[str, Any]:
-    """The row that `parse` reads; images stand in it as base64."""
+    """The row that `parse` reads; images are in it as base64."""
     pair.refuse_extras("anthropic", may_have=("model",))
 
     def image(part: Image) -> dict[str, Any]:

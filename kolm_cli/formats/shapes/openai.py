@@ -68,7 +68,7 @@ def parse_finetune(fields: Fields) -> Pair | None:
 
 
 def render_finetune(pair: Exported, images: ImageForms) -> dict[str, Any]:
-    """The row that `parse_finetune` reads; images stand in it as data URIs."""
+    """The row that `parse_finetune` reads; images are in it as data URIs."""
     pair.refuse_extras("openai-finetune", may_have=("learn",))
 
     def image(part: Image) -> dict[str, Any]:

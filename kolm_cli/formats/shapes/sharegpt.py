@@ -1,4 +1,4 @@
-"""ShareGPT and LLaVA: `conversations` of human and gpt, `<image>` where an image stands.
+"""ShareGPT and LLaVA: `conversations` of human and gpt, `<image>` where an image goes.
 
 One newline after a marker belongs to the marker, as LLaVA writes it.
 """

@@ -2,7 +2,7 @@
 
 https://huggingface.co/docs/trl/dataset_formats describes them. A part `{"type": "image"}` stands
 for the next of `images`, and so does `<image>` in a text that is the whole content, as
-LLaMA-Factory and ms-swift write it; without any, images stand before the first question.
+LLaMA-Factory and ms-swift write it; without any, images come before the first question.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class _Placeholders:
 
 
 def claims_messages(record: Mapping[str, Any]) -> bool:
-    """Messages with images beside them, or with parts that stand for images."""
+    """Messages with images beside them, or with parts that refer to images."""
     messages = record.get("messages")
     if not isinstance(messages, list):
         return False

@@ -29,7 +29,7 @@ class Sent:
     """What a push to a registry has done.
 
     Attributes:
-        refs: the names that stand for the bundle there now.
+        refs: the names that the bundle has there now.
         written: blobs that were sent.
         present: blobs that were there.
     """
