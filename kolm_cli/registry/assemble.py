@@ -19,11 +19,13 @@ from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.core.files import sync_folder
 from kolm_cli.core.progress import Progress, Silent
 from kolm_cli.registry.blobs import Blobs
-from kolm_cli.registry.image import Image
+from kolm_cli.registry.oci_image import OciImage
 from kolm_cli.registry.workspace import storage_errors
 
 
-def assemble(image: Image, blobs: Blobs, out: BinaryIO, progress: Progress | None = None) -> None:
+def assemble(
+    image: OciImage, blobs: Blobs, out: BinaryIO, progress: Progress | None = None
+) -> None:
     """Write the archive; every blob is checked on the way.
 
     Raises:

@@ -12,7 +12,7 @@ from kolm_cli.core.digests import sha256_file
 from kolm_cli.core.errors import KolmError, Problem
 from kolm_cli.core.progress import Progress
 from kolm_cli.registry.collect import needed_by
-from kolm_cli.registry.index import Entry, Index
+from kolm_cli.registry.index import Index, StoredBundle
 from kolm_cli.registry.store import Registry
 
 
@@ -97,7 +97,7 @@ def _refs(index: Index) -> Iterator[Problem]:
             yield Problem(f"names {entry.digest}, which is not listed by itself", entry.ref)
 
 
-def _entry(registry: Registry, entry: Entry, names: set[str]) -> Iterator[Problem]:
+def _entry(registry: Registry, entry: StoredBundle, names: set[str]) -> Iterator[Problem]:
     where = f"{entry.cid} ({entry.digest})"
     try:
         image = registry.image(entry)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from kolm_cli.core.errors import VerificationError
-from kolm_cli.registry.image import MAX_IMAGE_BYTES, read_image
-from kolm_cli.registry.index import Entry, Index, promoted
+from kolm_cli.registry.index import Index, StoredBundle, promoted
+from kolm_cli.registry.oci_image import MAX_IMAGE_BYTES, read_image
 from kolm_cli.registry.store import Registry
 from kolm_cli.registry.workspace import remove_file
 
@@ -64,7 +64,7 @@ def collect(registry: Registry, *, untagged: bool = False, dry_run: bool = False
         return _sweep(registry, needed, forgotten, dry_run=dry_run)
 
 
-def _without(index: Index, gone: Sequence[Entry]) -> Index:
+def _without(index: Index, gone: Sequence[StoredBundle]) -> Index:
     index = index.without(gone)
     for cid in {e.cid for e in gone}:
         index = promoted(index, cid)

@@ -10,7 +10,6 @@ from typing import Any
 
 from kolm_cli.core.errors import InputError, Problem, VerificationError
 from kolm_cli.core.files import write_atomic
-from kolm_cli.registry.image import ARTIFACT_TYPE, INDEX_TYPE, MANIFEST_TYPE
 from kolm_cli.registry.names import (
     CID_BEGINS,
     ContentId,
@@ -23,6 +22,7 @@ from kolm_cli.registry.names import (
     is_segment,
     parse_local,
 )
+from kolm_cli.registry.oci_image import ARTIFACT_TYPE, INDEX_TYPE, MANIFEST_TYPE
 
 REF = "org.opencontainers.image.ref.name"
 CID = "dev.kolm.cid"
@@ -34,7 +34,7 @@ MIN_CID = 8
 
 
 @dataclass(frozen=True)
-class Entry:
+class StoredBundle:
     """One stored bundle under one name, or under none.
 
     Attributes:
@@ -87,10 +87,10 @@ class Index:
         foreign: descriptors that other programs put there: kept, never collected, not listed.
     """
 
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[StoredBundle, ...] = ()
     foreign: tuple[dict[str, Any], ...] = ()
 
-    def with_bundle(self, entry: Entry) -> Index:
+    def with_bundle(self, entry: StoredBundle) -> Index:
         """The bundle added; its CID now means this copy; other copies stay."""
         known = {e.digest: e for e in self.entries if not e.tag}
         rest = tuple(
@@ -101,12 +101,12 @@ class Index:
         first = replace(known.get(entry.digest, entry), ref=entry.cid)
         return replace(self, entries=(*rest, first))
 
-    def with_tag(self, entry: Entry, ref: str) -> Index:
+    def with_tag(self, entry: StoredBundle, ref: str) -> Index:
         """The name `ref` given to a stored bundle, and taken from any other."""
         rest = tuple(e for e in self.entries if e.ref != ref)
         return replace(self, entries=(*rest, replace(entry, ref=ref)))
 
-    def without(self, gone: Iterable[Entry]) -> Index:
+    def without(self, gone: Iterable[StoredBundle]) -> Index:
         """Some entries taken away."""
         dropped = set(gone)
         return replace(self, entries=tuple(e for e in self.entries if e not in dropped))
@@ -151,7 +151,7 @@ def write_index(path: Path, index: Index) -> None:
     write_atomic(path, index.to_bytes())
 
 
-def _descriptor(entry: Entry) -> dict[str, Any]:
+def _descriptor(entry: StoredBundle) -> dict[str, Any]:
     notes = {
         CID: entry.cid,
         NAME: entry.name,
@@ -167,12 +167,12 @@ def _descriptor(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _entry(raw: dict[str, Any]) -> Entry | None:
+def _entry(raw: dict[str, Any]) -> StoredBundle | None:
     notes = raw.get("annotations")
     if raw.get("artifactType") != ARTIFACT_TYPE or not isinstance(notes, dict):
         return None
     try:
-        entry = Entry(
+        entry = StoredBundle(
             digest=str(raw["digest"]),
             size=int(raw["size"]),
             cid=str(notes[CID]),
@@ -187,7 +187,7 @@ def _entry(raw: dict[str, Any]) -> Entry | None:
     return entry if is_cid(entry.cid) and is_segment(entry.name) else None
 
 
-def find(index: Index, reference: Local) -> Entry:
+def find(index: Index, reference: Local) -> StoredBundle:
     """The entry with a name.
 
     Raises:

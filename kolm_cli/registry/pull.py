@@ -11,9 +11,9 @@ from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.bundle.verify import State
 from kolm_cli.core.progress import Progress
 from kolm_cli.registry.assemble import assemble, staged, verified
-from kolm_cli.registry.image import Image
-from kolm_cli.registry.index import Entry
+from kolm_cli.registry.index import StoredBundle
 from kolm_cli.registry.names import Local
+from kolm_cli.registry.oci_image import OciImage
 from kolm_cli.registry.store import Registry
 
 
@@ -67,7 +67,7 @@ def pull(
         return Pulled(target, entry.cid, entry.digest, report.state)
 
 
-def deliver(registry: Registry, reference: Local, target: Path) -> Entry:
+def deliver(registry: Registry, reference: Local, target: Path) -> StoredBundle:
     """Write a bundle that this machine made to a file; its digests are checked, and no more.
 
     Raises:
@@ -80,7 +80,7 @@ def deliver(registry: Registry, reference: Local, target: Path) -> Entry:
 
 
 @contextlib.contextmanager
-def held(registry: Registry, reference: Local) -> Iterator[tuple[Entry, Image]]:
+def held(registry: Registry, reference: Local) -> Iterator[tuple[StoredBundle, OciImage]]:
     """A bundle whose blobs no collection removes while the block lasts."""
     if not registry.exists:
         registry.resolve(reference)

@@ -18,9 +18,9 @@ from kolm_cli.core.files import write_atomic
 from kolm_cli.core.home import home_path
 from kolm_cli.core.progress import Progress
 from kolm_cli.registry.blobs import Blobs
-from kolm_cli.registry.image import Image, image_of, read_image
-from kolm_cli.registry.index import Entry, Index, find, promoted, read_index, write_index
+from kolm_cli.registry.index import Index, StoredBundle, find, promoted, read_index, write_index
 from kolm_cli.registry.names import ContentId, Local, Tag
+from kolm_cli.registry.oci_image import OciImage, image_of, read_image
 from kolm_cli.registry.workspace import Lease, Workspace, storage_errors
 
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
@@ -36,7 +36,7 @@ class Stored:
         present: blobs that were there.
     """
 
-    entry: Entry
+    entry: StoredBundle
     written: int
     present: int
 
@@ -142,13 +142,13 @@ class Registry:
         entry = self.commit(image, bundle.manifest.name, tag, lease)
         return Stored(entry, written, len(image.blobs) - written)
 
-    def commit(self, image: Image, name: str, tag: Tag | None, lease: Lease) -> Entry:
+    def commit(self, image: OciImage, name: str, tag: Tag | None, lease: Lease) -> StoredBundle:
         """Put an image whose blobs are all stored into the index: from here on it is kept."""
         digest = image.digest
         lease.protect([digest.removeprefix("sha256:")])
         self.blobs.put(digest.removeprefix("sha256:"), len(image.data), lambda: [image.data], lease)
         self.blobs.sync()
-        entry = Entry(
+        entry = StoredBundle(
             digest,
             len(image.data),
             image.cid,
@@ -163,7 +163,7 @@ class Registry:
                 box[0] = box[0].with_tag(entry, str(tag))
         return entry
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[StoredBundle]:
         """Every name, and every bundle without one, once."""
         found = self.index().entries
         tagged = {entry.digest for entry in found if entry.tag}
@@ -172,7 +172,7 @@ class Registry:
             key=lambda e: (not e.tag, e.tag, e.stored, e.digest),
         )
 
-    def resolve(self, reference: Local) -> Entry:
+    def resolve(self, reference: Local) -> StoredBundle:
         """The bundle that has a name now.
 
         Raises:
@@ -180,7 +180,7 @@ class Registry:
         """
         return find(self.index(), reference)
 
-    def image(self, entry: Entry) -> Image:
+    def image(self, entry: StoredBundle) -> OciImage:
         """A stored bundle's OCI manifest.
 
         Raises:
@@ -191,7 +191,7 @@ class Registry:
             raise self._damaged(f"says that {entry.digest} is {entry.cid}; it is {image.cid}")
         return image
 
-    def tag(self, reference: Local, tag: Tag) -> Entry:
+    def tag(self, reference: Local, tag: Tag) -> StoredBundle:
         """Give a stored bundle a further name, taking it from any other bundle.
 
         Raises:
@@ -202,7 +202,7 @@ class Registry:
             box[0] = box[0].with_tag(entry, str(tag))
         return entry
 
-    def remove(self, reference: Local, *, force: bool = False) -> list[Entry]:
+    def remove(self, reference: Local, *, force: bool = False) -> list[StoredBundle]:
         """Take a name away, or (for a CID or a digest) a bundle. Its blobs stay until `gc`.
 
         Args:

@@ -20,9 +20,9 @@ import pytest
 from kolm_cli.core.digests import digest_from_cid
 from kolm_cli.core.progress import Silent
 from kolm_cli.registry.check import check
-from kolm_cli.registry.publish import pull, push
 from kolm_cli.registry.remote import client, send
 from kolm_cli.registry.store import Registry
+from kolm_cli.registry.transfer import pull, push
 from tests.bundle import factory
 from tests.registry.helpers import assert_oci_layout, bundle
 from tests.support.command import kolm

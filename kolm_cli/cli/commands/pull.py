@@ -38,7 +38,7 @@ def pull_command(
     """Write a bundle to a file, byte for byte as it was pushed, if it verifies."""
     from kolm_cli.bundle.trust.file import load_policy
     from kolm_cli.core.files import require_writable
-    from kolm_cli.registry.publish import pull
+    from kolm_cli.registry.transfer import pull
 
     if out is not None:
         require_writable(out)

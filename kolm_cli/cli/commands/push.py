@@ -29,7 +29,7 @@ def push_command(
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Store a bundle under its CID, and under NAME:TAG when that is given."""
-    from kolm_cli.registry.publish import push
+    from kolm_cli.registry.transfer import push
 
     output = Output(as_json=json)
     with progress_for(output, progress) as shown:

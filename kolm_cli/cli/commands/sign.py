@@ -33,7 +33,7 @@ def sign(
     from kolm_cli.bundle.signing import keys
     from kolm_cli.bundle.signing.key_store import find_key
     from kolm_cli.cli.passphrase import ask
-    from kolm_cli.registry.publish import sign as sign_bundle
+    from kolm_cli.registry.sign import sign as sign_bundle
 
     signer = keys.load(find_key(key).id, ask) if key else keys.signer_for_compile(ask)
     report = sign_bundle(bundle, signer, out)

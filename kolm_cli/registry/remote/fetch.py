@@ -12,14 +12,14 @@ from kolm_cli.core.errors import InputError, KolmError, Problem, VerificationErr
 from kolm_cli.core.progress import Progress
 from kolm_cli.registry.assemble import assemble, staged, verified
 from kolm_cli.registry.blobs import checked
-from kolm_cli.registry.image import (
+from kolm_cli.registry.names import Remote, is_cid
+from kolm_cli.registry.oci_image import (
     MANIFEST_TYPE,
     MAX_IMAGE_BYTES,
     Descriptor,
-    Image,
+    OciImage,
     read_image,
 )
-from kolm_cli.registry.names import Remote, is_cid
 from kolm_cli.registry.pull import Pulled
 from kolm_cli.registry.remote.client import Client
 from kolm_cli.registry.remote.patience import InterruptedTransferError, Patience
@@ -80,12 +80,12 @@ def fetch(
         return Pulled(target, entry.cid, entry.digest, report.state)
 
 
-def _name(registry: Registry, image: Image) -> str:
+def _name(registry: Registry, image: OciImage) -> str:
     config = image.files[0]
     return read_manifest(registry.blobs.read(config.hex, config.size)).name
 
 
-def _image(client: Client) -> Image:
+def _image(client: Client) -> OciImage:
     """The OCI manifest, by tag or digest."""
     source = client.remote
     patience = Patience()

@@ -10,9 +10,9 @@ from urllib.parse import urlencode, urljoin
 
 from kolm_cli.core.errors import InputError, Problem, VerificationError
 from kolm_cli.core.progress import Progress
-from kolm_cli.registry.image import MANIFEST_TYPE, Descriptor, Image
-from kolm_cli.registry.index import Entry
+from kolm_cli.registry.index import StoredBundle
 from kolm_cli.registry.names import Pinned, Remote, is_cid
+from kolm_cli.registry.oci_image import MANIFEST_TYPE, Descriptor, OciImage
 from kolm_cli.registry.pull import held
 from kolm_cli.registry.remote.client import Client
 from kolm_cli.registry.remote.patience import InterruptedTransferError, Patience
@@ -41,7 +41,7 @@ class Sent:
 
 def send(
     registry: Registry,
-    entry: Entry,
+    entry: StoredBundle,
     target: Remote,
     progress: Progress,
     *,
@@ -190,7 +190,7 @@ def _position(answer: httpx.Response, default: int) -> int:
     return int(last) + 1 if int(last) else 0
 
 
-def _manifest(client: Client, image: Image, tag: str) -> None:
+def _manifest(client: Client, image: OciImage, tag: str) -> None:
     patience = Patience()
     while True:
         try:

@@ -11,8 +11,8 @@ import pytest
 
 from kolm_cli.bundle.build import Built
 from kolm_cli.core.progress import Silent
-from kolm_cli.registry.publish import Pushed, pull, push
 from kolm_cli.registry.pull import Pulled
+from kolm_cli.registry.transfer import Pushed, pull, push
 from tests.bundle import factory
 from tests.registry.fake_registry import FakeRegistry
 

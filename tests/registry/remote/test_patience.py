@@ -19,12 +19,12 @@ import pytest
 from kolm_cli.core.errors import KolmError, LackingError
 from kolm_cli.core.progress import Silent
 from kolm_cli.registry.check import check
-from kolm_cli.registry.image import image_of
-from kolm_cli.registry.publish import pull, push
+from kolm_cli.registry.oci_image import image_of
 from kolm_cli.registry.remote import patience
 from kolm_cli.registry.remote.auth import authorization, challenges
 from kolm_cli.registry.remote.credentials import Credentials
 from kolm_cli.registry.store import Registry
+from kolm_cli.registry.transfer import pull, push
 from tests.bundle import factory
 from tests.registry.helpers import bundle
 

@@ -10,8 +10,8 @@ import pytest
 from kolm_cli.bundle.build import Built
 from kolm_cli.core.errors import LackingError
 from kolm_cli.registry.check import check
-from kolm_cli.registry.publish import pull, push
 from kolm_cli.registry.store import Registry
+from kolm_cli.registry.transfer import pull, push
 from tests.bundle import factory
 from tests.registry.fake_registry import FakeRegistry
 from tests.registry.remote.helpers import QUIET, put, take

@@ -1,4 +1,4 @@
-"""Push, pull and sign as the commands know them: here or elsewhere, as the name says."""
+"""Push and pull as the commands know them: here or elsewhere, as the name says."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kolm_cli.bundle.signing.co_sign import co_sign
-from kolm_cli.bundle.signing.keys import Signer
 from kolm_cli.bundle.trust.policy import TrustPolicy
-from kolm_cli.bundle.verify import Report
-from kolm_cli.core.progress import Progress, Silent
+from kolm_cli.core.progress import Progress
 from kolm_cli.registry import pull as local
-from kolm_cli.registry.bundle_file import bundle_file, is_path
+from kolm_cli.registry.bundle_file import bundle_file
 from kolm_cli.registry.index import named
-from kolm_cli.registry.names import Tag, is_remote, parse_remote, parse_tag
+from kolm_cli.registry.names import is_remote, parse_remote, parse_tag
 from kolm_cli.registry.pull import Pulled
 from kolm_cli.registry.store import Registry
 
@@ -71,28 +68,6 @@ def push(bundle: str, name: str | None, progress: Progress, *, plain_http: bool 
     entry = stored.entry
     refs = (entry.cid,) if tag is None else (entry.cid, str(tag))
     return Pushed(entry.cid, entry.digest, refs, stored.written, stored.present)
-
-
-def sign(bundle: str, signer: Signer, out: Path | None) -> Report:
-    """Add a signature to a bundle, where it is or in another file.
-
-    Args:
-        bundle: a file, or a name in the local registry: what is signed is then stored there, and
-            the tag, when it was named by one, moves to it.
-        signer: the further key.
-        out: a file for the result; the bundle itself stays as it is.
-
-    Raises:
-        InputError: there is no such bundle, or this key has signed it already.
-        VerificationError: it is not intact.
-    """
-    registry = Registry()
-    with bundle_file(bundle, registry) as path:
-        report = co_sign(path, signer, out)
-        if out is None and not is_path(bundle):
-            reference = named(registry.index(), bundle)
-            registry.push(path, reference if isinstance(reference, Tag) else None, Silent())
-    return report
 
 
 def pull(

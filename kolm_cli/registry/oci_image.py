@@ -48,7 +48,7 @@ class Descriptor:
 
 
 @dataclass(frozen=True)
-class Image:
+class OciImage:
     """An OCI manifest of a bundle.
 
     Attributes:
@@ -80,7 +80,7 @@ class Image:
         return list({file.digest: file for file in self.files}.values())
 
 
-def image_of(bundle: Bundle) -> Image:
+def image_of(bundle: Bundle) -> OciImage:
     """The OCI manifest of a bundle; the same bundle gives the same bytes."""
     files = [
         Descriptor(f"sha256:{bundle.sha256(path)}", bundle.size(path), path)
@@ -103,10 +103,10 @@ def image_of(bundle: Bundle) -> Image:
         ],
         "annotations": {TITLE: f"{bundle.manifest.name}.kolm"},
     }
-    return Image(canonical_json.dumps(value), files)
+    return OciImage(canonical_json.dumps(value), files)
 
 
-def read_image(data: bytes) -> Image:
+def read_image(data: bytes) -> OciImage:
     """Read the OCI manifest of a bundle, strictly: it may come from anywhere.
 
     Raises:
@@ -132,7 +132,7 @@ def read_image(data: bytes) -> Image:
     paths = [file.path for file in files]
     if len(set(paths)) != len(paths) or paths != sorted(paths, key=layout.sort_key):
         raise VerificationError("its layers are not in the order of a bundle's files")
-    image = Image(data, files)
+    image = OciImage(data, files)
     if image.total_bytes > layout.MAX_BUNDLE_BYTES:
         raise VerificationError(f"{image.total_bytes} bytes; a bundle has less than 4 GiB")
     return image
