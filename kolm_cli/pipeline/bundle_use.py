@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kolm_cli.bundle.container.unpack import unpack
 from kolm_cli.bundle.format import layout
-from kolm_cli.bundle.format.spec import read_spec
+from kolm_cli.bundle.format.spec_file import read_spec
 from kolm_cli.bundle.trust.file import load_policy
 from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.core.errors import InputError, LackingError, Problem, VerificationError

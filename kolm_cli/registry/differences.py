@@ -6,12 +6,13 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from kolm_cli.bundle.container.open_bundle import Bundle, open_bundle
 from kolm_cli.bundle.format import layout
-from kolm_cli.bundle.format.spec import read_spec
+from kolm_cli.bundle.format.spec_file import read_spec
 from kolm_cli.bundle.receipt import Receipt, read_receipt
 from kolm_cli.bundle.stored_evaluation import read_evaluation
 from kolm_cli.core.errors import Problem, VerificationError
@@ -130,8 +131,8 @@ def _pairs(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Pai
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     """Nested settings by dotted name."""
-    if isinstance(value, float) and not math.isfinite(value):
-        # Equal to itself, and something that JSON can hold.
+    if isinstance(value, date) or (isinstance(value, float) and not math.isfinite(value)):
+        # Something that equals itself, and that JSON can hold.
         value = str(value)
     if not isinstance(value, dict) or not value:
         return {prefix.removesuffix("."): value}

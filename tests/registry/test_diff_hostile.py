@@ -29,14 +29,14 @@ def diff(tmp_path: Path, spec: bytes, *more: str) -> tuple[int, str, str]:
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        (BOMB, "aliases expanded"),
-        (b"kolm: 1\na: &a\n  b: *a\n", "nested deeper"),
-        (b"[" * 50_000, "nested deeper"),
-        (b"kolm: 1\na: !!binary aGVsbG8=\n", "not plain data"),
-        (b"kolm: 1\na: !!set {x, y}\n", "not plain data"),
-        (b"kolm: 1\na: " + b"9" * 5000 + b"\n", "is not a value"),
-        (b"kolm: 1\n2: x\n", "a key must be text"),
-        (b"kolm: 1\nkolm: 1\n", "stands twice"),
+        (BOMB, "an anchor or an alias"),
+        (b"kolm: 1\na: &a\n  b: *a\n", "an anchor or an alias"),
+        (b"[" * 50_000, "32 levels"),
+        (b"kolm: 1\na: !!binary aGVsbG8=\n", "a tag"),
+        (b"kolm: 1\na: !!set {x, y}\n", "a tag"),
+        (b"kolm: 1\na: " + b"9" * 5000 + b"\n", "is not plain YAML"),
+        (b"kolm: 1\na: 2026-13-45\n", "is not plain YAML"),
+        (b"kolm: 1\nkolm: 1\n", "occurs twice"),
         (b"- kolm\n", "is not a mapping"),
         (b"\xff\xfe", "spec.yaml"),
     ],
@@ -51,7 +51,6 @@ def test_what_cannot_be_read_is_refused_by_name(spec: bytes, words: str, tmp_pat
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        ("2026-13-45", "2026-13-45"),
         ("2026-01-31", "2026-01-31"),
         (".nan", "nan"),
         ("-.inf", "-inf"),
@@ -60,25 +59,25 @@ def test_what_cannot_be_read_is_refused_by_name(spec: bytes, words: str, tmp_pat
     ],
 )
 def test_any_value_is_shown(value: str, shown: str, tmp_path: Path) -> None:
-    spec = f"kolm: 1\nname: tiny-chart\ntrain: {{lora_r: {value}}}\n".encode()
+    spec = f"kolm: 1\nname: tiny-chart\ntrain: {{save_steps: {value}}}\n".encode()
     code, out, err = diff(tmp_path, spec)
     assert code == 0, err
-    assert f"train.lora_r: (none) -> {shown}" in out
+    assert f"train.save_steps: (none) -> {shown}" in out
     code, out, err = diff(tmp_path, spec, "--json")
 
     def refuse(name: str) -> None:
         raise ValueError(f"{name} is not JSON")
 
-    assert str(json.loads(out, parse_constant=refuse)["spec"]["train.lora_r"][1]) == shown
+    assert str(json.loads(out, parse_constant=refuse)["spec"]["train.save_steps"][1]) == shown
 
 
 def test_a_number_that_is_changed_by_more_than_floats_hold(tmp_path: Path) -> None:
     job = Job(tmp_path)
     for name, value in (("a", "1"), ("b", "9" * 400)):
-        spec = f"kolm: 1\nname: tiny-chart\nx: {value}\n".encode()
+        spec = f"kolm: 1\nname: tiny-chart\ntrain: {{save_steps: {value}}}\n".encode()
         factory.make_bundle(
             tmp_path / f"{name}.kolm", files={**factory.make_files(), "spec.yaml": spec}
         )
     done = job.kolm("diff", "a.kolm", "b.kolm")
     assert done.code == 0, done.err
-    assert "x: 1 -> 999" in done.out
+    assert "train.save_steps: 1 -> 999" in done.out
