@@ -34,7 +34,7 @@ class Report:
     Attributes:
         state: `trusted`; `untrusted`, intact but not signed by enough trusted keys; `invalid`.
         cid: of the content; None when there is no well-formed manifest.
-        checks: every check of the catalogue, in order.
+        checks: every check of the catalog, in order.
     """
 
     state: State

@@ -26,7 +26,7 @@ class ImportReport:
 
     Attributes:
         namespace: where the pairs went.
-        format: what the file was recognised as.
+        format: what the file was recognized as.
         rows: rows that could be read.
         added: pairs that the namespace did not hold before.
         known: rows whose pair it held already, or that occur twice in the file.

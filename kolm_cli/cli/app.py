@@ -28,7 +28,7 @@ def _show_version(wanted: bool) -> None:
 
 
 def build_app() -> typer.Typer:
-    """The whole application with every command of the catalogue."""
+    """The whole application with every command of the catalog."""
     app = typer.Typer(
         name="kolm",
         help="Fine-tune open vision-language models on one GPU, and prove what was done.",

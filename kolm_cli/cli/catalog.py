@@ -1,4 +1,4 @@
-"""The catalogue of commands, under the titles and in the order in which `kolm --help` lists them.
+"""The catalog of commands, under the titles and in the order in which `kolm --help` lists them.
 
 To add a command: a module in `commands/` with `register(app)`, its name here under a title, and two
 examples in `examples.py`. Command modules import only what is quick; slow libraries are loaded

@@ -123,7 +123,7 @@ def _from_file(
 def source_digest(source: Source, *, accepted_only: bool = False) -> str | None:
     """The digest of an unchanged source, quickly; None when it has to be read.
 
-    A capture namespace has a digest of its own. A file is recognised by the size and time of
+    A capture namespace has a digest of its own. A file is recognized by the size and time of
     itself and of every image that its rows named when they were last read.
     """
     if isinstance(source, CaptureSource):

@@ -46,7 +46,7 @@ class Bar:
         slot: which of the five places along the axis it takes.
         shift: pixels by which the bar and its label are off the middle of their slot.
         label_shift: pixels by which the label is off the middle of its cell across the axis.
-        colour: RGB.
+        color: RGB.
     """
 
     label: str
@@ -152,7 +152,7 @@ def draw(chart: Chart) -> Image.Image:
 
 
 def _bar_colour(rng: random.Random, *, dark: bool) -> Colour:
-    """A saturated colour: two channels apart by at least 90, brighter on a dark background."""
+    """A saturated color: two channels apart by at least 90, brighter on a dark background."""
     low, high = (110, 235) if dark else (20, 150)
     channels = [low + rng.randint(0, 25), high - rng.randint(0, 25), rng.randint(low, high)]
     rng.shuffle(channels)

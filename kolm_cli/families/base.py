@@ -90,7 +90,7 @@ class Family:
     longest matching prefix decides, so `model.visual.merger` wins over `model.visual`.
 
     Attributes:
-        name: the catalogue name.
+        name: the catalog name.
         model_types: the `model_type`s of a config that belong to it; the first is canonical.
         id_patterns: shell patterns over lower-case hub ids or folder names.
         written_for: hub ids that the family was written for.
@@ -309,7 +309,7 @@ class Family:
         return options
 
     def starts_with_bos(self, processor: Any, text: str) -> bool:
-        """Whether the template already wrote the start token; tokenising would double it."""
+        """Whether the template already wrote the start token; tokenizing would double it."""
         bos = self.tokenizer(processor).bos_token
         return bool(bos) and text.startswith(bos)
 

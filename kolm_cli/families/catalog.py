@@ -1,4 +1,4 @@
-"""The catalogue of families. To add one: a module with `FAMILY`, and a line here."""
+"""The catalog of families. To add one: a module with `FAMILY`, and a line here."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ MODULES: tuple[str, ...] = (
 
 @cache
 def families() -> tuple[Family, ...]:
-    """Every family of the catalogue, in its order."""
+    """Every family of the catalog, in its order."""
     return tuple(
         importlib.import_module(f"kolm_cli.families.{module}").FAMILY for module in MODULES
     )
 
 
 def by_name(name: str) -> Family | None:
-    """The family of that catalogue name."""
+    """The family of that catalog name."""
     return next((family for family in families() if family.name == name), None)
 
 
@@ -52,5 +52,5 @@ def by_config(config: Mapping[str, Any]) -> Family | None:
 
 
 def by_id(model_id: str) -> Family | None:
-    """The family whose id patterns match; the catalogue's order decides between two."""
+    """The family whose id patterns match; the catalog's order decides between two."""
     return next((family for family in families() if family.claims_id(model_id)), None)

@@ -80,7 +80,7 @@ class Fields:
             self.problem(f"the key {key!r} is missing", fix, kind=f"missing-key:{key}")
 
     def check_keys(self, known: Iterable[str], required: Iterable[str] = ()) -> list[str]:
-        """Report required keys that are missing and keys that look misspelt.
+        """Report required keys that are missing and keys that look misspelled.
 
         Returns:
             The other unknown keys: the data set's own columns, which kolm has no use for.

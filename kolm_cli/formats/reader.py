@@ -14,7 +14,7 @@ from kolm_cli.formats.kinds import kind_of
 from kolm_cli.records.conversation import EMPTY_RESPONSE, NO_PROMPT, NO_RESPONSE, faults
 from kolm_cli.records.images import ImageChecker
 
-# Rows by which the shape is recognised.
+# Rows by which the shape is recognized.
 _LOOK_AHEAD = 20
 # Keys of other programs' rows that change what is shown or learned.
 _REFUSED = frozenset(
@@ -35,7 +35,7 @@ class RowReader:
 
     Args:
         path: what to read.
-        format: a name of `catalog.names()`; None recognises it.
+        format: a name of `catalog.names()`; None recognizes it.
         images: the folder that relative image paths start from; by default the file's own.
         checker: decodes every image; None leaves the images unchecked.
         strip: keep of every image the pixels only, without its metadata.

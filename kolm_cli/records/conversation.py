@@ -126,7 +126,7 @@ class Conversation:
 
 
 def tidy(parts: list[Part]) -> tuple[Part, ...]:
-    """Join neighbouring texts and drop empty ones: what a model is shown stays the same.
+    """Join neighboring texts and drop empty ones: what a model is shown stays the same.
 
     Applications cut one text into several parts, or send an empty one, at random; without
     this equal prompts would be different pairs.

@@ -20,7 +20,7 @@ class Outside:
     """Finds what a spec names, and reports what is not there.
 
     It reads the document, not the checked spec, so that a missing file is reported beside a
-    misspelt key. A value that is not plain text is left to the model, which reports it.
+    misspelled key. A value that is not plain text is left to the model, which reports it.
 
     Attributes:
         train: where `data.train` is, once `problems` found it.

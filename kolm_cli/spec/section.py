@@ -90,7 +90,7 @@ class Section(BaseModel):
                 raise
             details = [cls._detail(line) for line in error.errors(include_url=False)]
             refused = {detail["loc"][0] for detail in details if detail.get("loc")}
-            # A misspelt name was meant to say something that the rules cannot know.
+            # A misspelled name was meant to say something that the rules cannot know.
             unsure = refused | {likely(str(name), list(cls.model_fields)) for name in refused}
             checked = cls._without(value, refused, handler)
             broken = [

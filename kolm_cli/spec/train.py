@@ -31,7 +31,7 @@ def _targets(value: Any) -> Any:
 class TrainSection(Section):
     """How to train: LoRA on the language tower, and what else learns.
 
-    Learning rates are per optimiser step; `*_steps` count optimiser steps; `max_seq_length`
+    Learning rates are per optimizer step; `*_steps` count optimizer steps; `max_seq_length`
     counts tokens, image tokens included.
 
     Raises:

@@ -32,7 +32,7 @@ _BOUND = {
 
 
 def _show(value: Any) -> str:
-    """The value as the user might recognise it, cut to fit on the line."""
+    """The value as the user might recognize it, cut to fit on the line."""
     words = {None: "nothing", True: "true", False: "false"}
     if value is None or isinstance(value, bool):
         return words[value]

@@ -28,7 +28,7 @@ REQUIRED: tuple[str, ...] = (
     *("run.builder.id", "run.metadata.startedOn", "run.metadata.finishedOn"),
 )
 
-# Claims that another check of the catalogue relates to the files.
+# Claims that another check of the catalog relates to the files.
 ELSEWHERE: dict[str, str] = {
     "receipt.chain": "chain",
     f"{TRAINED}.lora_r": "adapter",

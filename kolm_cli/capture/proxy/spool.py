@@ -1,7 +1,7 @@
 """Finished calls on disk, between the process that serves and the one that records.
 
 A spool is a folder with segments; a segment is a row of entries, each with its length and a
-checksum, so that one which was cut off by a crash is recognised. Entries hold bodies only:
+checksum, so that one which was cut off by a crash is recognized. Entries hold bodies only:
 headers, and with them keys and cookies, never get this far.
 """
 

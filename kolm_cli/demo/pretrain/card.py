@@ -11,7 +11,7 @@ class Figures:
     """What was measured, on charts of a seed that no training used.
 
     Attributes:
-        cells: share of labelled cells that the tower's throw-away heads read right.
+        cells: share of labeled cells that the tower's throw-away heads read right.
         style_a: the base on the style it was taught.
         style_a_blank: the same rows with a white image in place of every chart.
         style_b: the base on the style it was not taught.

@@ -1,7 +1,7 @@
 """Stage 2: teach the merger and the language tower to answer, on charts of style A alone.
 
 The tower is frozen. Two losses: cross-entropy on the answers, and an alignment loss that asks the
-merger to write a labelled cell as something near the embeddings of its label and of its digit.
+merger to write a labeled cell as something near the embeddings of its label and of its digit.
 Without the second, answering starts far later.
 
 Embeddings of tokens that style A never uses stay as they were drawn. Embeddings and output layer
@@ -108,7 +108,7 @@ class _Symbols:
         self._digits = torch.tensor(tokenizer.convert_tokens_to_ids(digits))
 
     def loss(self, merged: Tensor, embeddings: Tensor, batch: list[charts.Chart]) -> Tensor:
-        """Cross-entropy of labelled cells against the embeddings of all labels and all digits."""
+        """Cross-entropy of labeled cells against the embeddings of all labels and all digits."""
         labels, values = cell_targets(batch)
         filled = labels != NOTHING
         cells = merged[filled]

@@ -1,4 +1,4 @@
-"""What both stages share: the optimiser, its schedule, and how progress is told."""
+"""What both stages share: the optimizer, its schedule, and how progress is told."""
 
 from collections.abc import Callable, Iterable
 

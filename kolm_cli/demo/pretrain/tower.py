@@ -60,7 +60,7 @@ def train_tower(
     """Train everything in `model.visual` before the merger, in place.
 
     Returns:
-        The share of labelled cells of 256 new charts whose label and value are both read right.
+        The share of labeled cells of 256 new charts whose label and value are both read right.
     """
     visual = model.model.visual
     rng = charts.random_source(seed)
@@ -101,7 +101,7 @@ class _CellHead(nn.Module):
         return total
 
     def accuracy(self, encoded: Tensor, labels: Tensor, values: Tensor) -> float:
-        """The share of labelled cells where both readings are right."""
+        """The share of labeled cells where both readings are right."""
         cells = self.norm(encoded)
         right = (self.label(cells).argmax(-1) == labels + 1) & (
             self.value(cells).argmax(-1) == values + 1

@@ -32,7 +32,7 @@ def write_tiny(
     """Write a random, untrained base of `family` that the stock classes load.
 
     Args:
-        family: a family of the catalogue.
+        family: a family of the catalog.
         folder: an existing folder.
         seed: of the random weights.
         width: of the language tower, a multiple of 32.

@@ -31,7 +31,7 @@ VICUNA = (
     + "{% endfor %}{% if add_generation_prompt %}ASSISTANT:{% endif %}"
 )
 
-# What should be the end token is misspelt, so that it is text.
+# What should be the end token is misspelled, so that it is text.
 MISTRAL_MISSPELT = (
     "{% for m in messages %}"
     "{% if m['role'] == 'system' %}<<SYS>>\n" + _TEXT + "\n<</SYS>>\n\n"

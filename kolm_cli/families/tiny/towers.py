@@ -61,7 +61,7 @@ def spread(model: Any) -> None:
     """Add noise to vectors and to what starts at zero, so that nothing in the model is idle.
 
     Gates, newline marks and extension vectors start at zero in several classes: their
-    neighbours would see no gradient, and a test could not tell them apart.
+    neighbors would see no gradient, and a test could not tell them apart.
     """
     import torch
 

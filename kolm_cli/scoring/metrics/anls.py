@@ -1,4 +1,4 @@
-"""ANLS, the average normalised Levenshtein similarity of DocVQA.
+"""ANLS, the average normalized Levenshtein similarity of DocVQA.
 
 Source: Biten et al., "Scene Text Visual Question Answering", ICCV 2019 (arXiv:1905.13648),
 equation 1; used by Mathew et al., "DocVQA", WACV 2021 (arXiv:2007.00398). Case does not count,

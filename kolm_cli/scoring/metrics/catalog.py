@@ -1,4 +1,4 @@
-"""The catalogue of metrics. To add one: a module with a `METRIC`, and a line here."""
+"""The catalog of metrics. To add one: a module with a `METRIC`, and a line here."""
 
 from __future__ import annotations
 

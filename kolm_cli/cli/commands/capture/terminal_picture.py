@@ -1,4 +1,4 @@
-"""Drawing a picture in a terminal that can: Kitty's or iTerm's protocol, or coloured blocks."""
+"""Drawing a picture in a terminal that can: Kitty's or iTerm's protocol, or colored blocks."""
 
 from __future__ import annotations
 
