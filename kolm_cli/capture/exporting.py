@@ -19,7 +19,8 @@ from kolm_cli.core.progress import Progress, Silent
 from kolm_cli.formats import catalog
 from kolm_cli.formats.shapes import rows
 from kolm_cli.formats.stored_images import StoredImages
-from kolm_cli.formats.writing import CannotError, Exported, ImageForms, Target
+from kolm_cli.formats.targets import Target
+from kolm_cli.formats.writing import CannotError, Exported, ImageForms
 
 FORMATS = catalog.written_names()
 

@@ -16,8 +16,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Column
 from rich.text import Text
 
+from kolm_cli.cli.display import Display
 from kolm_cli.cli.figures import Figures, describe, duration
-from kolm_cli.cli.live import Display
 from kolm_cli.cli.output import Output
 from kolm_cli.core.printable import one_line, printable
 

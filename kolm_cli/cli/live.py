@@ -6,14 +6,13 @@ import os
 import time
 from collections.abc import Callable
 from enum import StrEnum
-from types import TracebackType
-from typing import Annotated, Self
+from typing import Annotated
 
 import typer
 
-from kolm_cli.cli.figures import Figures, count, describe
+from kolm_cli.cli.display import Display
+from kolm_cli.cli.figures import describe
 from kolm_cli.cli.output import Output
-from kolm_cli.cli.pace import Pace
 from kolm_cli.core.errors import InputError, Problem
 
 # Seconds between two lines of one stage: a log stays readable, a watcher sees life.
@@ -38,59 +37,6 @@ ProgressOption = Annotated[
         show_default=False,
     ),
 ]
-
-
-class Display:
-    """A `core.progress.Progress` that is closed when its `with` block ends.
-
-    This one shows notes and nothing else: for `--progress none`.
-    """
-
-    def __init__(self, output: Output, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._output = output
-        self._clock = clock
-        self._name, self._unit = "", ""
-        self._total: int | None = None
-        self._begun = clock()
-        self._pace = Pace(self._begun)
-
-    def stage(self, name: str, total: int | None = None, unit: str = "") -> None:
-        """A stage begins; the one before it is over."""
-        self._name, self._total, self._unit = name, total, unit
-        self._begun = self._clock()
-        self._pace = Pace(self._begun)
-
-    def advance(self, done: int, **figures: float | str) -> None:
-        """`done` units of the stage are finished."""
-
-    def note(self, text: str) -> None:
-        """Something to read: never left out, since it names what the user may have to act on."""
-        self._output.note(text)
-
-    def close(self) -> None:
-        """Leave the terminal as it was found. Closing twice does nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _with_time_left(self, done: int, figures: Figures) -> Figures:
-        """The figures, and the time left by the stage's pace of late unless they say it."""
-        self._pace.mark(self._clock(), done)
-        left = None if self._total is None else self._pace.seconds_left(self._total)
-        if left is None or "eta_seconds" in figures:
-            return figures
-        return figures | {"eta_seconds": left}
-
-    def _count(self, done: float) -> str:
-        return count(done, self._total, self._unit)
 
 
 class PlainDisplay(Display):

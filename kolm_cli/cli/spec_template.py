@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kolm_cli.core.errors import InputError
 
 if TYPE_CHECKING:
-    from kolm_cli.dataset.proposal import DataFacts, Schedule, Split
+    from kolm_cli.dataset.proposal import DataFacts, ProposedSplit, Schedule
 
 # A tab comes before each comment that is to be aligned.
 _TEMPLATE = """\
@@ -84,10 +84,10 @@ class SpecText:
     device: str
     small_base: bool = False
     facts: DataFacts | None = None
-    split: Split | None = None
+    split: ProposedSplit | None = None
     schedule: Schedule | None = None
 
-    def fitting(self, facts: DataFacts, split: Split) -> SpecText:
+    def fitting(self, facts: DataFacts, split: ProposedSplit) -> SpecText:
         """The same for these data."""
         from kolm_cli.dataset.proposal import schedule
 

@@ -86,7 +86,7 @@ class DataFacts:
 
 
 @dataclass(frozen=True)
-class Split:
+class ProposedSplit:
     """How a namespace is parted.
 
     Attributes:
@@ -138,7 +138,7 @@ def look_at_file(path: Path) -> DataFacts:
     return DataFacts.of(row.conversation for row in found if not isinstance(row, Problem))
 
 
-def look_at_namespace(namespace: str) -> tuple[DataFacts, Split]:
+def look_at_namespace(namespace: str) -> tuple[DataFacts, ProposedSplit]:
     """The facts of a namespace of the capture store, and how it can be parted by image.
 
     Raises:
@@ -161,26 +161,26 @@ def look_at_namespace(namespace: str) -> tuple[DataFacts, Split]:
     return facts, split
 
 
-def _split(store: Store, namespace: str, rows: int) -> Split | None:
+def _split(store: Store, namespace: str, rows: int) -> ProposedSplit | None:
     """The smallest evaluation part that is enough to score, else the largest that there is."""
-    best: Split | None = None
+    best: ProposedSplit | None = None
     for share in _SHARES:
         name = "eval" if share == "0.1" else f"eval:{share}"
         rest = "train" if share == "0.1" else f"train:{1 - float(share):g}"
         scored = store.count(namespace, split=name)
         if 0 < scored < rows:
-            best = Split(rest, name, rows - scored, scored)
+            best = ProposedSplit(rest, name, rows - scored, scored)
             if scored >= _ENOUGH_TO_SCORE:
                 break
     return best
 
 
-def likely_split(rows: int) -> Split:
+def likely_split(rows: int) -> ProposedSplit:
     """How so many rows will be parted once they are captured; by image, so only roughly."""
     few = rows * float(_SHARES[0]) < _ENOUGH_TO_SCORE
     scored = max(1, round(rows * float(_SHARES[1 if few else 0])))
     names = ("train:0.8", "eval:0.2") if few else ("train", "eval")
-    return Split(*names, max(1, rows - scored), scored, counted=False)
+    return ProposedSplit(*names, max(1, rows - scored), scored, counted=False)
 
 
 def schedule(rows: int, *, small_base: bool) -> Schedule:

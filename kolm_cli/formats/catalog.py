@@ -18,7 +18,7 @@ from kolm_cli.formats import sides
 from kolm_cli.formats.fields import RawRow, Shape
 from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.shapes import anthropic, openai, rows, sharegpt, trl
-from kolm_cli.formats.writing import RowWriter, Target
+from kolm_cli.formats.targets import RowWriter, Target
 
 # In the order in which a record is offered to them: the most particular first.
 SHAPES: tuple[Shape, ...] = (

@@ -10,7 +10,7 @@ from PIL import Image
 from kolm_cli.core import digests
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.core.files import write_atomic
-from kolm_cli.formats.writing import ImageForms, Target
+from kolm_cli.formats.writing import ImageForms
 
 # Pillow's names of the formats whose usual suffix is not the name in lower case.
 _SUFFIXES = {"JPEG": "jpg", "TIFF": "tif", "MPO": "jpg", "JPEG2000": "jp2"}
@@ -79,9 +79,3 @@ class StoredImages:
             return f"{prefix}{name}"
 
         return ImageForms(path, self.read, self.media_type)
-
-    def forms(self, target: Target) -> ImageForms:
-        """Images in the rows, or in the folder beside them, as `target` asks."""
-        if target.embed:
-            return self.embedded()
-        return self.beside(target.path.parent / target.images_name, f"{target.images_name}/")

@@ -1,19 +1,14 @@
-"""What shapes and containers are given to write pairs."""
+"""What a shape is given to write a pair as a record."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from kolm_cli.core.times import exact_time_text
 from kolm_cli.records.pair import HasPair
-
-if TYPE_CHECKING:
-    from kolm_cli.formats.fields import Shape
-    from kolm_cli.formats.stored_images import StoredImages
 
 
 class CannotError(ValueError):
@@ -77,36 +72,3 @@ class ImageForms:
     def base64(self, sha256: str) -> str:
         """The image as base64."""
         return base64.b64encode(self.read(sha256)).decode("ascii")
-
-
-@dataclass(frozen=True)
-class Target:
-    """What a container is told before the first pair is written.
-
-    Attributes:
-        path: the file or folder to write, which does not exist yet.
-        images_name: the name of the folder beside `path` for images that rows refer to by path.
-        images: the images.
-        shape: how a record spells a pair.
-        embed: put images into the rows as data URIs.
-        one_image: every pair shows exactly one image.
-        weights: some messages are not learned, and say so with `weight`.
-    """
-
-    path: Path
-    images_name: str
-    images: StoredImages
-    shape: Shape
-    embed: bool = False
-    one_image: bool = False
-    weights: bool = False
-
-
-class RowWriter(Protocol):
-    """Takes pairs one by one."""
-
-    def write(self, pair: Exported) -> None:
-        """Write one; raises `CannotError` when the format cannot hold it."""
-
-    def close(self) -> None:
-        """Write what is left, and close."""

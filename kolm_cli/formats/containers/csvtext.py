@@ -12,7 +12,8 @@ from kolm_cli.core.errors import Problem
 from kolm_cli.formats.containers.jsontext import line_of
 from kolm_cli.formats.fields import RawRow
 from kolm_cli.formats.image_references import ImageReader
-from kolm_cli.formats.writing import CannotError, Exported, RowWriter, Target
+from kolm_cli.formats.targets import RowWriter, Target
+from kolm_cli.formats.writing import CannotError, Exported
 from kolm_cli.records.pictures import MAX_BYTES
 
 # A cell may hold an image in base64.
@@ -81,7 +82,7 @@ class CSVTable:
     """CSV of kolm's rows; lists are JSON."""
 
     def __init__(self, target: Target) -> None:
-        self._images = target.images.forms(target)
+        self._images = target.image_forms()
         self._shape = target.shape
         self._stream = target.path.open("w", encoding="utf-8", newline="\n")
         self._writer = csv.DictWriter(self._stream, _COLUMNS, quoting=csv.QUOTE_ALL)

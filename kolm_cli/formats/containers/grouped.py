@@ -14,7 +14,8 @@ from kolm_cli.formats.containers.jsontext import line_of
 from kolm_cli.formats.fields import RawRow
 from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.kinds import kind_of
-from kolm_cli.formats.writing import Exported, Target
+from kolm_cli.formats.targets import Target
+from kolm_cli.formats.writing import Exported
 
 IMAGE_SUFFIXES = frozenset(
     {"png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic", "jp2", "ppm"}

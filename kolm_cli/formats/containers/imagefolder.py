@@ -14,7 +14,8 @@ from kolm_cli.core.errors import Problem
 from kolm_cli.formats.containers import csvtext, jsontext, parquet
 from kolm_cli.formats.fields import RawRow
 from kolm_cli.formats.image_references import ImageReader
-from kolm_cli.formats.writing import Exported, RowWriter, Target
+from kolm_cli.formats.targets import RowWriter, Target
+from kolm_cli.formats.writing import Exported
 
 NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 _READERS = {".jsonl": jsontext.read, ".csv": csvtext.read, ".parquet": parquet.read}

@@ -11,7 +11,8 @@ from kolm_cli.core.errors import Problem
 from kolm_cli.formats.containers.json_values import MAX_RECORD, JSONWindow, TwiceError, parse
 from kolm_cli.formats.fields import RawRow
 from kolm_cli.formats.image_references import ImageReader
-from kolm_cli.formats.writing import Exported, RowWriter, Target
+from kolm_cli.formats.targets import RowWriter, Target
+from kolm_cli.formats.writing import Exported
 
 
 def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
@@ -110,7 +111,7 @@ class JSONLines:
     """JSON lines, with the images in a folder beside the file or inside it."""
 
     def __init__(self, target: Target) -> None:
-        self._images = target.images.forms(target)
+        self._images = target.image_forms()
         self._shape = target.shape
         self._stream = target.path.open("w", encoding="utf-8", newline="\n")
 

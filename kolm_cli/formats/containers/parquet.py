@@ -11,7 +11,8 @@ from kolm_cli.core.errors import LackingError, Problem
 from kolm_cli.formats.containers.hf_features import features_of, records_of
 from kolm_cli.formats.fields import RawRow
 from kolm_cli.formats.image_references import ImageReader
-from kolm_cli.formats.writing import Exported, ImageForms, RowWriter, Target
+from kolm_cli.formats.targets import RowWriter, Target
+from kolm_cli.formats.writing import Exported, ImageForms
 
 _BATCH = 32
 _ROWS_A_GROUP = 100

@@ -10,7 +10,7 @@ from kolm_cli.formats.containers import grouped
 from kolm_cli.formats.containers.json_values import MAX_RECORD
 from kolm_cli.formats.fields import RawRow
 from kolm_cli.formats.image_references import ImageReader
-from kolm_cli.formats.writing import RowWriter, Target
+from kolm_cli.formats.targets import RowWriter, Target
 
 
 def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:

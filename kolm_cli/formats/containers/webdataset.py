@@ -16,7 +16,7 @@ from kolm_cli.core.errors import Problem
 from kolm_cli.formats.containers import grouped
 from kolm_cli.formats.fields import RawRow
 from kolm_cli.formats.image_references import ImageReader
-from kolm_cli.formats.writing import RowWriter, Target
+from kolm_cli.formats.targets import RowWriter, Target
 from kolm_cli.records.pictures import MAX_BYTES
 
 # A sample's members are in memory together.
