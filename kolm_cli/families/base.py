@@ -103,6 +103,7 @@ class Family:
         auto_class: the transformers class that loads the model.
         native: the package in `families/native` whose classes answer for `model_types`; empty for
             families that transformers has.
+        processor_files: files beside the weights, one of which a processor is made from.
         image_keys: processor outputs that are about images even where their shape happens to
             look like one value a token.
         image_fill: what image tensors are padded with where it is not zero.
@@ -127,6 +128,7 @@ class Family:
     image_sizing: ImageSizing | None = None
     auto_class: str = "AutoModelForImageTextToText"
     native: str = ""
+    processor_files: tuple[str, ...] = ("processor_config.json", "preprocessor_config.json")
     image_keys: tuple[str, ...] = ("pixel_values", "image_sizes", "image_grid_thw")
     image_fill: Mapping[str, float] = field(default_factory=dict)
     vision_features: VisionFeatures | None = None

@@ -24,6 +24,7 @@ MODULES: tuple[str, ...] = (
     "gemma3",
     "paligemma",
     "phi3_v",
+    "cambrian",
     "phi4_multimodal",
     "qwen3_5",
     "mllama",

@@ -16,12 +16,6 @@ from kolm_cli.families.detect import detect
 MAX_CONFIG_BYTES = 4 << 20
 # What decides how a base behaves; documentation beside it does not.
 _RELEVANT = (".safetensors", ".json", ".jinja", ".model", ".txt", ".py", ".gguf")
-_PROCESSOR_FILES = (
-    "processor_config.json",
-    "preprocessor_config.json",
-    "tokenizer_config.json",
-    "tokenizer.json",
-)
 
 
 @dataclass(frozen=True)
@@ -132,7 +126,7 @@ def _check_complete(folder: Path, name: str, family: Family) -> None:
                 fix="convert the checkpoint; pickled weights are not loaded",
             )
         )
-    wanted = _PROCESSOR_FILES[:2] if family.takes.images else _PROCESSOR_FILES[2:]
+    wanted = family.processor_files
     if not any((folder / file).is_file() for file in wanted):
         problems.append(
             Problem(

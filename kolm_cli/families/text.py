@@ -8,6 +8,8 @@ from typing import Any
 from kolm_cli.families.base import Family, Paper, Takes
 from kolm_cli.records.conversation import Conversation
 
+TOKENIZER_FILES = ("tokenizer_config.json", "tokenizer.json")
+
 
 @dataclass(frozen=True)
 class TextOnly(Family):
@@ -15,6 +17,7 @@ class TextOnly(Family):
 
     language: tuple[str, ...] = ("model",)
     auto_class: str = "AutoModelForCausalLM"
+    processor_files: tuple[str, ...] = TOKENIZER_FILES
 
     def load_processor(self, source: str, **options: Any) -> Any:
         """The tokenizer is all there is."""

@@ -67,18 +67,19 @@ def isolate_vision(model: nn.Module, family: Family) -> None:
 
 
 class GraphWatch:
-    """Observes whether anything that enters the projector carries gradient history from outside.
+    """Observes whether anything that enters the projector carries gradient history of the tower.
 
     In families whose projector is a chain of modules and bare parameters, the later ones receive
-    history from the earlier ones, and should: only history that reaches beyond the projector's
-    own parameters counts.
+    history from the earlier ones, and should; where it also works inside the decoder, from the
+    decoder. Only history that reaches beyond the parameters of those parts counts.
     """
 
     def __init__(self, model: nn.Module, family: Family) -> None:
         self.calls = 0
         self.with_history = 0
         partition = Partition.of(family, model)
-        self._own = {id(p) for _, p in parameters_of(model, partition, "projector")}
+        expected = parameters_of(model, partition, "projector", "language")
+        self._expected = {id(parameter) for _, parameter in expected}
         self._hooks = [
             module.register_forward_pre_hook(self._look, with_kwargs=True)
             for _, module in top_modules(model, family, "projector")
@@ -90,9 +91,9 @@ class GraphWatch:
         self.with_history += any(self._from_outside(tensor) for tensor in tensors)
 
     def _from_outside(self, tensor: torch.Tensor) -> bool:
-        """Whether a gradient at `tensor` would flow to anything but the projector."""
+        """Whether a gradient at `tensor` would flow to anything but projector and decoder."""
         if tensor.grad_fn is None:
-            return tensor.requires_grad and id(tensor) not in self._own
+            return tensor.requires_grad and id(tensor) not in self._expected
         seen, waiting = set(), [tensor.grad_fn]
         while waiting:
             node: Any = waiting.pop()
@@ -100,7 +101,7 @@ class GraphWatch:
                 continue
             seen.add(node)
             # Only the nodes of leaves hold a variable.
-            if hasattr(node, "variable") and id(node.variable) not in self._own:
+            if hasattr(node, "variable") and id(node.variable) not in self._expected:
                 return True
             waiting += [following for following, _ in node.next_functions if following is not None]
         return False

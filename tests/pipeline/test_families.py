@@ -14,7 +14,7 @@ from tests.support.jobs import Job, write_rows
 from tests.support.kinds import CASES, case_id
 
 # Qwen2.5-VL's chain is tests/pipeline's; a launch costs ten seconds, so the others wait.
-QUICK = {("llava_next", "mistral"), ("idefics3", ""), ("text", "smollm2")}
+QUICK = {("llava_next", "mistral"), ("idefics3", ""), ("phi3_v", ""), ("text", "smollm2")}
 CHAINS = [
     pytest.param(case, marks=[] if case in QUICK else [pytest.mark.slow], id=case_id(case))
     for case in CASES

@@ -14,7 +14,9 @@ from kolm_cli.trainer.lora import attach
 from kolm_cli.trainer.partition import base_name
 from tests.support.cases import Case
 
-EMBEDDED_TOWERS = re.compile(r"\.(embed_tokens_extend|vision_embed_tokens)\.")
+EMBEDDED_TOWERS = re.compile(
+    r"\.(embed_tokens_extend|vision_embed_tokens|vision_tower_aux_list|mm_projector|vision_sampler)"
+)
 
 
 def _lora(model: nn.Module) -> set[str]:

@@ -1,0 +1,98 @@
+"""Cambrian-1 with Llama 3 or Vicuna, natively: four encoders, sampled before and in the decoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kolm_cli.families.base import Family, Paper, Takes
+from kolm_cli.families.feature_layer import after_layers
+from kolm_cli.families.support import Experimental
+from kolm_cli.families.text import TOKENIZER_FILES
+from kolm_cli.records.conversation import Conversation, Text
+
+_ENCODERS = "model.vision_tower_aux_list"
+
+
+@dataclass(frozen=True)
+class Cambrian(Family):
+    """Cambrian-1 (arXiv:2406.16860)."""
+
+    def messages(self, conversation: Conversation) -> list[dict[str, Any]]:
+        """Llama's templates take strings; the picture stands on a line of its own."""
+        return [
+            {
+                "role": message.role,
+                "content": "".join(
+                    part.text if isinstance(part, Text) else "<image>\n" for part in message.parts
+                ),
+            }
+            for message in conversation.messages
+        ]
+
+    def load_processor(self, source: str, **options: Any) -> Any:
+        """The processor; a published checkpoint has none, and its tokenizer is enough."""
+        if (Path(source) / "processor_config.json").is_file():
+            return super().load_processor(source, **options)
+        self.register()
+        from kolm_cli.families.native.cambrian.loading import published_processor
+
+        return self.with_template(published_processor(source, **options))
+
+    def load_model(self, source: str, **options: Any) -> tuple[Any, dict[str, Any]]:
+        """The model; where its checkpoint lacks the encoders, they come from their own.
+
+        Raises:
+            LackingError: names the encoders that are not on this machine.
+        """
+        model, info = super().load_model(source, **options)
+        from kolm_cli.families.native.cambrian.loading import load_encoders
+
+        info["missing_keys"] = load_encoders(model, set(info["missing_keys"]))
+        return model, info
+
+    def never_used(self, model: Any) -> tuple[str, ...]:
+        """Whatever comes after the features that each encoder gives, and DINOv2's mask."""
+        idle = [*super().never_used(model), "*.mask_token"]
+        for index, encoder in enumerate(model.config.encoders()):
+            if encoder.model_type == "clip_vision_model":
+                layer = model.config.mm_vision_select_layer
+                patterns = after_layers(encoder.num_hidden_layers, layer)
+                idle += [f"{_ENCODERS}.{index}.vision_tower{pattern[1:]}" for pattern in patterns]
+            elif encoder.model_type == "convnext":
+                idle.append(f"{_ENCODERS}.{index}.vision_tower.layernorm.*")
+        return tuple(idle)
+
+
+FAMILY = Cambrian(
+    name="cambrian",
+    model_types=("cambrian_llama",),
+    id_patterns=("*cambrian-8b*", "*cambrian-13b*"),
+    written_for=("nyu-visionx/cambrian-8b", "nyu-visionx/cambrian-13b"),
+    papers=(
+        Paper(
+            "Cambrian-1: A Fully Open, Vision-Centric Exploration of Multimodal LLMs",
+            "https://arxiv.org/abs/2406.16860",
+        ),
+    ),
+    native="cambrian",
+    support=Experimental(
+        "its four encoders have checkpoints of their own, which are found by name and whose digests"
+        " the receipt does not hold; neither they nor published weights were tried"
+    ),
+    vision=(_ENCODERS,),
+    projector=(
+        "model.mm_projector",
+        *(f"model.mm_projector_aux_{index}" for index in range(4)),
+        "model.vision_sampler_0",
+        "model.vision_sampler_layers",
+        "model.vision_query",
+        "model.image_newline",
+    ),
+    language=("model.layers", "model.norm", "model.embed_tokens"),
+    takes=Takes(several_images=False),
+    end_tokens=("<|eot_id|>",),
+    image_keys=("pixel_values", "image_sizes"),
+    processor_files=("processor_config.json", *TOKENIZER_FILES),
+)
