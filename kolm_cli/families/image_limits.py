@@ -157,6 +157,4 @@ LONGEST_EDGE_OF_TILES = ImageSizing(("longest_edge",), _longest_edge_of_tiles)
 PINPOINTS = ImageSizing(("max_pixels",), _pinpoints)
 MAX_PATCHES = ImageSizing(("max_pixels",), _tiles("max_patches", _tile_area))
 DYNAMIC_HD = ImageSizing(("max_pixels",), _tiles("dynamic_hd", _tile_area))
-NUM_CROPS = ImageSizing(
-    ("max_pixels",), _tiles("num_crops", lambda processor: processor.tile_size**2)
-)
+NUM_CROPS = ImageSizing(("max_pixels",), _tiles("num_crops", _square_tile_area))
