@@ -37,7 +37,8 @@ def run(policy: str, processes: int) -> float:
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         for _ in range(processes)
     ]
-    return float([process.communicate()[0] for process in running][0])
+    outputs = [process.communicate()[0] for process in running]
+    return float(outputs[0])
 
 
 def main() -> None:
