@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from kolm_cli.families.native.published_towers import CLIP_L_336
+
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -54,16 +56,7 @@ PUBLISHED: dict[str, Published] = {
         336,
         *_CLIP,
         _CLIP[0],
-        {
-            "model_type": "clip_vision_model",
-            "hidden_size": 1024,
-            "intermediate_size": 4096,
-            "num_hidden_layers": 24,
-            "num_attention_heads": 16,
-            "projection_dim": 768,
-            "image_size": 336,
-            "patch_size": 14,
-        },
+        CLIP_L_336,
     ),
     "facebook/dinov2-giant-res378": Published(
         "facebook/dinov2-giant",

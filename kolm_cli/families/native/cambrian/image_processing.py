@@ -7,13 +7,12 @@ from typing import Any
 import torch
 from PIL import Image
 from torchvision.transforms import functional as transforms
-from transformers.image_processing_backends import TorchvisionBackend
 from transformers.image_processing_utils import BatchFeature
-from transformers.image_transforms import to_pil_image
 from transformers.processing_utils import ImagesKwargs
 
 from kolm_cli.families.native.cambrian.encoders import PUBLISHED
 from kolm_cli.families.native.cambrian.windows import content_box
+from kolm_cli.families.native.pil_images import PilImageProcessor
 
 _ENCODERS = list(PUBLISHED.values())
 
@@ -36,7 +35,7 @@ class CambrianImagesKwargs(ImagesKwargs, total=False):  # type: ignore[call-arg]
     grid_side: int
 
 
-class CambrianImageProcessor(TorchvisionBackend):
+class CambrianImageProcessor(PilImageProcessor):
     """Pads a picture to a square and scales it, for each encoder in its own way.
 
     Scaling is PIL's bicubic one, as in the published code.
@@ -49,11 +48,6 @@ class CambrianImageProcessor(TorchvisionBackend):
     grid_side = 24
     valid_kwargs = CambrianImagesKwargs
     model_input_names = ["pixel_values", "image_sizes"]  # noqa: RUF012
-
-    def _prepare_image_like_inputs(self, images: Any, **options: Any) -> list[Image.Image]:
-        """Flatten what was given to PIL images, since PIL is what scales them."""
-        flat = self._prepare_images_structure(images)
-        return [to_pil_image(image).convert("RGB") for image in flat]
 
     def _preprocess(
         self,

@@ -18,6 +18,7 @@ from kolm_cli.families.native.cambrian.configuration import CambrianConfig
 from kolm_cli.families.native.cambrian.encoders import width_of
 from kolm_cli.families.native.cambrian.sampler import Sampler, SamplerLayer
 from kolm_cli.families.native.cambrian.windows import content_box, seen_windows, split_windows
+from kolm_cli.families.native.pictures_in_text import ShowsPictures
 
 
 class Encoder(nn.Module):
@@ -285,7 +286,7 @@ def _crop(grid: torch.Tensor, box: tuple[int, int, int, int]) -> torch.Tensor:
     return grid[top:bottom, left:right].flatten(0, 1)
 
 
-class CambrianLlamaForCausalLM(CambrianPreTrainedModel, LlamaForCausalLM):
+class CambrianLlamaForCausalLM(ShowsPictures, CambrianPreTrainedModel, LlamaForCausalLM):
     """Cambrian-1 with Llama 3 or Vicuna."""
 
     def __init__(self, config: CambrianConfig) -> None:
@@ -295,36 +296,6 @@ class CambrianLlamaForCausalLM(CambrianPreTrainedModel, LlamaForCausalLM):
         self.vocab_size = config.vocab_size
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.post_init()
-
-    def forward(
-        self,
-        input_ids: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        pixel_values: torch.Tensor | None = None,
-        image_sizes: torch.Tensor | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        """Llama's forward, which hands the pictures on to `CambrianModel`."""
-        images: dict[str, Any] = {}
-        if pixel_values is not None:
-            images = {"pixel_values": pixel_values, "image_sizes": image_sizes}
-        return super().forward(
-            input_ids=input_ids, attention_mask=attention_mask, **images, **kwargs
-        )
-
-    def prepare_inputs_for_generation(
-        self,
-        input_ids: torch.Tensor,
-        pixel_values: torch.Tensor | None = None,
-        image_sizes: torch.Tensor | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        """Show the pictures when the prompt is read, and never after."""
-        inputs = super().prepare_inputs_for_generation(input_ids, **kwargs)
-        shown = inputs.get("input_ids")
-        if pixel_values is not None and shown is not None and shown.shape[1] == input_ids.shape[1]:
-            inputs |= {"pixel_values": pixel_values, "image_sizes": image_sizes}
-        return inputs
 
 
 __all__ = ["CambrianLlamaForCausalLM", "CambrianModel"]

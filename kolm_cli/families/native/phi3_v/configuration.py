@@ -7,16 +7,8 @@ from typing import Any
 from huggingface_hub.dataclasses import strict
 from transformers import CLIPVisionConfig, Phi3Config
 
-# The published configuration names CLIP's tower by its hub id alone.
-_CLIP_L_336 = {
-    "hidden_size": 1024,
-    "intermediate_size": 4096,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-    "projection_dim": 768,
-    "image_size": 336,
-    "patch_size": 14,
-}
+from kolm_cli.families.native.published_towers import CLIP_L_336
+
 # How the tower's features become tokens; the published checkpoints know no other way.
 _EMBEDDING = {
     "embedding_cls": "image",
@@ -58,7 +50,7 @@ class Phi3VConfig(Phi3Config):
             ValueError: `embd_layer` asks for another projector.
         """
         if not isinstance(self.vision_config, CLIPVisionConfig):
-            self.vision_config = CLIPVisionConfig(**(self.vision_config or _CLIP_L_336))
+            self.vision_config = CLIPVisionConfig(**(self.vision_config or CLIP_L_336))
         self.embd_layer = {**_EMBEDDING, **(self.embd_layer or {})}
         other = {key for key, value in _EMBEDDING.items() if self.embd_layer[key] != value}
         if other:

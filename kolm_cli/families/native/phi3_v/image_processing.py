@@ -8,13 +8,12 @@ import torch
 from PIL import Image
 from torch.nn import functional
 from torchvision.transforms import functional as transforms
-from transformers.image_processing_backends import TorchvisionBackend
 from transformers.image_processing_utils import BatchFeature
-from transformers.image_transforms import to_pil_image
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 from transformers.processing_utils import ImagesKwargs
 
 from kolm_cli.families.native.phi3_v.hd_transform import count_tokens, lay_out
+from kolm_cli.families.native.pil_images import PilImageProcessor
 
 
 class Phi3VImagesKwargs(ImagesKwargs, total=False):  # type: ignore[call-arg]
@@ -31,7 +30,7 @@ class Phi3VImagesKwargs(ImagesKwargs, total=False):  # type: ignore[call-arg]
     tile_size: int
 
 
-class Phi3VImageProcessor(TorchvisionBackend):
+class Phi3VImageProcessor(PilImageProcessor):
     """The HD transform.
 
     An image is scaled so that it covers at most `num_crops` tiles, padded with white above and
@@ -46,11 +45,6 @@ class Phi3VImageProcessor(TorchvisionBackend):
     tile_size = 336
     valid_kwargs = Phi3VImagesKwargs
     model_input_names = ["pixel_values", "image_sizes"]  # noqa: RUF012  # the library's own form
-
-    def _prepare_image_like_inputs(self, images: Any, **options: Any) -> list[Image.Image]:
-        """Flatten what was given to PIL images, since PIL is what scales them."""
-        flat = self._prepare_images_structure(images)
-        return [to_pil_image(image).convert("RGB") for image in flat]
 
     def _preprocess(
         self,
@@ -90,12 +84,6 @@ class Phi3VImageProcessor(TorchvisionBackend):
             "num_img_tokens": tokens,
         }
         return BatchFeature(data=data, tensor_type=return_tensors)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The settings, without a reference to the code that came with a checkpoint."""
-        settings: dict[str, Any] = super().to_dict()
-        settings.pop("auto_map", None)
-        return settings
 
 
 def _fit(image: Image.Image, tile: int, most: int) -> Image.Image:

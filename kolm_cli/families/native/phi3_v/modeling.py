@@ -13,6 +13,7 @@ from transformers.utils import torch_compilable_check
 
 from kolm_cli.families.native.phi3_v.configuration import Phi3VConfig
 from kolm_cli.families.native.phi3_v.joining import join_views
+from kolm_cli.families.native.pictures_in_text import ShowsPictures
 
 
 class ImageTower(nn.Module):
@@ -140,7 +141,7 @@ class Phi3VModel(Phi3VPreTrainedModel, Phi3Model):
         return embeds.masked_scatter(places[..., None], features)
 
 
-class Phi3VForCausalLM(Phi3VPreTrainedModel, Phi3ForCausalLM):
+class Phi3VForCausalLM(ShowsPictures, Phi3VPreTrainedModel, Phi3ForCausalLM):
     """Phi-3-vision and Phi-3.5-vision."""
 
     def __init__(self, config: Phi3VConfig) -> None:
@@ -150,36 +151,6 @@ class Phi3VForCausalLM(Phi3VPreTrainedModel, Phi3ForCausalLM):
         self.vocab_size = config.vocab_size
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.post_init()
-
-    def forward(
-        self,
-        input_ids: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        pixel_values: torch.Tensor | None = None,
-        image_sizes: torch.Tensor | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        """Phi-3's forward, which hands the images on to `Phi3VModel`."""
-        images: dict[str, Any] = {}
-        if pixel_values is not None:
-            images = {"pixel_values": pixel_values, "image_sizes": image_sizes}
-        return super().forward(
-            input_ids=input_ids, attention_mask=attention_mask, **images, **kwargs
-        )
-
-    def prepare_inputs_for_generation(
-        self,
-        input_ids: torch.Tensor,
-        pixel_values: torch.Tensor | None = None,
-        image_sizes: torch.Tensor | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        """Show the images whenever the prompt is read: twice where the long rope sets in."""
-        inputs = super().prepare_inputs_for_generation(input_ids, **kwargs)
-        shown = inputs.get("input_ids")
-        if pixel_values is not None and shown is not None and shown.shape[1] == input_ids.shape[1]:
-            inputs |= {"pixel_values": pixel_values, "image_sizes": image_sizes}
-        return inputs
 
 
 __all__ = ["Phi3VForCausalLM", "Phi3VModel"]
