@@ -25,6 +25,7 @@ data:\t# paths start at this file
   train: {train}\t# {about_train}
   eval: {eval}\t# {about_eval}
   {max_images}
+  {images}
 
 train:
   lora_r: 16\t# rank of the adapter; more learns more and weighs more
@@ -139,6 +140,7 @@ def _values(known: SpecText) -> dict[str, Any]:
         "eval": f"evals/{known.name}.jsonl",
         "about_eval": "held out: never the training pairs",
         "max_images": "# max_images_per_example: 4",
+        "images": "# images: {max_pixels: 1000000}\t# larger pictures take more tokens",
         "rate": "1.0e-4",
         "about_rate": "the adapter's; `kolm init --data` proposes one for your data",
         "projector_rate": "2.0e-5",
@@ -166,6 +168,7 @@ def _values(known: SpecText) -> dict[str, Any]:
         "eval": f"capture:{known.namespace}@{split.eval}",
         "about_eval": f"{about}{split.eval_rows:,} rows, of images that no training row shows",
         "max_images": f"max_images_per_example: {max(1, facts.most_images)}\t# the most in a row",
+        "images": _images(known.model, max(1, facts.most_images)),
         "rate": plan.learning_rate,
         "about_rate": f"the adapter's; {base}",
         "projector_rate": plan.projector_learning_rate,
@@ -177,6 +180,24 @@ def _values(known: SpecText) -> dict[str, Any]:
         "about_metric": _METRICS[facts.metric],
         "max_new_tokens": facts.max_new_tokens,
     }
+
+
+# Of the 2,048 tokens of a row, what questions, answers and the template may take.
+_TEXT_TOKENS = 448
+
+
+def _images(model: str, most_images: int) -> str:
+    """How large pictures can be shown within the budget of tokens, where the base is known."""
+    from kolm_cli.families.catalog import by_id
+
+    family = by_id(model)
+    sizing = family.image_sizing if family else None
+    if sizing is not None and sizing.token_pixels:
+        most = (2048 - _TEXT_TOKENS) // most_images * sizing.token_pixels
+        return f"images: {{max_pixels: {most}}}\t# what fits into max_seq_length beside the text"
+    if sizing is None or "max_pixels" in sizing.takes:
+        return "# images: {max_pixels: 1000000}\t# the larger pictures are shown, the more tokens"
+    return "# images: {longest_edge: 1000}\t# the larger pictures are shown, the more tokens"
 
 
 def _yaml(text: str) -> str:

@@ -40,12 +40,14 @@ class ImageSizing:
 
     Attributes:
         takes: the limits that mean something to it.
+        token_pixels: pixels that make one image token; 0 where that depends on the picture.
         apply: sets them on an image processor; raises `ValueError` for what cannot be, with the
             least or the possible values in its message.
     """
 
     takes: tuple[LimitName, ...]
     apply: Callable[[Any, ImageLimits], None]
+    token_pixels: int = 0
 
 
 def limit_images(
@@ -151,7 +153,9 @@ def _square_tile_area(processor: Any) -> int:
     return side * side
 
 
-PIXELS = ImageSizing(("min_pixels", "max_pixels"), _pixels)
+# Patches of 14 or 16 pixels, merged two by two.
+PIXELS_28 = ImageSizing(("min_pixels", "max_pixels"), _pixels, token_pixels=28 * 28)
+PIXELS_32 = ImageSizing(("min_pixels", "max_pixels"), _pixels, token_pixels=32 * 32)
 LONGEST_EDGE = ImageSizing(("longest_edge",), _longest_edge)
 LONGEST_EDGE_OF_TILES = ImageSizing(("longest_edge",), _longest_edge_of_tiles)
 PINPOINTS = ImageSizing(("max_pixels",), _pinpoints)

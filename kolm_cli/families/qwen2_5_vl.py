@@ -20,5 +20,5 @@ FAMILY = Family(
     language=("model.language_model",),
     content_tokens=QWEN_BOXES,
     vision_features=vision_features.QWEN2_5_VL,
-    image_sizing=image_limits.PIXELS,
+    image_sizing=image_limits.PIXELS_28,
 )

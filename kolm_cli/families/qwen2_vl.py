@@ -24,5 +24,5 @@ FAMILY = Family(
     projector=("model.visual.merger",),
     language=("model.language_model",),
     content_tokens=QWEN_BOXES,
-    image_sizing=image_limits.PIXELS,
+    image_sizing=image_limits.PIXELS_28,
 )

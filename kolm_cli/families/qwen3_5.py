@@ -22,5 +22,5 @@ FAMILY = Family(
     content_tokens=QWEN_BOXES,
     takes=Takes(several_turns=False),
     lora_default=(*LLAMA_LINEARS, "in_proj_qkv", "in_proj_z", "in_proj_b", "in_proj_a", "out_proj"),
-    image_sizing=image_limits.PIXELS,
+    image_sizing=image_limits.PIXELS_32,
 )

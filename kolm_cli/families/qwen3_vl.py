@@ -19,5 +19,5 @@ FAMILY = Family(
     projector=("model.visual.merger", "model.visual.deepstack_merger_list"),
     language=("model.language_model",),
     content_tokens=QWEN_BOXES,
-    image_sizing=image_limits.PIXELS,
+    image_sizing=image_limits.PIXELS_32,
 )

@@ -51,6 +51,7 @@ def test_a_namespace_is_parted_and_the_spec_loads_as_it_is(tmp_path: Path) -> No
     assert sum(counts) == 120
     assert f"{counts[0]} train, {counts[1]} are held out" in text
     assert spec.data.max_images_per_example == 1
+    assert spec.data.images.max_pixels == 1600 * 28 * 28, "beside 448 tokens of text"
     assert spec.evaluate.metric == "relaxed_accuracy"
 
 
@@ -62,6 +63,7 @@ def test_a_file_is_imported_first(tmp_path: Path) -> None:
     assert spec.data.train == "capture:qa@train:0.8"
     assert spec.data.eval == "capture:qa@eval:0.2"
     assert spec.data.max_images_per_example == 2
+    assert spec.data.images.max_pixels == 800 * 28 * 28
 
 
 @pytest.mark.parametrize(
