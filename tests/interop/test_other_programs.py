@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.bundle.forge import pack
 from tests.support.jobs import Compiled
 
 pytestmark = pytest.mark.interop
@@ -132,32 +133,25 @@ def test_multiformats(good: Unzipped, tmp_path: Path) -> None:
 # --- the documented recipe ---------------------------------------------------------------------
 
 
-def recipe(bundle: Path, key_id: str) -> str:
-    text = (ROOT / "docs" / "how-to" / "audit-a-bundle.md").read_text()
-    blocks = re.findall(r"^```bash\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 6
-    settings = f"bundle={bundle}\ntrusted={key_id}\n"
-    return "set -eu -o pipefail\n" + settings + "".join(blocks[1:])
+SCRIPT = ROOT / "docs" / "how-to" / "verify_bundle.sh"
 
 
-def test_openssl_and_coreutils(good: Unzipped, tmp_path: Path) -> None:
-    said = accepts("bash", "-c", recipe(good.bundle, good.key_id), cwd=tmp_path)
-    assert good.cid in said.split()
-    assert "Verified OK" in said
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_openssl_and_coreutils(good: Unzipped, stranger: Path, tmp_path: Path, shell: str) -> None:
+    script = (shell, SCRIPT, good.bundle)
+    assert accepts(*script, good.public_key, tmp_path / "a") == f"Verified {good.cid}\n"
+    refuses(*script, stranger, tmp_path / "b", words="NOT VERIFIED.*signature of dataset")
+    refuses(*script, good.public_key, tmp_path / "c", "bafkreiother", words="NOT VERIFIED.*CID")
 
 
 def test_openssl_refuses_another_payload(good: Unzipped, tmp_path: Path) -> None:
-    work = tmp_path / "work"
-    work.mkdir()
-    accepts("bash", "-c", recipe(good.bundle, good.key_id), cwd=work)
-    payload = (work / "payload.pae").read_bytes().replace(b"finishedOn", b"finishedAt")
-    (work / "payload.pae").write_bytes(payload)
-    command = ("openssl", "dgst", "-sha256", "-verify", good.public_key)
-    refuses(*command, "-signature", "payload.sig", "payload.pae", cwd=work, words="failure")
-
-
-def test_the_recipe_refuses_a_key_that_is_not_trusted(good: Unzipped, tmp_path: Path) -> None:
-    assert run("bash", "-c", recipe(good.bundle, "00" * 32), cwd=tmp_path).returncode != 0
+    bad = good.copy(tmp_path)
+    changed_payload(bad.folder / RECEIPT)
+    files = {str(p.relative_to(bad.folder)): p for p in bad.folder.rglob("*") if p.is_file()}
+    data = pack({name: path.read_bytes() for name, path in files.items()})
+    (tmp_path / "bad.kolm").write_bytes(data)
+    script = ("sh", SCRIPT, tmp_path / "bad.kolm", good.public_key, tmp_path / "out")
+    refuses(*script, words="NOT VERIFIED.*signature of receipt")
 
 
 # --- signatures --------------------------------------------------------------------------------
@@ -196,6 +190,8 @@ def test_in_toto(good: Unzipped, tmp_path: Path, change: Callable[[Any], Any], w
 
 
 def test_openssf_model_signing(good: Unzipped, stranger: Path, tmp_path: Path) -> None:
+    """The command of audit-a-bundle.md."""
+
     def command(files: Unzipped, key: Path) -> tuple[str | Path, ...]:
         signature = files.folder / "attestations" / "model.sig"
         arguments = ("--signature", signature, "--public_key", key, files.folder)
