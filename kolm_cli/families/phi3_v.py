@@ -9,6 +9,7 @@ from typing import Any
 from kolm_cli.families import image_limits
 from kolm_cli.families.base import Paper
 from kolm_cli.families.feature_layer import FromFeatureLayer
+from kolm_cli.families.vision_features import VisionFeatures
 from kolm_cli.records.conversation import Conversation, Text
 
 _IMAGES = "model.vision_embed_tokens"
@@ -37,6 +38,16 @@ class Phi3V(FromFeatureLayer):
         return super().reserved(processor) | {"<|image_"}
 
 
+def _encode(model: Any, images: dict[str, Any]) -> Any:
+    embedding = model.model.vision_embed_tokens
+    return embedding.encode(images["pixel_values"], images["image_sizes"])
+
+
+def _project(model: Any, features: Any, images: dict[str, Any]) -> list[Any]:
+    projected: list[Any] = model.model.vision_embed_tokens.project(features, images["image_sizes"])
+    return projected
+
+
 FAMILY = Phi3V(
     name="phi3_v",
     model_types=("phi3_v",),
@@ -49,6 +60,7 @@ FAMILY = Phi3V(
         ),
     ),
     native="phi3_v",
+    vision_features=VisionFeatures(encode=_encode, project=_project),
     vision=(f"{_IMAGES}.img_processor",),
     projector=(f"{_IMAGES}.img_projection", f"{_IMAGES}.glb_GN", f"{_IMAGES}.sub_GN"),
     language=("model.layers", "model.norm", "model.embed_tokens"),

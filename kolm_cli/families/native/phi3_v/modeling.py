@@ -49,7 +49,12 @@ class ImageEmbedding(nn.Module):
         )
 
     def forward(self, pixel_values: torch.Tensor, image_sizes: torch.Tensor) -> torch.Tensor:
-        """Every image's tokens, one image after the other.
+        """Every image's tokens, one image after the other: [tokens, hidden size]."""
+        features = self.encode(pixel_values, image_sizes)
+        return torch.cat(self.project(features, image_sizes))
+
+    def encode(self, pixel_values: torch.Tensor, image_sizes: torch.Tensor) -> torch.Tensor:
+        """The tower's features of all views, image after image.
 
         Args:
             pixel_values: [images, 1 + most tiles, 3, tile, tile]; views that an image does not
@@ -57,20 +62,27 @@ class ImageEmbedding(nn.Module):
             image_sizes: [images, 2], height and width of each padded image, pixels.
 
         Returns:
-            [tokens, hidden size].
+            [views, patches, width].
         """
-        grids = [(rows, columns) for rows, columns in (image_sizes // self.tile).tolist()]
-        counts = [1 + rows * columns for rows, columns in grids]
-        views = torch.cat(
-            [image[:count] for image, count in zip(pixel_values, counts, strict=True)]
-        )
-        features = self.img_processor(views.to(self.glb_GN.dtype)).split(counts)
+        counts = [1 + rows * columns for rows, columns in self._grids(image_sizes)]
+        views = [image[:count] for image, count in zip(pixel_values, counts, strict=True)]
+        features: torch.Tensor = self.img_processor(torch.cat(views).to(self.glb_GN.dtype))
+        return features
+
+    def project(self, features: torch.Tensor, image_sizes: torch.Tensor) -> list[torch.Tensor]:
+        """What `encode` gave, as one tensor [tokens, hidden size] an image."""
+        grids = self._grids(image_sizes)
+        images = torch.split(features, [1 + rows * columns for rows, columns in grids])
         joined = [
             join_views(image, *grid, newline=self.sub_GN, separator=self.glb_GN)
-            for image, grid in zip(features, grids, strict=True)
+            for image, grid in zip(images, grids, strict=True)
         ]
         tokens: torch.Tensor = self.img_projection(torch.cat(joined))
-        return tokens
+        return list(torch.split(tokens, [len(image) for image in joined]))
+
+    def _grids(self, image_sizes: torch.Tensor) -> list[tuple[int, int]]:
+        """Rows and columns of tiles of each image."""
+        return [(rows, columns) for rows, columns in (image_sizes // self.tile).tolist()]
 
 
 class Phi3VPreTrainedModel(Phi3PreTrainedModel):
@@ -103,9 +115,13 @@ class Phi3VModel(Phi3VPreTrainedModel, Phi3Model):
         inputs_embeds: torch.Tensor | None = None,
         pixel_values: torch.Tensor | None = None,
         image_sizes: torch.Tensor | None = None,
+        mm_encoder_outputs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> Any:
         """Phi-3's forward over text and images; see `ImageEmbedding` for the latter.
+
+        `mm_encoder_outputs` are images that are projected already, as transformers' own families
+        take them.
 
         Raises:
             ValueError: neither or both of `input_ids` and `inputs_embeds` are given, or images
@@ -114,31 +130,30 @@ class Phi3VModel(Phi3VPreTrainedModel, Phi3Model):
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give exactly one of input_ids and inputs_embeds")
         if input_ids is not None:
-            inputs_embeds = self._embed(input_ids, pixel_values, image_sizes)
+            features = None
+            if mm_encoder_outputs is not None:
+                features = torch.cat(list(mm_encoder_outputs["image"].pooler_output))
+            elif pixel_values is not None:
+                features = self.vision_embed_tokens(pixel_values, image_sizes)
+            inputs_embeds = self._embed(input_ids, features)
         elif pixel_values is not None:
             raise ValueError("pixel_values need input_ids, which say where the images are")
         return super().forward(inputs_embeds=inputs_embeds, **kwargs)
 
-    def _embed(
-        self,
-        input_ids: torch.Tensor,
-        pixel_values: torch.Tensor | None,
-        image_sizes: torch.Tensor | None,
-    ) -> torch.Tensor:
+    def _embed(self, input_ids: torch.Tensor, features: torch.Tensor | None) -> torch.Tensor:
         """[batch, tokens] to [batch, tokens, hidden size]; no id of an image is looked up."""
         places = (input_ids < 0) | (input_ids == self.config.image_token_id)
         embeds: torch.Tensor = self.embed_tokens(input_ids.masked_fill(places, 0))
-        if pixel_values is None:
+        if features is None:
             # One token at a time is what was generated, where asking would cost a wait a token.
             if input_ids.shape[1] > 1:
                 torch_compilable_check(~places.any(), "image tokens, but no pixel_values")
             return embeds
-        features = self.vision_embed_tokens(pixel_values, image_sizes).to(embeds.dtype)
         torch_compilable_check(
             places.sum() == features.shape[0],
             f"the images have {features.shape[0]} features, the text another number of places",
         )
-        return embeds.masked_scatter(places[..., None], features)
+        return embeds.masked_scatter(places[..., None], features.to(embeds.dtype))
 
 
 class Phi3VForCausalLM(ShowsPictures, Phi3VPreTrainedModel, Phi3ForCausalLM):
