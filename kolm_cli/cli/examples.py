@@ -36,6 +36,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "kolm capture rm --image chart.png --yes",
     ),
     "capture check": ("kolm capture check", "kolm capture check --repair"),
+    "capture calls": ("kolm capture calls", "kolm capture calls --retry"),
     "capture export": (
         "kolm capture export chart-qa pairs.jsonl",
         "kolm capture export chart-qa@eval eval.jsonl --format trl-messages",

@@ -114,6 +114,10 @@ def read_row(raw: RawRow, shape: Shape) -> ImportedRow | list[Problem]:
             # What could not be read is not also empty.
             if not _HELD_IN.get(fault.kind, frozenset()) & fields.unread
         ]
+        # Not every field of a shape is read as text.
+        for name, texts in (("model", (pair.model,)), ("tags", pair.tags)):
+            for text in texts:
+                fields.as_text(text, name)
     for key in sorted(_REFUSED & raw.record.keys() - shape.keys):
         if raw.record[key] not in (None, [], {}):
             fields.problem(

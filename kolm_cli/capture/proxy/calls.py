@@ -24,6 +24,10 @@ from kolm_cli.records.pair import Pair
 MAX_BODY = 256 * 1024 * 1024
 
 
+class UnreadableError(ValueError):
+    """A call that is not what its API says; the message says why."""
+
+
 @dataclass(frozen=True)
 class Api:
     """One of the APIs that are recorded.
@@ -107,7 +111,12 @@ class CallReader:
         self._fetcher = fetcher
 
     def read(self, call: Call) -> tuple[NewPair | None, str]:
-        """The call's pair, or None and the reason why there is none."""
+        """The call's pair, or None and the reason why there can be none.
+
+        Raises:
+            UnreadableError: it is not as its API writes calls.
+            Exception: nobody foresaw such a call.
+        """
         api = api_of("POST", call.path)
         if api is None:
             return None, f"{call.path} is not recorded"
@@ -119,9 +128,9 @@ class CallReader:
         except streams.IncompleteError as error:
             return None, str(error)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            return None, f"not as the API writes it: {type(error).__name__}: {error}"[:300]
+            raise UnreadableError(_unlike(error)) from error
         if not isinstance(request, dict) or not isinstance(response, dict):
-            return None, "not as the API writes it: no object"
+            raise UnreadableError("not as the API writes it: no object")
         return self._pair(api, call, request, response)
 
     def _pair(
@@ -134,14 +143,20 @@ class CallReader:
         try:
             parsed = api.parse(fields)
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-            return None, f"not as the API writes it: {type(error).__name__}: {error}"[:300]
+            raise UnreadableError(_unlike(error)) from error
         problems += [problem.what for problem in fields.problems]
         if parsed is not None:
             problems += [fault.what for fault in faults(parsed.conversation)]
         if problems or parsed is None:
             return None, "; ".join(dict.fromkeys(problems))[:500]
+        # Not every field of a shape is read as text.
+        "".join((parsed.model, *parsed.tags)).encode()
         pair = replace(parsed, captured=call.time)
         return NewPair(pair, "proxy", fields.shown(parsed), fields.facts), ""
+
+
+def _unlike(error: Exception) -> str:
+    return f"not as the API writes it: {type(error).__name__}: {error}"[:300]
 
 
 def decoded(body: bytes, encoding: str) -> bytes:

@@ -46,12 +46,13 @@ class Recording:
         self.lost = 0
         self.restarts = 0
         self._spool_trouble = ""
+        self._child_trouble = ""
         self.stored: dict[str, Any] = {}
 
     @property
     def trouble(self) -> str:
         """Why calls are not being recorded just now."""
-        return self._spool_trouble or str(self.stored.get("trouble") or "")
+        return self._spool_trouble or self._child_trouble or str(self.stored.get("trouble") or "")
 
     def take(self, call: Call) -> None:
         """Have a call written; returns at once."""
@@ -93,6 +94,8 @@ class Recording:
             *self._hosts,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            # A report with many long reasons is one line.
+            limit=16 * 1024 * 1024,
             # Its errors name files and digests, never what a call held.
             stderr=None,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -107,11 +110,13 @@ class Recording:
             while line := await child.stdout.readline():
                 with contextlib.suppress(ValueError):
                     self._merge(json.loads(line), before)
+                    self._child_trouble = ""
             await child.wait()
             if self._ending:
                 return
             # It died; the spool holds what it had not stored.
             self.restarts += 1
+            self._child_trouble = "has stopped, and is started again"
             await asyncio.sleep(min(30, 2**self.restarts / 4))
             await self._start_child()
 

@@ -21,6 +21,8 @@ _HEAD = struct.Struct(">4sQI")
 _MAGIC = b"kcl1"
 SEGMENT_BYTES = 32 * 1024 * 1024
 _SUFFIX = ".calls"
+# Names the calls that are being stored; see `suspects`.
+UNDER_WAY = "under-way"
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,21 @@ class Call:
         fields = json.loads(body[4 : 4 + size])
         at = 4 + size + fields.pop("split")
         return cls(**fields, request=body[4 + size : at], response=body[at:])
+
+
+def entry(data: bytes) -> Call:
+    """The call of one whole entry, head included.
+
+    Raises:
+        ValueError: not an entry, or a damaged one.
+    """
+    if len(data) < _HEAD.size:
+        raise ValueError("not an entry of a spool")
+    magic, length, checksum = _HEAD.unpack_from(data)
+    body = data[_HEAD.size :]
+    if magic != _MAGIC or len(body) != length or zlib.crc32(body) != checksum:
+        raise ValueError("not an entry of a spool")
+    return Call.unpack(body)
 
 
 class Spool:
@@ -190,6 +207,7 @@ def take(folder: Path) -> int | None:
 
 def remove(folder: Path) -> None:
     """Delete an empty spool."""
-    (folder / "lock").unlink(missing_ok=True)
+    for name in ("lock", UNDER_WAY):
+        (folder / name).unlink(missing_ok=True)
     if not any(folder.iterdir()):
         folder.rmdir()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from kolm_cli.cli.commands.capture import add, keep, look, serve
+from kolm_cli.cli.commands.capture import add, calls, keep, look, serve
 
 
 def register(app: typer.Typer) -> None:
@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     capture.command("stats")(look.stats)
     capture.command("rm")(keep.rm)
     capture.command("check")(keep.check)
+    capture.command("calls")(calls.calls)
     capture.command("export")(keep.export)
     capture.command("proxy")(serve.proxy)
     capture.command("review")(serve.review)

@@ -117,6 +117,7 @@ def check(
     from kolm_cli.capture.proxy.calls import CallReader
     from kolm_cli.capture.proxy.fetch import Fetcher
     from kolm_cli.capture.proxy.recorder import recover
+    from kolm_cli.capture.proxy.set_aside import SetAside
     from kolm_cli.capture.store import Store
     from kolm_cli.cli.live import progress_for
     from kolm_cli.core.errors import ExitCode
@@ -127,6 +128,7 @@ def check(
         recovered = recover(store, CallReader(Fetcher()))
         with progress_for(output, brief=True) as progress:
             report = look(store, progress)
+        aside = SetAside(store.home).count()
         removed = remove_orphans(store, report.orphaned) if repair else None
     if recovered:
         output.note(f"stored {recovered} calls that a killed proxy had left in its spool")
@@ -135,6 +137,7 @@ def check(
             {
                 **report.as_json(),
                 "recovered": recovered,
+                "set_aside": aside,
                 "removed": removed.images if removed else 0,
             }
         )
@@ -152,6 +155,8 @@ def check(
         output.data(f"{report.pairs} pairs, {report.images} images: {state}")
         if removed:
             output.data(f"deleted {removed.images} orphaned files")
+    if aside:
+        output.note(f"{aside} recorded calls are set aside; kolm capture calls lists them")
     if report.orphaned and not repair:
         output.note("kolm capture check --repair deletes orphaned files")
     if report.missing or report.changed:

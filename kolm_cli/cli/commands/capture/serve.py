@@ -135,10 +135,12 @@ class _Screen:
         ]
         for reason, count in list(event.get("reasons", {}).items())[:_REASONS]:
             lines.append((f"no pair   {count} x {reason}", ""))
-        missed = event["not_recorded"] + event["faults"]
-        if missed or event["trouble"]:
+        if aside := event["set_aside"]:
+            lines.append((f"set aside {aside} calls; see kolm capture calls", "red"))
+        missed, restarts = event["not_recorded"], event["faults"]
+        if missed or restarts or event["trouble"]:
             state = event["trouble"] or "is working again"
-            lines.append((f"RECORDING {state}; {missed} calls missed", "red"))
+            lines.append((f"RECORDING {state}; {missed} calls missed, {restarts} restarts", "red"))
         if event["last"]:
             text = ", ".join(f"{key}: {value}" for key, value in event["last"].items())
             lines.append((f"last      {' '.join(text.split())}", ""))
