@@ -1,0 +1,343 @@
+"""A second reader of bundles, after docs/reference/bundle-format.md alone: it imports no kolm.
+
+`python second_reader.py BUNDLE TRUSTED.pem...` decides all but the checks in `UNDECIDED`.
+"""
+
+import hashlib
+import json
+import re
+import struct
+import sys
+import zlib
+from base64 import b32encode, b64decode, b64encode
+from decimal import Decimal
+from math import prod
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
+
+UNDECIDED = ("configs", "evidence", "dataset", "k-score", "gate", "coverage", "agreement")
+MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError, struct.error)
+MALFORMED += (InvalidSignature, UnsupportedAlgorithm)
+STAGES = ("capture", "dataset", "train", "evaluate")
+# Section 2: path, most KiB, R for required, H for held in memory. The first line that fits counts.
+KINDS = r"""manifest\.json 256 RH
+adapter/adapter_config\.json 1024 RH
+adapter/adapter_model\.safetensors 4194304 R
+adapter/(projector|vision)\.safetensors 4194304 -
+processor/(added_tokens|tokenizer|vocab)\.json 65536 -
+processor/[a-z0-9][a-z0-9_-]{0,63}\.json 4096 H
+processor/(additional_chat_templates/)?[a-z0-9][a-z0-9_-]{0,63}\.jinja 1024 -
+processor/[a-z0-9][a-z0-9._-]{0,63}\.(model|txt) 65536 -
+eval/evaluation\.json 64 RH
+eval/pack\.jsonl 32768 RH
+eval/predictions\.jsonl 32768 H
+eval/base_predictions\.jsonl 32768 H
+data/dataset\.json 64 RH
+data/train\.jsonl 1048576 R
+modules\.json 8192 RH
+spec\.yaml 1024 RH
+attestations/[0-9a-f]{64}\.pem 1 H
+attestations/capture\.sigstore\.json 4096 H
+attestations/dataset\.sigstore\.json 4096 RH
+attestations/train\.sigstore\.json 4096 RH
+attestations/evaluate\.sigstore\.json 4096 RH
+attestations/receipt\.sigstore\.json 4096 RH
+attestations/receipt\.[0-9a-f]{64}\.sigstore\.json 4096 H
+attestations/model\.sig 4096 H"""
+KINDS = [line.split() for line in KINDS.splitlines()]
+SIZES = {1: "BOOL U8 I8 F8_E4M3 F8_E5M2", 2: "U16 I16 F16 BF16", 4: "U32 I32 F32", 8: "U64 I64 F64"}
+SIZES = {dtype: size for size, dtypes in SIZES.items() for dtype in dtypes.split()}
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+P, Y8 = 2**255 - 19, 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+INTOTO, SIGSTORE = "application/vnd.in-toto+json", "application/vnd.dev.sigstore.bundle.v0.3+json"
+
+
+def need(holds, words):
+    if not holds:
+        raise ValueError(words)
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def canonical(value):
+    """RFC 8785, as text."""
+    if isinstance(value, dict):
+        order = sorted(value, key=lambda key: key.encode("utf-16-be"))
+        return "{" + ",".join(f"{canonical(k)}:{canonical(value[k])}" for k in order) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(canonical, value)) + "]"
+    if not isinstance(value, float):
+        return json.dumps(value, ensure_ascii=False)
+    text = repr(value or 0)
+    text = f"{Decimal(text):f}" if 1e-6 <= abs(value) < 1e21 else text
+    return re.sub(r"\.0$|(?<=e[+-])0", "", text)
+
+
+def same(one, other):
+    return canonical(one) == canonical(other)
+
+
+def strict(data, depth=64):
+    """Section 4: JSON that every reader reads alike."""
+
+    def unique(pairs):
+        need(len(dict(pairs)) == len(pairs), "a key occurs twice")
+        return dict(pairs)
+
+    def number(text, kind=float):
+        limit = float("inf") if kind is float else 2**53
+        need(len(text) <= (64 if kind is float else 17) and abs(kind(text)) < limit, "a number")
+        return kind(text)
+
+    def deep(value):
+        inside = value.values() if isinstance(value, dict) else value
+        return 1 + max(map(deep, inside), default=0) if isinstance(value, dict | list) else 0
+
+    whole, constant = (lambda text: number(text, int)), (lambda text: need(False, text))
+    hooks = {"parse_int": whole, "parse_float": number, "parse_constant": constant}
+    value = json.loads(data.decode(), object_pairs_hook=unique, **hooks)
+    need(deep(value) <= depth, "nested too deeply")
+    canonical(value).encode()  # fails for half of a surrogate pair
+    return value
+
+
+def exact(data, most=1 << 32):
+    value = strict(data)
+    need(canonical(value).encode() == data and len(data) <= most, "not canonical, or too long")
+    return value
+
+
+def archive(data):
+    """Section 1."""
+    found, at, central = {}, 0, b""
+    need(len(data) < 2**32, "too long")
+    while data[at : at + 4] == b"PK\3\4":
+        crc, size, length = struct.unpack("<L4xLH", data[at + 14 : at + 28])
+        name, start = data[at + 30 : at + 30 + length], at + 30 + length
+        facts, content = (crc, size, size, length), data[start : start + size]
+        local = struct.pack("<4s5H3L2H", b"PK\3\4", 10, 0, 0, 0, 0x21, *facts, 0)
+        need(data[at : at + 30] == local, "a local header is of another form")
+        segments = re.fullmatch(rb"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*", name)
+        need(segments and length <= 160 and name.decode() not in found, "a name is not allowed")
+        need(len(content) == size and zlib.crc32(content) == crc, "size or CRC is wrong")
+        central += struct.pack("<4s6H3L", b"PK\1\2", 0x314, 10, 0, 0, 0, 0x21, *facts[:3])
+        central += struct.pack("<5H2L", length, 0, 0, 0, 0, 0x81A40000, at) + name
+        found[name.decode()], at = content, start + size
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, *[len(found)] * 2, len(central), at, 0)
+    need(0 < len(found) <= 256 and data[at:] == central + end, "the directory is of another form")
+    return found
+
+
+def read_manifest(files):
+    """Sections 2 and 3."""
+    value = exact(files["manifest.json"], (256 << 10) - 1)
+    base, forms = value["base"], [{"base", "files", "format", "name"}]
+    forms.append({"model", "revision", "weights"})
+    need([set(value), set(base)] == forms and value["format"] == "kolm-bundle/1", "the manifest")
+    name = re.fullmatch(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?", value["name"])
+    need(name and ".." not in value["name"], "the name")
+    need(0 < len(base["model"]) <= 256 and base["model"].isprintable(), "the base")
+    need(len(base["revision"]) <= 256 and base["revision"].isprintable(), "the revision")
+    digests = base["weights"].values()
+    need(digests and all(re.fullmatch("[0-9a-f]{64}", d) for d in digests), "the base's weights")
+    content = {p: c for p, c in files.items() if not p.startswith(("manifest.", "attestations/"))}
+    facts = [{"path": p, "sha256": sha256(c), "size": len(c)} for p, c in content.items()]
+    need(same(facts, value["files"]), "the files are not those that are listed")
+    order, held = [], 0
+    for path, data in files.items():
+        kind = next(i for i, (form, *_) in enumerate(KINDS) if re.fullmatch(form, path))
+        order.append((kind, path))
+        held += len(data) if "H" in KINDS[kind][2] else 0
+        need(len(data) <= int(KINDS[kind][1]) << 10, f"{path} is too long")
+    need(order == sorted(order) and held <= 128 << 20, "the order, or too much to hold")
+    required = {form.replace("\\", "") for form, _, flags in KINDS if "R" in flags}
+    need(files.keys() >= required, "a file is missing")
+    return value
+
+
+def read_key(pem):
+    """Section 5: a key and its id."""
+    key, spki = serialization.load_pem_public_key(pem), serialization.PublicFormat
+    pem_form, der_form = serialization.Encoding.PEM, serialization.Encoding.DER
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        y = int.from_bytes(key.public_bytes_raw(), "little") % 2**255 % P
+        need(y not in (0, 1, P - 1, Y8, P - Y8), "a low-order key")
+    else:
+        need(isinstance(key.curve, ec.SECP256R1), "another curve")
+    need(key.public_bytes(pem_form, spki.SubjectPublicKeyInfo) == pem, "not the PEM of its key")
+    return key, sha256(key.public_bytes(der_form, spki.SubjectPublicKeyInfo))
+
+
+def opened(data, keys, hint=None):
+    """An envelope's payload and key id, once its form and signature are right."""
+    outer = exact(data)
+    inner = outer["dsseEnvelope"]
+    key_id, sig = inner["signatures"][0]["keyid"], inner["signatures"][0]["sig"]
+    payload, signature, key = b64decode(inner["payload"]), b64decode(sig), keys[key_id]
+    texts = [b64encode(data).decode() for data in (payload, signature)]
+    signed = {"payloadType": INTOTO, "signatures": [{"keyid": key_id, "sig": texts[1]}]}
+    form = {"dsseEnvelope": signed | {"payload": texts[0]}, "mediaType": SIGSTORE}
+    form["verificationMaterial"] = {"publicKey": {"hint": hint or key_id}}
+    need(same(form, outer), "an envelope is of another form")
+    pae = b"DSSEv1 %d %b %d %b" % (len(INTOTO), INTOTO.encode(), len(payload), payload)
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        key.verify(signature, pae)
+    else:
+        r, s = utils.decode_dss_signature(signature)
+        need(utils.encode_dss_signature(r, s) == signature and 0 < s <= P256_ORDER // 2, "high S")
+        key.verify(signature, pae, ec.ECDSA(hashes.SHA256()))
+    return payload, key_id
+
+
+def subjects(facts):
+    return [{"digest": {"sha256": digest}, "name": name} for name, digest in facts]
+
+
+def read_statements(files, manifest):
+    """Sections 5 and 6: the receipt's facts, and the ids of all who signed it."""
+    pems = {path: read_key(data) for path, data in files.items() if path.endswith(".pem")}
+    need(all(p == f"attestations/{key_id}.pem" for p, (_, key_id) in pems.items()), "a key's path")
+    keys = {key_id: key for key, key_id in pems.values()}
+    receipt, signer = opened(files["attestations/receipt.sigstore.json"], keys)
+    sums = {path: sha256(data) for path, data in files.items() if "attestations/" not in path}
+    links, made = [], {"dataset": "data/", "train": ("adapter/", "processor/", "modules.json")}
+    for stage in STAGES[f"attestations/{STAGES[0]}.sigstore.json" not in files :]:
+        payload, key_id = opened(files[f"attestations/{stage}.sigstore.json"], keys)
+        facts = exact(payload, 3 << 20)["predicate"]["facts"]
+        about = [i for i in sums.items() if i[0].startswith(made.get(stage, "eval/"))]
+        about = [(stage, sha256(canonical(facts).encode()))] if stage == "capture" else about
+        predicate = {"facts": facts, "name": manifest["name"], "stage": stage}
+        predicate["previous"] = links[-1] if links else None
+        form = {"_type": "https://in-toto.io/Statement/v1", "subject": subjects(about)}
+        form |= {"predicateType": "urn:kolm:stage:1", "predicate": predicate}
+        fits = isinstance(facts, dict) and canonical(form).encode() == payload
+        need(fits and key_id == signer, f"{stage} is of another form, or by another key")
+        links.append({"sha256": sha256(payload), "stage": stage})
+    signers = {signer}
+    for path in (p for p in files if re.match(r"attestations/receipt\.[0-9a-f]{64}", p)):
+        payload, key_id = opened(files[path], keys)
+        need(payload == receipt and path.split(".")[1] == key_id != signer, "another's signature")
+        signers.add(key_id)
+    need(signers == set(keys) and len(signers) <= 17, "a key that signed nothing, or too many")
+    p256 = isinstance(keys[signer], ec.EllipticCurvePublicKey)
+    need(("attestations/model.sig" in files) == p256, "model.sig")
+    if p256:
+        hint = sha256(files[f"attestations/{signer}.pem"])
+        payload, key_id = opened(files["attestations/model.sig"], keys, hint)
+        listed = [{"algorithm": "sha256", "digest": d, "name": p} for p, d in sorted(sums.items())]
+        root = sha256(b"".join(bytes.fromhex(entry["digest"]) for entry in listed))
+        how = {"allow_symlinks": False, "hash_type": "sha256", "method": "files"}
+        how["ignore_paths"] = ["attestations"]
+        form = {"_type": "https://in-toto.io/Statement/v1"}
+        form |= {"subject": subjects([(manifest["name"], root)])}
+        form["predicateType"] = "https://model_signing/signature/v1.0"
+        form["predicate"] = {"resources": listed, "serialization": how}
+        need(canonical(form).encode() == payload and key_id == signer, "model.sig")
+    value = exact(receipt, 3 << 20)
+    predicate = value["predicate"]
+    definition = predicate["buildDefinition"]
+    chain = {"stages": links, "starts_at": links[0]["stage"]}
+    if chain["starts_at"] != "capture":
+        chain["why"] = "the training data did not come from a capture"
+    need(same(definition["internalParameters"]["chain"], chain), "the receipt's chain")
+    base, spec = manifest["base"], {"path": "spec.yaml", "sha256": sums["spec.yaml"]}
+    used = [(f"base/{name}", digest) for name, digest in sorted(base["weights"].items())]
+    used += [(path, sums[path]) for path in ("data/dataset.json", "data/train.jsonl")]
+    named = {"model": base["model"], "revision": base["revision"]}
+    form = {"buildType": "urn:kolm:build:vlm-adapter:1", "resolvedDependencies": subjects(used)}
+    form["externalParameters"] = {"base": named, "name": manifest["name"], "spec": spec}
+    form["internalParameters"] = definition["internalParameters"]
+    form = {"buildDefinition": form, "runDetails": predicate["runDetails"]}
+    form = {"_type": "https://in-toto.io/Statement/v1", "predicate": form}
+    form["predicateType"] = "https://slsa.dev/provenance/v1"
+    form["subject"] = subjects([("manifest.json", sums["manifest.json"])])
+    need(same(form, value), "the receipt is about something else")
+    return definition["internalParameters"], signers
+
+
+def read_tensors(data):
+    """Section 4, safetensors: name to dtype and shape."""
+    length = int.from_bytes(data[:8], "little")
+    text, body = data[8 : 8 + length], data[8 + length :]
+    need(len(text) == length <= 8 << 20 and text[:1] == b"{", "a safetensors header")
+    value, at = strict(text.rstrip(b" "), 4), 0
+    need(value.pop("__metadata__", {}) in ({}, {"format": "pt"}), "__metadata__")
+    for entry in value.values():
+        numbers = [*entry["shape"], *entry["data_offsets"]]
+        need(set(entry) == {"dtype", "shape", "data_offsets"}, "a tensor's keys")
+        need(all(type(n) is int and n >= 0 for n in numbers), "a tensor's numbers")
+    for entry in sorted(value.values(), key=lambda entry: entry["data_offsets"]):
+        start, end = entry["data_offsets"]
+        size = prod(entry["shape"]) * SIZES[entry["dtype"]]
+        need(start == at and end - start == size and len(entry["shape"]) <= 8, "gap or overlap")
+        at = end
+    need(at == len(body), "bytes behind the tensors")
+    return {name: [entry["dtype"], entry["shape"]] for name, entry in value.items()}
+
+
+def read_modules(files, facts, model):
+    """Sections 4 and 7: the module lists, the tensors and the receipt's words about them."""
+    value, said = exact(files["modules.json"]), facts["vlm_train"]
+    need(set(value) == {"format", "trainable", "frozen"}, "modules.json")
+    need(value["format"] == "kolm-modules/1" and value["trainable"], "modules.json")
+    common = {"name", "part", "shape", "dtype"}
+    for which, more in (("trainable", {"kind", "file", "tensor"}), ("frozen", set())):
+        names = [entry["name"] for entry in value[which]]
+        need(names == sorted(set(names)), f"{which} is not sorted")
+        words = (".".join("*" if w.isdigit() else w for w in name.split(".")) for name in names)
+        need(set(words) == set(said[f"{which}_modules"]), f"the receipt's {which}_modules")
+        for entry in value[which]:
+            need(set(entry) == common | more and type(entry["dtype"]) is str, "a tensor's keys")
+            need(entry["part"] in ["vision", "projector", "language", "head", "other"], "a part")
+            need(all(type(n) is int and n >= 0 for n in entry["shape"]), "a shape")
+    parts = {entry["name"]: entry["part"] for entry in value["frozen"]}
+    need(not any(".lora_A." in name or ".lora_B." in name for name in parts), "a frozen adapter")
+    listed = {}
+    for entry in value["trainable"]:
+        name, part, shape = entry["name"], entry["part"], entry["shape"]
+        place = ("full", f"adapter/{part}.safetensors", name)
+        for matrix, at in ((".lora_A.", 0), (".lora_B.", 1)):
+            if matrix in name:
+                place = ("lora", "adapter/adapter_model.safetensors", "base_model.model." + name)
+                need(len(shape) == 2 and shape[at] == said["lora_r"], "the rank")
+                need(parts.get(name.partition(".lora_")[0] + ".weight") == part, "no layer")
+        need((entry["kind"], entry["file"], entry["tensor"]) == place, "a place")
+        need(name not in parts, "trainable and frozen")
+        listed[place[1:]] = [entry["dtype"], shape]
+    tensors = {p: read_tensors(data) for p, data in files.items() if p.endswith(".safetensors")}
+    held = {(p, name): fact for p, names in tensors.items() for name, fact in names.items()}
+    need(held == listed, "the tensors are not those of modules.json")
+    config = exact(files["adapter/adapter_config.json"])
+    wanted = ("LORA", model, said["lora_r"], said["lora_alpha"])
+    keys = ("peft_type", "base_model_name_or_path", "r", "lora_alpha")
+    need(tuple(config[key] for key in keys) == wanted, "adapter_config.json")
+
+
+def read(data, trusted, needed=1):
+    """The CID and the verdict of a bundle's bytes; `trusted` holds ids of keys.
+
+    Raises:
+        ValueError: the bundle is invalid.
+    """
+    try:
+        files = archive(data)
+        manifest = read_manifest(files)
+        facts, signers = read_statements(files, manifest)
+        read_modules(files, facts, manifest["base"]["model"])
+    except (*MALFORMED, StopIteration) as error:
+        raise ValueError(f"invalid: {error!r}") from error
+    digest = bytes.fromhex(sha256(files["manifest.json"]))
+    cid = "b" + b32encode(b"\1\x55\x12\x20" + digest).decode().lower().rstrip("=")
+    return cid, "trusted" if len(signers & set(trusted)) >= needed else "untrusted"
+
+
+if __name__ == "__main__":
+    ids = [read_key(Path(path).read_bytes())[1] for path in sys.argv[2:]]
+    cid, state = read(Path(sys.argv[1]).read_bytes(), ids)
+    print(f"{state} {cid}; not decided: {', '.join(UNDECIDED)}")
+    sys.exit(0 if state == "trusted" else 4)

@@ -1,0 +1,225 @@
+"""Two readers of the format agree: kolm's and `second_reader.py`, which imports none of it."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from kolm_cli.bundle.build import build_bundle
+from kolm_cli.bundle.checks.catalog import CHECKS
+from kolm_cli.bundle.signing import keys
+from kolm_cli.bundle.trust.file import load_policy
+from kolm_cli.bundle.trust.policy import TrustPolicy
+from kolm_cli.bundle.verify import verify
+from kolm_cli.core import canonical_json
+from tests.bundle import factory
+from tests.bundle.checks import (
+    test_adapter,
+    test_chain,
+    test_claims,
+    test_configs,
+    test_dataset,
+    test_evidence,
+    test_manifest,
+    test_modules,
+    test_signatures,
+)
+from tests.bundle.checks.helpers import claiming, part
+from tests.bundle.container import test_hostile
+from tests.bundle.forge import files_of, items_of, pack
+from tests.bundle.mutations.test_json import mend
+from tests.bundle.signing.test_low_order import LOW
+from tests.interop import second_reader
+
+READER = Path(second_reader.__file__)
+GOLDEN = Path(__file__).parents[1] / "bundle" / "golden"
+EXPECTED = json.loads((GOLDEN / "expected.json").read_bytes())
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A good bundle, its files, its signer, and where others are written."""
+
+    good: bytes
+    files: dict[str, bytes]
+    signer: keys.Signer
+    path: Path
+
+    @property
+    def trust(self) -> TrustPolicy:
+        return factory.trusting(self.signer)
+
+    def agree(self, data: bytes) -> str:
+        """What both say: `trusted`, `untrusted`, `invalid`; or `undecided`, for kolm to refuse."""
+        self.path.write_bytes(data)
+        report = verify(self.path, self.trust)
+        failed = {check.name for check in report.failed} - {"policy"}
+        decided = failed - set(second_reader.UNDECIDED)
+        try:
+            cid, state = second_reader.read(data, [self.signer.key_id])
+        except ValueError:
+            cid, state = None, "invalid"
+        assert (state == "invalid") == bool(decided), report.failed
+        if decided:
+            return state
+        assert cid == report.cid
+        if failed:
+            return "undecided"
+        assert state == report.state
+        return state
+
+
+@pytest.fixture(scope="module", params=["ecdsa-p256", "ed25519"])
+def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    path, signer = tmp_path_factory.mktemp("readers") / "a.kolm", keys.generate(request.param)
+    factory.make_bundle(path, signer)
+    return Bench(path.read_bytes(), files_of(path), signer, path)
+
+
+def test_it_imports_the_standard_library_and_cryptography_alone() -> None:
+    names = re.findall(r"^(?:import|from) (\w+)", READER.read_text(), re.MULTILINE)
+    assert set(names) - {"cryptography"} <= set(sys.stdlib_module_names)
+
+
+def test_it_leaves_checks_that_there_are() -> None:
+    assert {check.name for check in CHECKS} >= set(second_reader.UNDECIDED)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_the_golden_bundles(name: str) -> None:
+    policy = load_policy(GOLDEN / "trust.toml")
+    trusted = [key.id for key in policy.keys]
+    needed = policy.threshold(name.removesuffix(".kolm"))
+    cid, state = second_reader.read((GOLDEN / name).read_bytes(), trusted, needed)
+    assert (cid, state) == (EXPECTED[name]["cid"], EXPECTED[name]["state"])
+
+
+def test_the_command(tmp_path: Path) -> None:
+    signer = keys.generate()
+    built = factory.make_bundle(tmp_path / "a.kolm", signer)
+    for who, code in ((signer, 0), (keys.generate(), 4)):
+        (tmp_path / "key.pem").write_bytes(who.public_pem)
+        command = [sys.executable, str(READER), str(built.path), str(tmp_path / "key.pem")]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == code
+        assert built.cid in done.stdout
+        assert "k-score" in done.stdout
+
+
+def test_a_stranger_and_a_good_one(bench: Bench, tmp_path: Path) -> None:
+    assert bench.agree(bench.good) == "trusted"
+    stranger = factory.make_bundle(tmp_path / "s.kolm").path
+    assert bench.agree(stranger.read_bytes()) == "untrusted"
+
+
+def test_archives(bench: Bench) -> None:
+    bench.path.write_bytes(bench.good)
+    items = items_of(bench.path)
+    for name, (forge, _) in test_hostile.CASES.items():
+        assert bench.agree(forge(items)) == "invalid", name
+
+
+def test_manifests_and_files(bench: Bench) -> None:
+    manifest = bench.files["manifest.json"]
+    for name, (change, _) in test_manifest.MANIFESTS.items():
+        assert bench.agree(pack({**bench.files, "manifest.json": change(manifest)})) == "invalid", (
+            name
+        )
+    for path, data in bench.files.items():
+        without = {name: other for name, other in bench.files.items() if name != path}
+        assert bench.agree(pack(without)) == "invalid", path
+        assert bench.agree(pack({**without, path: data + b" "})) == "invalid", path
+    for path in ("adapter/model.pkl", "setup.py", "processor/extra.json", "attestations/x.json"):
+        assert bench.agree(pack({**bench.files, path: b"{}"})) == "invalid", path
+
+
+def test_signatures_and_chains(tmp_path: Path) -> None:
+    path, signer = tmp_path / "a.kolm", keys.generate()
+    factory.make_bundle(path, signer)
+    bench = Bench(path.read_bytes(), files_of(path), signer, path)
+    for name, (change, *_) in test_signatures.CASES.items():
+        assert bench.agree(pack(change(dict(bench.files)))) == "invalid", name
+    for name, (forge, *_) in test_chain.CHAINS.items():
+        assert bench.agree(pack(forge(dict(bench.files), signer))) == "invalid", name
+
+
+def contents() -> Iterator[tuple[str, str, bytes]]:
+    """Name, path and content of a file that a trusted key signed all the same."""
+    for name, (change, *_) in test_modules.MODULES.items():
+        yield f"modules: {name}", "modules.json", change(part("modules.json"))
+    for name, (edit, _) in test_adapter.SAFETENSORS.items():
+        yield f"adapter: {name}", test_adapter.ADAPTER, edit(part(test_adapter.ADAPTER))
+    for name, (path, data, _) in test_configs.CONFIGS.items():
+        yield f"configs: {name}", path, data
+    for name, (path, forge, *_) in test_dataset.DATA.items():
+        yield f"dataset: {name}", path, forge(part(path))
+
+
+def test_contents_that_a_trusted_key_signed(bench: Bench, tmp_path: Path) -> None:
+    """What it leaves undecided is what the checks that it does not make refuse, nothing else."""
+    undecided = set()
+    for name, path, data in contents():
+        content = factory.with_files({path: data})
+        built = build_bundle(content, bench.signer, tmp_path / "a.kolm")
+        said = bench.agree(built.path.read_bytes())
+        assert said in ("invalid", "undecided"), name
+        undecided |= {name} if said == "undecided" else set()
+    of = {name.partition(":")[0] for name in undecided}
+    assert of == {"configs", "dataset"}
+    decided = {name for name, *_ in contents()} - undecided
+    assert decided >= {name for name, *_ in contents() if name.startswith(("modules", "adapter"))}
+
+
+def test_claims_about_scores_and_training_are_left_undecided(tmp_path: Path) -> None:
+    for name, (change, _) in test_claims.CLAIMS.items():
+        path, signer = claiming(tmp_path, lambda receipt, c=change: c(receipt["evaluation"]))
+        assert Bench(b"", {}, signer, path).agree(path.read_bytes()) == "undecided", name
+    for name, (edit, _) in test_evidence.EVIDENCE.items():
+        path, signer = claiming(tmp_path, edit)
+        assert Bench(b"", {}, signer, path).agree(path.read_bytes()) == "undecided", name
+
+
+def test_bytes_changed_at_random(bench: Bench) -> None:
+    draw = random.Random(1)  # noqa: S311  # places, not secrets
+    for _ in range(400):
+        at, much = draw.randrange(len(bench.good)), draw.choice([0, 0, 1, 3])
+        piece = draw.choice([draw.randbytes(1), b"", b"\0" * 4, b"PK\5\6", b'"', b"1e999"])
+        data = bench.good[:at] + piece + bench.good[at + much :]
+        assert bench.agree(data) == ("trusted" if data == bench.good else "invalid")
+
+
+def test_values_changed_at_random(bench: Bench) -> None:
+    """With the manifest made to fit: nobody signed it."""
+    draw = random.Random(2)  # noqa: S311
+    names = [n for n in bench.files if n.endswith(".json")]
+    for _ in range(200):
+        name = draw.choice(names)
+        value = json.loads(bench.files[name])
+        key = draw.choice(list(value))
+        value[key] = draw.choice([None, True, 0, -1, 1.5, "x", [], {}, [{}], 2**53 - 1])
+        files = mend({**bench.files, name: canonical_json.dumps(value)}, name)
+        assert bench.agree(pack(files)) in ("invalid", "trusted")
+
+
+def test_low_order_keys_are_refused() -> None:
+    for raw in LOW:
+        key = second_reader.ed25519.Ed25519PublicKey.from_public_bytes(raw)
+        spki = second_reader.serialization.PublicFormat.SubjectPublicKeyInfo
+        pem = key.public_bytes(second_reader.serialization.Encoding.PEM, spki)
+        with pytest.raises(ValueError, match="low-order"):
+            second_reader.read_key(pem)
+
+
+def test_numbers_are_written_as_rfc_8785_says() -> None:
+    draw = random.Random(3)  # noqa: S311
+    values = [draw.uniform(-1, 1) * 10.0 ** draw.randint(-30, 30) for _ in range(2_000)]
+    for value in [*values, 0.0, -0.0, 1e21, 1e16, 1e-6, 1e-7, 5e-324, 1.7976931348623157e308, 0.1]:
+        assert second_reader.canonical(value).encode() == canonical_json.dumps(value)
