@@ -158,4 +158,6 @@ def _write_skipped(path: Path, problems: list[Problem]) -> None:
     with atomic_writer(path) as stream:
         for problem in problems:
             line = {"where": problem.where, "problem": problem.what, "fix": problem.fix}
-            stream.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+            text = json.dumps(line, ensure_ascii=False)
+            # Half a surrogate pair, as JSON spells it.
+            stream.write(text.encode("utf-8", "backslashreplace") + b"\n")

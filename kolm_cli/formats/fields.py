@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from kolm_cli.records.images import ImageSource
 from kolm_cli.records.pair import HasPair, Pair
 from kolm_cli.records.pictures import ImageError, ImageFacts
 from kolm_cli.records.row import Row
+
+_LONGEST_MISSPELT = 80
 
 
 @dataclass(frozen=True)
@@ -92,13 +95,13 @@ class Fields:
             if key in known:
                 continue
             # Only a key that is not there can be the one that was meant.
-            close = difflib.get_close_matches(key.lower().strip(), absent, 1, cutoff=0.75)
+            close = _meant(key, tuple(absent))
             if close:
                 self.problem(
-                    f"unknown key {key!r}", f"did you mean {close[0]!r}?", kind=f"misspelt:{key}"
+                    f"unknown key {key!r}", f"did you mean {close!r}?", kind=f"misspelt:{key}"
                 )
-                absent.remove(close[0])
-                self.unread.add(close[0])
+                absent.remove(close)
+                self.unread.add(close)
             else:
                 foreign.append(key)
         for key in required:
@@ -168,6 +171,15 @@ class Fields:
     def shown(self, pair: Pair) -> dict[str, ImageSource]:
         """Where the bytes of the pair's images are."""
         return {sha256: self.images[sha256] for sha256 in pair.conversation.images}
+
+
+# Rows of one file have the same keys.
+@functools.lru_cache(maxsize=16_384)
+def _meant(key: str, absent: tuple[str, ...]) -> str:
+    """Which of these a key looks like, or ""."""
+    if len(key) > _LONGEST_MISSPELT:
+        return ""
+    return next(iter(difflib.get_close_matches(key.lower().strip(), absent, 1, cutoff=0.75)), "")
 
 
 @dataclass(frozen=True)

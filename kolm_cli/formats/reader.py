@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.formats import catalog
+from kolm_cli.formats.budget import MAX_COLUMNS
 from kolm_cli.formats.fields import Fields, ImportedRow, RawRow, Shape
 from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.kinds import kind_of
@@ -105,6 +106,9 @@ def read_row(raw: RawRow, shape: Shape) -> ImportedRow | list[Problem]:
     """The row that a record holds, or everything that is wrong with it."""
     if not isinstance(raw.record, dict):
         return [Problem(f"expected an object, found {kind_of(raw.record)}", where=raw.where)]
+    if len(raw.record) > MAX_COLUMNS:
+        what = f"{len(raw.record)} keys, more than the {MAX_COLUMNS} allowed"
+        return [Problem(what, where=raw.where)]
     fields = Fields(raw)
     pair = shape.parse(fields)
     if pair is not None:

@@ -80,13 +80,21 @@ def inspect(data: bytes) -> ImageFacts:
         ImageError: not an image, truncated, damaged, or beyond the limits.
     """
     upright = decode_rgb(data)
-    with Image.open(io.BytesIO(data), formats=_formats()) as image:
+    with (
+        _damage_named(),
+        warnings.catch_warnings(),
+        Image.open(io.BytesIO(data), formats=_formats()) as image,
+    ):
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             value = image.getexif().get(ExifTags.Base.Orientation, 1)
         except _DAMAGE:
             value = 1
         orientation = value if isinstance(value, int) and 1 <= value <= 8 else 1
-        frames = getattr(image, "n_frames", 1)
+        try:
+            frames = getattr(image, "n_frames", 1)
+        except _DAMAGE as error:
+            raise ImageError("damaged: its list of frames cannot be read") from error
         return ImageFacts(
             image.format or "?", upright.width, upright.height, orientation, int(frames)
         )

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from kolm_cli.core.errors import Problem
+from kolm_cli.core.files import open_regular
+from kolm_cli.formats.budget import MAX_COLUMNS, MAX_VALUES, BudgetError
+from kolm_cli.formats.containers.json_values import MAX_RECORD
 from kolm_cli.formats.containers.jsontext import line_of
 from kolm_cli.formats.fields import RawRow
 from kolm_cli.formats.image_references import ImageReader
@@ -28,8 +33,9 @@ _JSON_COLUMNS = ("images", "answers", "tags", "messages", "conversations", "comp
 def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
     """Every row by the line on which it begins; an empty cell is null."""
     csv.field_size_limit(_MAX_CELL)
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.reader(stream, strict=True)
+    with open_regular(path) as raw, io.TextIOWrapper(raw, "utf-8-sig", newline="") as stream:
+        lines = _Lines(stream)
+        reader = csv.reader(lines, strict=True)
         header: list[str] | None = None
         line = 1
         while True:
@@ -41,15 +47,20 @@ def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Proble
             except UnicodeDecodeError as error:
                 yield Problem(f"not UTF-8: {error.reason}; stopped here", where=where)
                 return
-            except csv.Error as error:
+            except (csv.Error, BudgetError) as error:
                 yield Problem(f"not CSV: {error}; stopped here", where=where)
                 return
             line = reader.line_num + 1
+            lines.begin()
             if not cells:
                 continue
             if header is None:
                 header = [cell.strip() for cell in cells]
-                twice = sorted({column for column in header if header.count(column) > 1})
+                if len(header) > MAX_COLUMNS:
+                    what = f"{len(header)} columns, more than the {MAX_COLUMNS} allowed"
+                    yield Problem(what, where=where)
+                    return
+                twice = sorted(column for column, n in Counter(header).items() if n > 1)
                 if twice:
                     yield Problem(f"the column {twice[0]!r} occurs twice", where=where)
                     return
@@ -59,6 +70,31 @@ def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Proble
                 )
             else:
                 yield _row(where, dict(zip(header, cells, strict=True)), images)
+
+
+class _Lines:
+    """The lines of a stream, while those of one row stay within bounds."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._held = self._commas = 0
+
+    def begin(self) -> None:
+        """A row is complete."""
+        self._held = self._commas = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._stream.readline(MAX_RECORD - self._held + 1)
+        if not line:
+            raise StopIteration
+        self._held += len(line)
+        self._commas += line.count(",")
+        if self._held > MAX_RECORD or self._commas > MAX_VALUES:
+            raise BudgetError("a row that is longer than any may be")
+        return line
 
 
 def _row(where: str, cells: dict[str, str], images: ImageReader) -> RawRow | Problem:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, BinaryIO
 
+from kolm_cli.formats.budget import MAX_VALUES, BudgetError
+
 # A record with a dozen large images in base64 stays far below.
 MAX_RECORD = 512 * 1024 * 1024
 _CHUNK = 1 << 20
@@ -33,7 +35,9 @@ def parse(text: bytes) -> Any:
         ValueError: says what is wrong, and at which column.
     """
     try:
-        return _DECODER.decode(text.decode("utf-8"))
+        decoded = text.decode("utf-8")
+        check_values(decoded)
+        return _DECODER.decode(decoded)
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 at byte {error.start + 1}") from error
     except json.JSONDecodeError as error:
@@ -41,6 +45,12 @@ def parse(text: bytes) -> Any:
         raise ValueError(f"not JSON: {error.msg} at {place} {error.colno}") from error
     except RecursionError as error:
         raise ValueError("not JSON: nested too deeply") from error
+
+
+def check_values(text: str) -> None:
+    """Raise `ValueError` for a record of so many values that it would fill memory."""
+    if len(text) > MAX_VALUES and sum(map(text.count, ",:[{")) > 2 * MAX_VALUES:
+        raise BudgetError(f"more than {MAX_VALUES} values in one record")
 
 
 class JSONWindow:
@@ -62,6 +72,7 @@ class JSONWindow:
         rest = self._text[self._at :]
         if len(rest) > MAX_RECORD:
             raise ValueError(f"an element of more than {MAX_RECORD} characters")
+        check_values(rest)
         self._text = rest + self._decode.decode(data, final=self._ended)
         self._at = 0
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from kolm_cli.core.errors import Problem
+from kolm_cli.core.files import open_regular
 from kolm_cli.formats.containers.json_values import MAX_RECORD, JSONWindow, TwiceError, parse
 from kolm_cli.formats.fields import RawRow
 from kolm_cli.formats.image_references import ImageReader
@@ -17,7 +18,7 @@ from kolm_cli.formats.writing import Exported
 
 def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
     """Every record of the file, or the problem in its place."""
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         if path.suffix != ".json":
             yield from _lines(stream, images, name)
         elif _starts_array(stream):

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from kolm_cli.core.errors import LackingError, Problem
+from kolm_cli.core.files import open_regular
+from kolm_cli.formats.budget import Budget, BudgetError, check_columns
+from kolm_cli.formats.containers.folder_files import files_named
 from kolm_cli.formats.containers.hf_features import features_of, records_of
 from kolm_cli.formats.fields import RawRow
 from kolm_cli.formats.image_references import ImageReader
@@ -15,16 +18,27 @@ from kolm_cli.formats.targets import RowWriter, Target
 from kolm_cli.formats.writing import Exported, ImageForms
 
 _BATCH = 32
+# Rows that a file may have beyond one for each of its bytes.
+_FREE_ROWS = 1_000_000
+# Values that one column of a row group may have: these, or so many for each row.
+_FREE_VALUES = 4_000_000
+_VALUES_A_ROW = 32
 _ROWS_A_GROUP = 100
 _BYTES_A_GROUP = 64 * 1024 * 1024
 
 
 def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
     """Every row by its number, counted from 1; a few rows are in memory at a time."""
-    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
-    for file in files:
+    for file in files_named(path, _is_parquet) if path.is_dir() else [path]:
+        if isinstance(file, Problem):
+            yield file
+            continue
         label = file.relative_to(path).as_posix() if path.is_dir() else name
         yield from _file(file, images, label)
+
+
+def _is_parquet(name: str) -> bool:
+    return name.endswith(".parquet")
 
 
 def pyarrow(doing: str, where: str = "") -> tuple[Any, Any]:
@@ -48,13 +62,36 @@ def _file(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Probl
     pa, pq = pyarrow("reading Parquet", name)
     number = 0
     try:
-        with pq.ParquetFile(path) as file:
+        with open_regular(path) as raw, pq.ParquetFile(raw) as file:
+            budget = Budget.of(raw)
+            _check_cost(file.metadata, budget)
             batches = file.iter_batches(batch_size=_BATCH)
-            for record in records_of(batches, features_of(file.schema_arrow.metadata)):
+            features = features_of(file.schema_arrow.metadata)
+            for record in budget.timed(records_of(batches, features)):
                 number += 1
                 yield RawRow(f"{name}:{number}", record, images)
-    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError, RecursionError) as error:
         yield Problem(f"not readable as Parquet: {error}; stopped here", f"{name}:{number + 1}")
+
+
+def _check_cost(metadata: Any, budget: Budget) -> None:
+    """Raise `BudgetError` when what the footer says is out of proportion to the file."""
+    check_columns(metadata.num_columns)
+    if metadata.num_rows > _FREE_ROWS + budget.size:
+        raise BudgetError(f"{metadata.num_rows} rows in a file of {budget.size} bytes")
+    total = 0
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        for index in range(metadata.num_columns):
+            column = group.column(index)
+            total += max(0, column.total_uncompressed_size)
+            budget.check_bytes(total)
+            # One row may hold a list of all of them.
+            most = max(_FREE_VALUES, _VALUES_A_ROW * group.num_rows)
+            if column.num_values > most:
+                raise BudgetError(
+                    f"{column.num_values} values in a column of {group.num_rows} rows"
+                )
 
 
 def writer(target: Target) -> RowWriter:

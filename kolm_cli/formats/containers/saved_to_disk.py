@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from kolm_cli.core.errors import Problem
+from kolm_cli.core.files import open_regular, read_regular
+from kolm_cli.formats.budget import MAX_ENTRIES, Budget, BudgetError, check_columns
 from kolm_cli.formats.containers.hf_features import features_of, records_of
 from kolm_cli.formats.containers.parquet import pyarrow
 from kolm_cli.formats.fields import RawRow
 from kolm_cli.formats.image_references import ImageReader
 
+# What else damaged or hostile files raise.
+_FAULTS = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError)
+_MAX_STATE = 16 * 1024 * 1024
 STATE, SPLITS = "state.json", "dataset_dict.json"
 
 
@@ -20,7 +26,7 @@ def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Proble
     pa, _ = pyarrow("reading what save_to_disk wrote", name)
     number = 0
     try:
-        state = json.loads((path / STATE).read_bytes())
+        state = json.loads(read_regular(path / STATE, _MAX_STATE))
         files = [file["filename"] for file in state["_data_files"]]
         if state.get("_indices_files") or state.get("_indices_data_files"):
             yield Problem(
@@ -31,11 +37,37 @@ def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Proble
             return
         for file in files:
             # Only names of files in this folder: the state comes from anywhere.
-            with pa.memory_map(str(path / Path(file).name)) as source:
+            with (
+                open_regular(path / Path(file).name) as raw,
+                pa.memory_map(str(path / Path(file).name)) as source,
+            ):
+                budget = Budget.of(raw)
                 stream = pa.ipc.open_stream(source)
-                for record in records_of(stream, features_of(stream.schema.metadata)):
+                check_columns(len(stream.schema.names))
+                features = features_of(stream.schema.metadata)
+                for record in budget.timed(records_of(_within(stream, budget), features)):
                     number += 1
                     yield RawRow(f"{name}:{number}", record, images)
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+    except (
+        pa.ArrowException,
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         where = f"{name}:{number + 1}"
         yield Problem(f"not readable as save_to_disk writes it: {error}; stopped here", where)
+
+
+def _within(batches: Iterable[Any], budget: Budget) -> Iterator[Any]:
+    """The same batches, while they are in proportion to the file."""
+    total = rows = 0
+    for batch in batches:
+        total += batch.nbytes
+        budget.check_bytes(total)
+        rows += batch.num_rows
+        if rows > MAX_ENTRIES:
+            raise BudgetError(f"more than {MAX_ENTRIES} rows")
+        yield batch

@@ -6,14 +6,19 @@ name that an archive gives.
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from kolm_cli.core.errors import Problem
+from kolm_cli.core.files import open_regular
+from kolm_cli.formats.budget import MAX_ENTRIES, MIB, BoundedStream, Budget, BudgetError
 from kolm_cli.formats.containers import grouped
+from kolm_cli.formats.containers.folder_files import files_named
 from kolm_cli.formats.fields import RawRow
 from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.targets import RowWriter, Target
@@ -21,39 +26,77 @@ from kolm_cli.records.pictures import MAX_BYTES
 
 # A sample's members are in memory together.
 _MAX_SAMPLE = 8 * MAX_BYTES
+# What a stream reads ahead, and the headers of one member.
+_HEADERS = 4 * MIB
 
 
 def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
     """A row for each sample, in the archive's order."""
-    files = shards(path) if path.is_dir() else [path]
-    for file in files:
+    for file in files_named(path, _is_shard) if path.is_dir() else [path]:
+        if isinstance(file, Problem):
+            yield file
+            continue
         label = file.relative_to(path).as_posix() if path.is_dir() else name
         try:
-            # "r|*" never seeks: what a header says of other places is not followed.
-            with tarfile.open(file, "r|*") as archive:
-                yield from _samples(archive, images, label)
+            with open_regular(file) as raw:
+                budget = Budget.of(raw)
+                yield from budget.timed(_archive(raw, budget, images, label))
         except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
             yield Problem(f"not readable as a tar archive: {error}; stopped here", where=label)
+        except RecursionError:
+            what = "not readable as a tar archive: a chain of headers; stopped here"
+            yield Problem(what, where=label)
 
 
-def shards(path: Path) -> list[Path]:
-    """The archives in a folder."""
-    return sorted(f for f in path.rglob("*") if f.name.endswith((".tar", ".tar.gz", ".tgz")))
+def _is_shard(name: str) -> bool:
+    return name.endswith((".tar", ".tar.gz", ".tgz"))
+
+
+def _archive(
+    raw: BinaryIO, budget: Budget, images: ImageReader, label: str
+) -> Iterator[RawRow | Problem]:
+    packed = raw.read(2) == b"\x1f\x8b"
+    raw.seek(0)
+    opened: Any = gzip.GzipFile(fileobj=raw) if packed else raw
+    stream: Any = BoundedStream(opened, _HEADERS)
+    most = budget.bytes if packed else budget.size
+    # "r|" never seeks: what a header says of other places is not followed.
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
+        yield from _samples(archive, _members(archive, stream, most), images, label)
+
+
+def _members(
+    archive: tarfile.TarFile, stream: BoundedStream, most: int
+) -> Iterator[tarfile.TarInfo]:
+    """Every member, while there is room for what its header says in `most` bytes."""
+    count = 0
+    kept: list[tarfile.TarInfo] = vars(archive)["members"]
+    while (member := archive.next()) is not None:
+        kept.clear()  # the archive would keep them all
+        count += 1
+        end = member.offset_data + max(0, member.size)
+        if end > most:
+            raise BudgetError(f"a member of {member.size} bytes, which cannot be in this archive")
+        if count > MAX_ENTRIES:
+            raise BudgetError(f"more than {MAX_ENTRIES} members")
+        stream.cap = end + _HEADERS
+        yield member
 
 
 def _samples(
-    archive: tarfile.TarFile, images: ImageReader, name: str
+    archive: tarfile.TarFile, found: Iterator[tarfile.TarInfo], images: ImageReader, name: str
 ) -> Iterator[RawRow | Problem]:
     key = ""
     members: dict[str, bytes] = {}
     held = 0
     done: set[str] = set()
-    for member in archive:
+    for member in found:
         where = f"{name}:{member.name[:200]}"
         if member.isdir():
             continue
-        if not member.isreg():
-            yield Problem("a link or a device, which kolm does not follow", where=where)
+        if not member.isreg() or member.issparse():
+            what = "a sparse file" if member.issparse() else "a link or a device"
+            yield Problem(f"{what}, which kolm does not follow", where=where)
             continue
         this, rest = grouped.key_of(member.name)
         if this != key:
