@@ -64,6 +64,7 @@ def _spec(files: factory.Files) -> dict[str, Any]:
         "data": {
             "train": f"sha256:{dataset['train']['sha256']}",
             "eval": f"sha256:{dataset['eval']['sha256']}",
+            "images": {"min_pixels": None, "max_pixels": 602112, "longest_edge": None},
             "max_images_per_example": 4,
             "review": "all",
             "truncation": "prompt_start",

@@ -101,11 +101,16 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def make_files(*, include: str = "answers", adapter_padding: int = 0) -> Files:
+def rows_in(data: Path | bytes) -> int:
+    """How many lines a file of a bundle has."""
+    return (data.read_bytes() if isinstance(data, Path) else data).count(b"\n")
+
+
+def make_files(*, include: str = "answers", adapter_padding: int = 0, train_rows: int = 5) -> Files:
     """Every file of a small bundle but the manifest and the attestations."""
     rows = [
         {"id": f"train.jsonl:{i}", "sha256": digest(f"row {i}"), "images": [digest(f"image {i}")]}
-        for i in range(1, 6)
+        for i in range(1, train_rows + 1)
     ]
     pack = [
         {"id": f"eval.jsonl:{i}", "images": [digest(f"eval image {i}")], "answers": [str(i * 10)]}
@@ -228,7 +233,7 @@ def make_receipt(files: Files) -> dict[str, Any]:
             "freeze_vision": True,
             "learning_rate": 1e-4,
             "max_seq_length": 512,
-            "train_examples": 5,
+            "train_examples": rows_in(files["data/train.jsonl"]),
             "frozen_modules": globs(modules["frozen"]),
             "trainable_modules": globs(modules["trainable"]),
             "evidence": {

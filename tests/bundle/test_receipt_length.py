@@ -34,8 +34,13 @@ def captured(tmp_path: Path) -> Path:
         "provenance": pairs,
         "provenance_sha256": digests.sha256_json(pairs),
     }
-    stages = (Stage("capture", facts), *factory.STAGES[1:])
-    return good(tmp_path / "a.kolm", stages=stages)[0]
+    stages = (
+        Stage("capture", facts),
+        Stage("dataset", {"rows": PAIRS}),
+        *factory.STAGES[2:],
+    )
+    files = factory.make_files(train_rows=PAIRS)
+    return good(tmp_path / "a.kolm", stages=stages, files=files)[0]
 
 
 def test_pairs_are_counted_and_digested(captured: Path) -> None:

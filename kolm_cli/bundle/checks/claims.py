@@ -59,6 +59,7 @@ STAND_ALONE: dict[str, str] = {
     "stage.capture.split": "which part of that store",
     "spec.kolm": "the version of the spec's own format",
     "spec.base.trust_remote_code": "asked for; the receipt repeats it",
+    "spec.data.images": "asked for; the processor in the bundle has the limits",
     "spec.data.max_images_per_example": "a limit on rows that are not in the bundle",
     "spec.data.review": "which pairs were taken; the capture's facts count the accepted",
     "spec.data.truncation": "how rows were cut that are not in the bundle",
