@@ -14,7 +14,7 @@ import pytest
 
 from kolm_cli.bundle.signing import keys
 from tests.bundle import factory
-from tests.bundle.container.test_hostile import CASES
+from tests.bundle.container.hostile import CASES
 from tests.bundle.forge import Item, archive, change, files_of, items_of, pack
 
 HOW_TO = Path(__file__).parent.parent.parent / "docs" / "how-to"

@@ -81,13 +81,16 @@ def test_a_place_without_permission_is_no_fault(tmp_path: Path) -> None:
     assert "File name too long" in done.err
 
 
-def test_sigint_is_exit_130() -> None:
+def test_sigint_is_exit_130(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys, kolm_cli.cli.app as app\n"
         "import kolm_cli.bundle.receipt as b\n"
         "b.read_receipt = lambda path: os.kill(os.getpid(), signal.SIGINT)\n"
-        "sys.argv = ['kolm', 'receipt', 'x']; app.main()\n"
+        "sys.argv = ['kolm', 'receipt', 'x.kolm']; app.main()\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    (tmp_path / "x.kolm").touch()
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 130
     assert done.stderr == "Interrupted.\n"
