@@ -35,8 +35,8 @@ from tests.bundle.checks import (
 from tests.bundle.checks.helpers import claiming, part
 from tests.bundle.container import test_hostile
 from tests.bundle.forge import files_of, items_of, pack
-from tests.bundle.mutations.test_json import mend
-from tests.bundle.signing.test_low_order import LOW
+from tests.bundle.mutations.json_changes import mend
+from tests.bundle.signing.low_order import LOW
 from tests.interop import second_reader
 
 READER = Path(second_reader.__file__)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import strategies as st
+
+from kolm_cli.core.digests import sha256_bytes
+from tests.bundle.mutations.good import encoded
 
 values = st.recursive(
     st.none()
@@ -45,3 +49,14 @@ def change_value(draw: st.DrawFn, value: Any) -> None:
         holder.insert(key, holder[key] if kind == "repeat" else draw(values))
     else:
         holder[draw(st.text(max_size=6))] = draw(values)
+
+
+def mend(files: dict[str, bytes], changed: str) -> dict[str, bytes]:
+    """The manifest made to fit a changed file, so that later checks get to see it."""
+    if changed == "manifest.json":
+        return files
+    manifest = json.loads(files["manifest.json"])
+    for record in manifest["files"]:
+        if record["path"] == changed:
+            record.update(size=len(files[changed]), sha256=sha256_bytes(files[changed]))
+    return {**files, "manifest.json": encoded(manifest)}

@@ -9,21 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kolm_cli.core.digests import sha256_bytes
 from tests.bundle.forge import pack
 from tests.bundle.mutations.good import Good, encoded, often
-from tests.bundle.mutations.json_changes import change_value
-
-
-def mend(files: dict[str, bytes], changed: str) -> dict[str, bytes]:
-    """The manifest made to fit a changed file, so that later checks get to see it."""
-    if changed == "manifest.json":
-        return files
-    manifest = json.loads(files["manifest.json"])
-    for record in manifest["files"]:
-        if record["path"] == changed:
-            record.update(size=len(files[changed]), sha256=sha256_bytes(files[changed]))
-    return {**files, "manifest.json": encoded(manifest)}
+from tests.bundle.mutations.json_changes import change_value, mend
 
 
 @st.composite
