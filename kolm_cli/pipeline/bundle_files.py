@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format import configurations, layout
 from kolm_cli.bundle.format.dataset import Dataset, DatasetFacts, TrainRow, write_train_rows
 from kolm_cli.bundle.format.evaluation import EvaluationSettings
 from kolm_cli.bundle.format.pack import PackRow, write_pack
 from kolm_cli.bundle.format.predictions import write_predictions
+from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.pipeline.run_results import FrozenRows, RunResults
 from kolm_cli.scoring.gate import Gate
@@ -19,10 +20,8 @@ from kolm_cli.scoring.metrics.catalog import choose
 from kolm_cli.spec.digest_forms import bundle_form
 from kolm_cli.spec.model import EvaluateSection
 
-# Keys that say where this machine found something, not what it is.
-_LOCAL_KEYS = frozenset({"is_local", "local_files_only", "name_or_path", "_name_or_path"})
-# Keys through which a configuration could make a loader run code.
-_CODE_KEYS = frozenset({"auto_map", "custom_pipelines"})
+# Keys that say how this machine found something, not what it is.
+_LOCAL_KEYS = frozenset({"is_local", "local_files_only"})
 _PROCESSOR_SUFFIXES = (".json", ".jinja", ".model", ".txt")
 
 
@@ -35,6 +34,7 @@ def bundle_files(
         f"adapter/{path.name}": path for path in sorted(adapter.iterdir())
     }
     files |= processor_files(results.trained / "processor")
+    _check_configurations(files)
     files |= _evaluation_files(settings, results)
     files |= _data_files(results)
     files[layout.MODULES] = results.trained / "modules.json"
@@ -45,6 +45,21 @@ def bundle_files(
         base_identity=inputs.base.name,
     )
     return files
+
+
+def _check_configurations(files: Mapping[str, Path | bytes]) -> None:
+    """Refuse what every verifier would.
+
+    Raises:
+        InputError: a configuration says what it must not.
+    """
+    problems = []
+    for path, source in files.items():
+        if configurations.is_configuration(path):
+            data = source if isinstance(source, bytes) else source.read_bytes()
+            problems += [Problem(text) for text in configurations.problems_of(path, data)]
+    if problems:
+        raise InputError(*problems)
 
 
 def processor_files(folder: Path) -> dict[str, Path | bytes]:
@@ -75,7 +90,7 @@ def _is_dropped(key: str, value: Any) -> bool:
     # transformers writes 1e30 for "no limit", which is what a missing key means; as an integer
     # it is beyond what JSON readers agree on.
     unlimited = key == "model_max_length" and isinstance(value, int) and value >= 2**53
-    return unlimited or key in _LOCAL_KEYS or key in _CODE_KEYS
+    return unlimited or key in _LOCAL_KEYS or configurations.is_dropped(key)
 
 
 def evaluation_settings(evaluate: EvaluateSection, rows: int) -> EvaluationSettings:

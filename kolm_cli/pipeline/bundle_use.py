@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kolm_cli.bundle.container.unpack import unpack
-from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format import configurations, layout
 from kolm_cli.bundle.format.spec_file import read_spec
 from kolm_cli.bundle.trust.file import load_policy
 from kolm_cli.bundle.trust.policy import TrustPolicy
@@ -178,6 +178,7 @@ def load_answerer(files: Unpacked, base: Base, device: str | None) -> Answerer:
     train = files.spec["train"]
     bf16 = bool(train["bf16"])
     loaded = load_base(base, bf16=bf16, attention=train.get("attention", "auto"))
+    configurations.require(files.folder)
     model = load_adapter(loaded, base.family, files.folder / "adapter")
     processor = base.family.load_processor(
         str(files.folder / "processor"), local_files_only=True, trust_remote_code=False

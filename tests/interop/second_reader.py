@@ -304,7 +304,7 @@ def read_modules(files, facts, model):
         for matrix, at in ((".lora_A.", 0), (".lora_B.", 1)):
             if matrix in name:
                 place = ("lora", "adapter/adapter_model.safetensors", "base_model.model." + name)
-                need(len(shape) == 2 and shape[at] == said["lora_r"], "the rank")
+                need(len(shape) == 2 and 0 not in shape and shape[at] == said["lora_r"], "rank")
                 need(parts.get(name.partition(".lora_")[0] + ".weight") == part, "no layer")
         need((entry["kind"], entry["file"], entry["tensor"]) == place, "a place")
         need(name not in parts, "trainable and frozen")
