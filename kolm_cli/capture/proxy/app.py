@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import httpx
 from starlette.types import Receive, Scope, Send
 
-from kolm_cli.capture.proxy.access import TOKEN_HEADER, Access
+from kolm_cli.capture.http_limits import StalledError, next_message
+from kolm_cli.capture.proxy.access import TOKEN_HEADER, Access, RefusedError
 from kolm_cli.capture.proxy.calls import DECODABLE, api_of
 from kolm_cli.capture.proxy.spool import Call
 
@@ -95,6 +96,8 @@ class Proxy:
         self._record = record
         self._client = client
         self.counts = Counts()
+        # Whether the server is to end.
+        self.ending: Callable[[], bool] = lambda: False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -110,9 +113,10 @@ class Proxy:
             self.counts.calls += 1
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = self._access.admit(scope["raw_path"], scope["headers"])
-        if path is None:
-            await _refuse(send, 403, "kolm: this proxy wants its token in X-Kolm-Token")
+        try:
+            path = self._access.admit(scope["raw_path"], scope["headers"])
+        except RefusedError as error:
+            await _refuse(send, error.status, f"kolm: {error}")
             return
         api = api_of(scope["method"], path.decode("latin-1"))
         asked = _Tee()
@@ -120,10 +124,14 @@ class Proxy:
             scope["method"],
             self._target(path, scope["query_string"]),
             headers=_forwarded(scope["headers"], recorded=api is not None),
-            content=_body(receive, asked) if _has_body(scope["headers"]) else None,
+            content=_body(receive, asked, self.ending) if _has_body(scope["headers"]) else None,
         )
         try:
             response = await self._client.send(request, stream=True)
+        except StalledError:
+            self.counts.failed += 1
+            await _refuse(send, 408, "kolm: the request's body did not go on")
+            return
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             self.counts.failed += 1
             # The text of an error may hold the URL, and that a key; its kind never does.
@@ -213,10 +221,10 @@ def _watch(receive: Receive) -> asyncio.Task[None]:
     return asyncio.create_task(until_gone())
 
 
-async def _body(receive: Receive, tee: _Tee) -> AsyncIterator[bytes]:
+async def _body(receive: Receive, tee: _Tee, ending: Callable[[], bool]) -> AsyncIterator[bytes]:
     """The request's body as it arrives."""
     while True:
-        message = await receive()
+        message = await next_message(receive, ending)
         if message["type"] == "http.disconnect":
             raise httpx.ReadError("the client went away")
         piece = message.get("body", b"")

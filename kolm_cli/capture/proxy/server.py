@@ -17,6 +17,11 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from kolm_cli.capture.http_limits import (
+    ANSWER_GRACE_SECONDS,
+    HeadersInTime,
+    allow_many_connections,
+)
 from kolm_cli.capture.proxy.access import Access
 from kolm_cli.capture.proxy.app import Proxy
 from kolm_cli.capture.proxy.recording import Recording
@@ -37,6 +42,7 @@ class Settings:
         port: the port; 0 for any that is free.
         token: what clients must show; see `Access`.
         image_hosts: hosts from which images may be fetched.
+        origins: origins whose web pages may use the proxy.
         home: where the store and the spool are.
     """
 
@@ -47,6 +53,7 @@ class Settings:
     token: str
     image_hosts: tuple[str, ...]
     home: Path
+    origins: tuple[str, ...] = ()
 
 
 Report = Callable[[dict[str, Any]], None]
@@ -65,7 +72,7 @@ def run(settings: Settings, report: Report) -> None:
     """
     check_namespace(settings.namespace)
     _check_upstream(settings.upstream)
-    access = Access(settings.host, settings.token)
+    access = Access(settings.host, settings.token, settings.origins)
     listener = _listen(settings)
     try:
         asyncio.run(_serve(settings, access, listener, report))
@@ -128,8 +135,12 @@ async def _serve(
             server_header=False,
             date_header=False,
             timeout_keep_alive=75,
+            timeout_graceful_shutdown=ANSWER_GRACE_SECONDS,
+            http=HeadersInTime,
         )
     )
+    proxy.ending = lambda: server.should_exit
+    allow_many_connections()
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     report({"event": "listening", "url": f"http://{shown}:{port}", "namespace": settings.namespace})

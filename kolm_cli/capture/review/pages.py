@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 import re
@@ -18,9 +19,9 @@ from starlette.routing import Route
 
 from kolm_cli.capture import pair_queries
 from kolm_cli.capture.pairs import REVIEW_STATES
-from kolm_cli.capture.proxy.access import is_loopback
 from kolm_cli.capture.review.decide import decide
 from kolm_cli.capture.store import Store
+from kolm_cli.capture.web_pages import is_loopback, of_another_site
 from kolm_cli.core.errors import InputError
 from kolm_cli.records.pictures import ImageError, decode_rgb, encode_png
 
@@ -28,6 +29,7 @@ PAGE = 20
 # What a screen shows; larger images are scaled down to be sent.
 _MOST_PIXELS = 2000
 _MAX_BODY = 4 * 1024 * 1024
+_BODY_SECONDS = 5.0
 _TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
 _HEADERS = {
     # Captured text and images come from anywhere: nothing of them may run or be sent away.
@@ -79,14 +81,18 @@ class ReviewPages:
             # Another name that resolves to this machine is how web pages get in.
             if not is_loopback(request.url.hostname or ""):
                 return Response("wrong host", 403)
+            if of_another_site(request.headers.raw):
+                return Response("wrong site", 403)
             body = b""
             if limit:
                 if request.headers.get("content-type") != "application/json":
                     return Response("wants JSON", 415)
-                async for piece in request.stream():
-                    body += piece
-                    if len(body) > _MAX_BODY:
-                        return Response("too large", 413)
+                try:
+                    body = await asyncio.wait_for(_body_of(request), _BODY_SECONDS)
+                except TimeoutError:
+                    return Response("too slow", 408)
+                if len(body) > _MAX_BODY:
+                    return Response("too large", 413)
             response = await run_in_threadpool(self._locked, answer, request, body)
             response.headers.update(_HEADERS)
             return response
@@ -155,7 +161,7 @@ class ReviewPages:
         except (ValueError, KeyError, TypeError, RecursionError):
             return JSONResponse({"error": "not a decision"}, 400)
         known = next((name for name in REVIEW_STATES if name == state), None)
-        if known is None or not isinstance(number, int) or not isinstance(response, str | None):
+        if known is None or not _is_decision(number, digest, response):
             return JSONResponse({"error": "not a decision"}, 400)
         try:
             if self._store.pair(number).namespace != self._namespace:
@@ -164,6 +170,29 @@ class ReviewPages:
         except InputError as error:
             return JSONResponse({"error": str(error)}, 409)
         return JSONResponse(pair.as_json())
+
+
+async def _body_of(request: Request) -> bytes:
+    """The body, cut off soon after it is too long."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _MAX_BODY:
+            break
+    return body
+
+
+def _is_decision(number: object, digest: object, response: object) -> bool:
+    """Whether these can be what they should, and a database takes them."""
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number < 2**63:
+        return False
+    if not isinstance(digest, str) or not isinstance(response, str | None):
+        return False
+    try:
+        (response or "").encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _static(name: str, _: Request, __: bytes) -> Response:

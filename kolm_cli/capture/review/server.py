@@ -9,9 +9,13 @@ from collections.abc import Callable
 
 import uvicorn
 
+from kolm_cli.capture.http_limits import HeadersInTime
 from kolm_cli.capture.review.pages import ReviewPages
 from kolm_cli.capture.store import Store
 from kolm_cli.core.errors import LackingError, Problem
+
+# A decision takes no time; a request that is longer under way is stuck.
+_GRACE_SECONDS = 10
 
 
 def serve(
@@ -41,7 +45,14 @@ def serve(
         except OSError as error:
             place = f"127.0.0.1:{port}"
             raise LackingError(Problem(f"cannot listen: {error.strerror}", place)) from error
-        config = uvicorn.Config(pages.app(), log_config=None, access_log=False, lifespan="off")
+        config = uvicorn.Config(
+            pages.app(),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            http=HeadersInTime,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
         ready(f"http://127.0.0.1:{listener.getsockname()[1]}/{token}/")
         # uvicorn raises the signal that stopped it once more when it is done.
         for number in (signal.SIGINT, signal.SIGTERM):

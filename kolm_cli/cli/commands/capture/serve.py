@@ -31,6 +31,14 @@ def proxy(
             help="Fetch images that calls name by URL from this public host; repeatable.",
         ),
     ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-origin",
+            metavar="ORIGIN",
+            help="Let web pages of this origin use the proxy; repeatable.",
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON lines, also on a terminal.")
     ] = False,
@@ -63,6 +71,7 @@ def proxy(
         token=os.environ.get(TOKEN_VARIABLE, ""),
         image_hosts=tuple(allow_image_host or ()),
         home=home,
+        origins=tuple(allow_origin or ()),
     )
     output = Output()
     screen = _Screen(output, to, upstream) if output.on_terminal() and not as_json else None
