@@ -32,6 +32,8 @@ class ImportReport:
         known: rows whose pair it held already, or that occur twice in the file.
         skipped: rows that could not be read; not 0 only with `--skip-bad`.
         foreign: keys that kolm has no use for, and how many rows had each.
+        outside: images that rows name outside of the folder that they should be in.
+        folder: that folder.
     """
 
     namespace: str
@@ -41,6 +43,8 @@ class ImportReport:
     known: int = 0
     skipped: int = 0
     foreign: dict[str, int] = field(default_factory=dict)
+    outside: int = 0
+    folder: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The report as the document that `--json` prints."""
@@ -52,6 +56,7 @@ class ImportReport:
             "already_there": self.known,
             "skipped": self.skipped,
             "unused_keys": dict(sorted(self.foreign.items())),
+            "images_outside": {"folder": self.folder, "images": self.outside},
         }
 
 
@@ -65,6 +70,7 @@ def import_path(
     tags: tuple[str, ...] = (),
     skip_bad: Path | None = None,
     strip: bool = False,
+    confine: bool = False,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Import `path` into `namespace`.
@@ -82,6 +88,7 @@ def import_path(
         skip_bad: leave out what cannot be read, and list it in this file (JSON lines of
             `where` and `problem`); by default one bad row refuses the whole file.
         strip: keep of every image the pixels only, upright, as PNG.
+        confine: refuse images outside of the file's folder (or of `images`).
         progress: told what happens.
 
     Raises:
@@ -91,7 +98,9 @@ def import_path(
     progress = progress or Silent()
     check_namespace(namespace)
     checker = ImageChecker()
-    reader = RowReader(path, format=format, images=images, checker=checker, strip=strip)
+    reader = RowReader(
+        path, format=format, images=images, checker=checker, strip=strip, confine=confine
+    )
     progress.stage(f"reading {path.name}")
     problems: list[Problem] = []
     first = _Content()
@@ -101,7 +110,13 @@ def import_path(
         else:
             first.add(item)
             progress.advance(first.rows)
-    report = ImportReport(namespace, reader.format, foreign=dict(reader.foreign))
+    report = ImportReport(
+        namespace,
+        reader.format,
+        foreign=dict(reader.foreign),
+        outside=reader.root.outside,
+        folder=str(reader.root.folder),
+    )
     if skip_bad is not None:
         _write_skipped(skip_bad, problems)
         report.skipped = len({problem.where for problem in problems})

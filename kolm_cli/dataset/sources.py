@@ -28,20 +28,23 @@ class SourceRows:
         digest: names the rows; with problems, it names nothing that was ever compiled.
         problems: every row that could not be read; an empty source is one too.
         foreign: keys of a file's rows that kolm has no use for, and in how many rows each is.
+        outside: a line about images that a file's rows name outside of its folder, or "".
     """
 
     rows: list[Row]
     digest: str
     problems: tuple[Problem, ...] = ()
     foreign: Mapping[str, int] = field(default_factory=dict)
+    outside: str = ""
 
     @property
     def notes(self) -> list[str]:
-        """A line for each key that has no effect."""
-        return [
+        """A line for each key that has no effect, and one for images outside."""
+        unused = [
             f"the key {key!r} ({count} rows) means nothing to kolm and is not used"
             for key, count in sorted(self.foreign.items())
         ]
+        return [*unused, self.outside] if self.outside else unused
 
 
 def read_source(source: Source, *, accepted_only: bool = False) -> SourceRows:
@@ -49,12 +52,14 @@ def read_source(source: Source, *, accepted_only: bool = False) -> SourceRows:
     began = time.time_ns()
     problems: list[Problem] = []
     foreign: dict[str, int] = {}
+    outside = ""
     named = None
     if isinstance(source, CaptureSource):
         named = source_digest(source, accepted_only=accepted_only)
         rows = list(_captured(source, accepted_only=accepted_only))
     else:
-        rows, problems, paths, foreign = _from_file(source)
+        rows, problems, paths, reader = _from_file(source)
+        foreign, outside = reader.foreign, reader.root.summary
     if not rows and not problems:
         problems.append(_empty(source, accepted_only=accepted_only))
     # A namespace has a digest of its own, by which it is also recognized unread.
@@ -63,7 +68,7 @@ def read_source(source: Source, *, accepted_only: bool = False) -> SourceRows:
         return SourceRows(rows, f"unreadable:{digest}", tuple(problems))
     if isinstance(source, FileSource):
         _remember(source.path, paths, digest, began)
-    return SourceRows(rows, digest, foreign=foreign)
+    return SourceRows(rows, digest, foreign=foreign, outside=outside)
 
 
 def _empty(source: Source, *, accepted_only: bool) -> Problem:
@@ -99,8 +104,8 @@ def _captured(source: CaptureSource, *, accepted_only: bool) -> Iterator[Row]:
 
 def _from_file(
     source: FileSource,
-) -> tuple[list[Row], list[Problem], list[Path], dict[str, int]]:
-    """The rows, the problems, every file that they were read from, and keys without a use."""
+) -> tuple[list[Row], list[Problem], list[Path], RowReader]:
+    """The rows, the problems, every file that they were read from, and what read them."""
     rows: list[Row] = []
     problems: list[Problem] = []
     paths = {source.path}
@@ -114,7 +119,7 @@ def _from_file(
             continue
         paths |= {path for image in row.images.values() if (path := image.path)}
         rows.append(row.as_row())
-    return rows, problems, sorted(paths), reader.foreign
+    return rows, problems, sorted(paths), reader
 
 
 # -- recognising an unchanged file without reading it --------------------------------------------

@@ -6,7 +6,7 @@ import base64
 import binascii
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,65 @@ Members = Callable[[str], bytes | None]
 Found = tuple[str, ImageSource, ImageFacts | None]
 
 
+class Root:
+    """The folder of a data set, and the images that its rows name elsewhere.
+
+    Args:
+        folder: the folder.
+        confine: refuse images elsewhere.
+
+    Attributes:
+        outside: images elsewhere that were read.
+    """
+
+    def __init__(self, folder: Path, *, confine: bool = False) -> None:
+        self.folder = folder
+        self._real = os.path.realpath(folder)
+        self._confine = confine
+        self._seen: set[str] = set()
+        self.outside = 0
+
+    @property
+    def summary(self) -> str:
+        """A line about images elsewhere; "" when there are none."""
+        folder = str(self.folder).rstrip("/")
+        return f"{self.outside} images outside {folder}/" if self.outside else ""
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file, all links followed, is in the folder."""
+        return os.path.commonpath([self._real, os.path.realpath(path)]) == self._real
+
+    def admit(self, path: Path) -> None:
+        """Count an image elsewhere.
+
+        Raises:
+            ImageError: it is elsewhere, and such are refused.
+        """
+        if self.holds(path):
+            return
+        if self._confine:
+            raise ImageError(f"{path} is outside {self.folder}, which --confine refuses")
+        real = os.path.realpath(path)
+        if real not in self._seen:
+            self.outside += 1
+            if len(self._seen) < _REMEMBERED_PATHS:
+                self._seen.add(real)
+
+    def forget(self) -> None:
+        """Count anew."""
+        self._seen.clear()
+        self.outside = 0
+
+    def links_out(self) -> Iterator[Path]:
+        """Links in the folder and below that lead elsewhere; none when such are not refused."""
+        if self._confine and self.folder.is_dir():
+            for here, folders, files in os.walk(self.folder):
+                for name in sorted((*folders, *files)):
+                    path = Path(here, name)
+                    if path.is_symlink() and not self.holds(path):
+                        yield path
+
+
 @dataclass(frozen=True)
 class ImageReader:
     """Reads the images that rows of one file refer to.
@@ -55,6 +114,7 @@ class ImageReader:
         checker: decodes every image; None leaves them unchecked.
         members: looks names up in the archive that the rows came from, instead of in `folder`.
         strip: keep the pixels only: every image is written anew as PNG.
+        root: the data set's folder, of which images may be outside; None where rows have none.
         paths: digests of files that were read before, by path, size, time and inode.
     """
 
@@ -62,6 +122,7 @@ class ImageReader:
     checker: ImageChecker | None = None
     members: Members | None = None
     strip: bool = False
+    root: Root | None = None
     paths: dict[Path, tuple[tuple[int, int, int], str]] = field(default_factory=dict)
 
     def starting_from(self, folder: Path) -> ImageReader:
@@ -129,9 +190,15 @@ class ImageReader:
 
     def _from_path(self, path: Path) -> Found:
         try:
+            if self.root is not None:
+                self.root.admit(path)
             status = path.stat()
         except OSError as error:
             raise ImageError(f"cannot read the image file {path}: {error.strerror}") from error
+        except ValueError as error:
+            if isinstance(error, ImageError):
+                raise
+            raise ImageError(f"no such image file: {path}") from error
         state = (status.st_size, status.st_mtime_ns, status.st_ino)
         known = self.paths.get(path)
         if known is not None and known[0] == state and self.checker is None and not self.strip:

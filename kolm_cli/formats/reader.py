@@ -10,7 +10,7 @@ from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.formats import catalog
 from kolm_cli.formats.budget import MAX_COLUMNS
 from kolm_cli.formats.fields import Fields, ImportedRow, RawRow, Shape
-from kolm_cli.formats.image_references import ImageReader
+from kolm_cli.formats.image_references import ImageReader, Root
 from kolm_cli.formats.kinds import kind_of
 from kolm_cli.records.conversation import EMPTY_RESPONSE, NO_PROMPT, NO_RESPONSE, faults
 from kolm_cli.records.images import ImageChecker
@@ -40,10 +40,12 @@ class RowReader:
         images: the folder that relative image paths start from; by default the file's own.
         checker: decodes every image; None leaves the images unchecked.
         strip: keep of every image the pixels only, without its metadata.
+        confine: refuse images outside of the folder, and links in it that lead out of it.
 
     Attributes:
         format: the format in use, known once the first row was read: `json, rows`.
         foreign: keys of the rows that kolm has no use for, and how many rows have each.
+        root: the folder that images should be in, and how many are not.
 
     Raises:
         InputError: there is no such file, or nothing reads it.
@@ -57,6 +59,7 @@ class RowReader:
         images: Path | None = None,
         checker: ImageChecker | None = None,
         strip: bool = False,
+        confine: bool = False,
     ) -> None:
         if format is not None:
             catalog.check_format(format, catalog.names())
@@ -71,7 +74,8 @@ class RowReader:
         self._container = catalog.container_for(path, format)
         self._shape = next((s for s in catalog.SHAPES if s.name == format), None)
         folder = images or (path if path.is_dir() else path.parent)
-        self._images = ImageReader(folder, checker, strip=strip)
+        self.root = Root(folder, confine=confine)
+        self._images = ImageReader(folder, checker, strip=strip, root=self.root)
 
     @property
     def format(self) -> str:
@@ -81,6 +85,13 @@ class RowReader:
     def __iter__(self) -> Iterator[ImportedRow | Problem]:
         """Each row in the file's order, or the problems in its place."""
         self.foreign = {}
+        self.root.forget()
+        links = [] if self.path.is_file() else [*self.root.links_out()]
+        if links:
+            for path in links:
+                what = f"a link that leads outside {self.root.folder}, which --confine refuses"
+                yield Problem(what, where=str(path))
+            return
         records = self._container.read(self.path, self._images, self.path.name)
         head = list(islice(records, _LOOK_AHEAD))
         # One file holds rows of one shape, so that a broken row is not taken for one of

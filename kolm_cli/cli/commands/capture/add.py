@@ -95,6 +95,13 @@ def import_file(
             help="Keep only the pixels of each image: EXIF, location, comments go.",
         ),
     ] = False,
+    confine: Annotated[
+        bool,
+        typer.Option(
+            "--confine",
+            help="Refuse images outside the folder of FILE (or of --images); for strangers' data.",
+        ),
+    ] = False,
     progress: ProgressOption = None,
     as_json: Json = False,
 ) -> None:
@@ -113,11 +120,15 @@ def import_file(
             tags=tuple(tag or []),
             skip_bad=skip_bad,
             strip=strip_metadata,
+            confine=confine,
             progress=shown,
         )
     output.note(f"format: {report.format}" + ("" if format else " (recognized)"))
     for key, rows in sorted(report.foreign.items()):
         output.note(f"note: the key {key!r} ({rows} rows) is unknown to kolm and not kept")
+    if report.outside:
+        folder = report.folder.rstrip("/") or "/"
+        output.note(f"note: {report.outside} images outside {folder}/; --confine refuses such")
     if skip_bad is not None:
         output.note(f"{report.skipped} rows left out, listed in {skip_bad}")
     if as_json:
