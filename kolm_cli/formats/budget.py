@@ -18,6 +18,8 @@ FREE_BYTES = 64 * MIB
 RATIO = 100
 # Rows, archive members, values of a column.
 MAX_ENTRIES = 10_000_000
+# Rows that cannot be read: each is remembered with what is wrong.
+MAX_BAD_ROWS = 250_000
 # Columns of a table, keys of a record.
 MAX_COLUMNS = 2_000
 # Values within one JSON or CSV record.

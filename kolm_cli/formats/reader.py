@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.formats import catalog
-from kolm_cli.formats.budget import MAX_COLUMNS
+from kolm_cli.formats.budget import MAX_BAD_ROWS, MAX_COLUMNS
 from kolm_cli.formats.fields import Fields, ImportedRow, RawRow, Shape
 from kolm_cli.formats.image_references import ImageReader, Root
 from kolm_cli.formats.kinds import kind_of
@@ -100,17 +101,29 @@ class RowReader:
         if self._container.table and (lacking := _missing_columns(head, self._shape, self.path)):
             yield lacking
             return
+        bad = 0
         for raw in chain(head, records):
+            if bad > MAX_BAD_ROWS:
+                what = f"more than {MAX_BAD_ROWS} rows cannot be read"
+                raise InputError(Problem(what, where=str(self.path)))
             if isinstance(raw, Problem):
+                bad += 1
                 yield raw
             else:
-                found = read_row(raw, self._shape)
+                found = read_row(_named_in_text(raw), self._shape)
                 if isinstance(found, ImportedRow):
                     for key in found.foreign:
                         self.foreign[key] = self.foreign.get(key, 0) + 1
                     yield found
                 else:
+                    bad += 1
                     yield from found
+
+
+def _named_in_text(raw: RawRow) -> RawRow:
+    """The row with a place that is text: archives and file systems name things in any bytes."""
+    where = raw.where.encode("utf-8", "backslashreplace").decode()
+    return raw if where == raw.where else replace(raw, where=where)
 
 
 def read_row(raw: RawRow, shape: Shape) -> ImportedRow | list[Problem]:

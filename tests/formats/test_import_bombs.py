@@ -175,6 +175,24 @@ def fifo_arrow(folder: Path) -> Path:
     return inside
 
 
+def packed_arrow(folder: Path) -> Path:
+    inside = folder / "in"
+    inside.mkdir()
+    (inside / "dataset_info.json").write_text("{}")
+    (inside / "state.json").write_text(json.dumps({"_data_files": [{"filename": "x.arrow"}]}))
+    table = pa.table({"prompt": ["a" * (300 << 20)], "response": ["b"]})
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(inside / "x.arrow", table.schema, options=options) as stream:
+        stream.write_table(table)
+    return inside
+
+
+def many_bad_rows(folder: Path) -> Path:
+    path = folder / "x.jsonl"
+    path.write_bytes(b"7\n" * 10_000_000)
+    return path
+
+
 BOMBS: list[tuple[Callable[[Path], Path], str]] = [
     (huge_header, "cannot be in this archive"),
     (huge_folder_header, "cannot be in this archive"),
@@ -192,6 +210,8 @@ BOMBS: list[tuple[Callable[[Path], Path], str]] = [
     (json_keys, "60002 keys"),
     (json_values, "values in one record"),
     (json_array_values, "values in one record"),
+    (packed_arrow, "it is compressed"),
+    (many_bad_rows, "rows cannot be read"),
     (fifo_shard, "not a regular file"),
     (fifo_parquet, "not a regular file"),
     (fifo_arrow, "not a regular file"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,14 @@ def test_half_a_surrogate_pair_is_its_rows_fault(
     assert done.code == 2
     assert "rows.jsonl:1" in done.err
     assert "surrogate" in done.err
+
+
+def test_an_archives_names_may_be_any_bytes(tmp_path: Path, home: Path, kolm: Kolm) -> None:
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w", encoding="latin-1") as archive:
+        for name, data in (("\xe9.png", png()), ("\xe9.json", b'{"prompt": "q", "response": "a"}')):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    done = kolm("capture", "import", path, "--to", "ns")
+    assert (done.code, "1 rows, 1 new pairs" in done.out) == (0, True), done.err

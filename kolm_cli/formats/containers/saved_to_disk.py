@@ -10,6 +10,7 @@ from typing import Any
 from kolm_cli.core.errors import Problem
 from kolm_cli.core.files import open_regular, read_regular
 from kolm_cli.formats.budget import MAX_ENTRIES, Budget, BudgetError, check_columns
+from kolm_cli.formats.containers.arrow_messages import is_compressed
 from kolm_cli.formats.containers.hf_features import features_of, records_of
 from kolm_cli.formats.containers.parquet import pyarrow
 from kolm_cli.formats.fields import RawRow
@@ -42,6 +43,7 @@ def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Proble
                 pa.memory_map(str(path / Path(file).name)) as source,
             ):
                 budget = Budget.of(raw)
+                _refuse_compressed(pa, source)
                 stream = pa.ipc.open_stream(source)
                 check_columns(len(stream.schema.names))
                 features = features_of(stream.schema.metadata)
@@ -59,6 +61,18 @@ def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Proble
     ) as error:
         where = f"{name}:{number + 1}"
         yield Problem(f"not readable as save_to_disk writes it: {error}; stopped here", where)
+
+
+def _refuse_compressed(pa: Any, source: Any) -> None:
+    """Raise `BudgetError` for a file with a compressed part, whose size nothing bounds.
+
+    `datasets` writes none. The bodies are mapped and not read.
+    """
+    messages = pa.ipc.MessageReader.open_stream(source)
+    for message in messages:
+        if is_compressed(message.metadata.to_pybytes()):
+            raise BudgetError("it is compressed, which save_to_disk does not do")
+    source.seek(0)
 
 
 def _within(batches: Iterable[Any], budget: Budget) -> Iterator[Any]:
