@@ -20,6 +20,7 @@ from kolm_cli.bundle.trust.file import add_key
 from kolm_cli.bundle.trust.policy import TrustedKey
 from kolm_cli.core import canonical_json
 from tests.bundle import factory
+from tests.interop.two_readers import MOST_BYTES, agreed
 
 DATE = 0x21
 LOCAL = (
@@ -151,7 +152,10 @@ def envelope(payload: bytes, signer: keys.Signer) -> bytes:
 
 
 def verdict(path: Path, *trusted: keys.Signer, arguments: list[str] | None = None) -> Any:
-    """Runs `kolm verify --json` as a user does; returns exit code and document."""
+    """Runs `kolm verify --json` as a user does; returns exit code and document.
+
+    The second reader looks too: it must agree in all that it decides.
+    """
     from kolm_cli.cli.app import build_app
 
     trust = path.with_suffix(".trust.toml")
@@ -164,7 +168,12 @@ def verdict(path: Path, *trusted: keys.Signer, arguments: list[str] | None = Non
     done = CliRunner().invoke(build_app(), command)
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
-    return done.exit_code, json.loads(done.stdout)
+    report = json.loads(done.stdout)
+    if path.stat().st_size < MOST_BYTES:
+        failed = [check["name"] for check in report["checks"] if check["ok"] is False]
+        ids = [signer.key_id for signer in trusted]
+        agreed(path.read_bytes(), failed, report["state"], report["cid"], ids)
+    return done.exit_code, report
 
 
 def assert_refused(path: Path, signer: keys.Signer, check: str, words: str) -> None:

@@ -38,6 +38,7 @@ from tests.bundle.forge import files_of, items_of, pack
 from tests.bundle.mutations.json_changes import mend
 from tests.bundle.signing.low_order import LOW
 from tests.interop import second_reader
+from tests.interop.two_readers import agreed
 
 READER = Path(second_reader.__file__)
 GOLDEN = Path(__file__).parents[1] / "bundle" / "golden"
@@ -61,20 +62,8 @@ class Bench:
         """What both say: `trusted`, `untrusted`, `invalid`; or `undecided`, for kolm to refuse."""
         self.path.write_bytes(data)
         report = verify(self.path, self.trust)
-        failed = {check.name for check in report.failed} - {"policy"}
-        decided = failed - set(second_reader.UNDECIDED)
-        try:
-            cid, state = second_reader.read(data, [self.signer.key_id])
-        except ValueError:
-            cid, state = None, "invalid"
-        assert (state == "invalid") == bool(decided), report.failed
-        if decided:
-            return state
-        assert cid == report.cid
-        if failed:
-            return "undecided"
-        assert state == report.state
-        return state
+        failed = [check.name for check in report.failed]
+        return agreed(data, failed, report.state, report.cid, [self.signer.key_id])
 
 
 @pytest.fixture(scope="module", params=["ecdsa-p256", "ed25519"])
