@@ -225,9 +225,12 @@ def _path_of(uri: str) -> str:
     """The path that a `file://` URI names (RFC 8089).
 
     Raises:
-        ImageError: it names a file of another machine.
+        ImageError: not a URI, or it names a file of another machine.
     """
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise ImageError(f"{uri[:80]} is not a URI: {error}") from error
     if parts.netloc not in ("", "localhost"):
         raise ImageError(f"{uri[:80]} is a file on another machine")
     return unquote(parts.path)

@@ -23,6 +23,10 @@ _REFUSED = frozenset(
     {"objects", "boxes", "videos", "video", "audios", "audio", "rejected_response", "rejected"}
     | {"min_pixels", "max_pixels", "channel_loss", "loss_mask", "loss_scale"}
 )
+# What a shape's reader raises on a record that nobody thought of.
+_UNFORESEEN = (
+    ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
+)  # fmt: skip
 # The fields in which the shapes hold what a fault says is not there.
 _LISTS = frozenset({"messages", "conversations", "input"})
 _HELD_IN = {
@@ -134,7 +138,12 @@ def read_row(raw: RawRow, shape: Shape) -> ImportedRow | list[Problem]:
         what = f"{len(raw.record)} keys, more than the {MAX_COLUMNS} allowed"
         return [Problem(what, where=raw.where)]
     fields = Fields(raw)
-    pair = shape.parse(fields)
+    try:
+        pair = shape.parse(fields)
+    except _UNFORESEEN as error:
+        # Whatever is wrong with a row is that row's.
+        what = "nested too deeply" if isinstance(error, RecursionError) else repr(error)[:200]
+        return [*fields.problems, Problem(f"cannot be understood: {what}", where=raw.where)]
     if pair is not None:
         fields.problems += [
             fault

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import struct
 import tarfile
@@ -43,6 +44,7 @@ def _odd_images(folder: Path) -> dict[str, object]:
         "nul": "a\0b.png",
         "long": "a/" * 3000,
         "surrogate": "\ud800.png",
+        "bad-uri": "file://[",
         "number": 7,
         "none": [],
     }
@@ -50,7 +52,7 @@ def _odd_images(folder: Path) -> dict[str, object]:
 
 ODD = (
     "folder", "mem", "endless", "fifo", "loop", "tiff-far", "tiff-inside", "empty", "nul", "long",
-    "surrogate", "number",
+    "surrogate", "number", "bad-uri",
 )  # fmt: skip
 
 
@@ -112,3 +114,20 @@ def test_an_archives_names_may_be_any_bytes(tmp_path: Path, home: Path, kolm: Ko
             archive.addfile(info, io.BytesIO(data))
     done = kolm("capture", "import", path, "--to", "ns")
     assert (done.code, "1 rows, 1 new pairs" in done.out) == (0, True), done.err
+
+
+@pytest.mark.parametrize("shape", ["messages", "request"])
+def test_a_row_that_nobody_thought_of_is_its_own_fault(
+    shape: str, tmp_path: Path, home: Path, kolm: Kolm
+) -> None:
+    deep = "[" * 940 + "]" * 940
+    turns = f'[{{"role": "user", "content": [{{"type": {deep}}}]}}]'
+    odd = {"messages": turns, "request": f'{{"messages": {turns}}}'}[shape]
+    good = json.dumps({"messages": [{"role": "user", "content": "q"},
+                                    {"role": "assistant", "content": "a"}]})  # fmt: skip
+    path = write_rows(tmp_path / "rows.jsonl", [good, f'{{"{shape}": {odd}, "response": {{}}}}'])
+    done = kolm("capture", "import", path, "--to", "ns")
+    assert done.code == 2, done.err
+    assert "rows.jsonl:2" in done.err
+    skip = ("--skip-bad", tmp_path / "skipped")
+    assert kolm("capture", "import", path, "--to", "ns", *skip).code == 0
