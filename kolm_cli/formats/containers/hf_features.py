@@ -28,8 +28,13 @@ def records_of(batches: Any, features: Mapping[str, Any]) -> Iterator[dict[str, 
 
     A column's null is kept; what is null within it is left out, as Arrow gives every object of a
     column the same keys.
+
+    Raises:
+        pyarrow.ArrowInvalid: a batch is damaged.
     """
     for batch in batches:
+        # Offsets of a damaged file would be followed out of its memory.
+        batch.validate(full=True)
         for start in range(0, batch.num_rows, _ROWS):
             for record in batch.slice(start, _ROWS).to_pylist():
                 yield {key: _without_nulls(v) for key, v in named(record, features).items()}
