@@ -102,15 +102,15 @@ class Answerer:
         return [self.encoder.decode(said).strip() or None for said in new.tolist()]
 
     @torch.no_grad()
-    def logits(self, row: Row, *, last: int = 0) -> torch.Tensor:
-        """Next-token logits of a row's prompt: [positions, vocabulary].
+    def logits(self, prompt: Encoded, *, last: int = 0) -> torch.Tensor:
+        """Next-token logits of a prompt: [positions, vocabulary].
 
         Args:
-            row: the row.
+            prompt: an encoded row without its answer.
             last: how many positions at the prompt's end; 0 for all. Those of 2,000 tokens over
                 150,000 words take 1.2 GB.
         """
-        batch = self.encoder.batch([self.encode(row)], side="left")
+        batch = self.encoder.batch([prompt], side="left")
         with self._precision():
             outputs = self.model(**to_device(batch, self._device), logits_to_keep=last)
         logits: torch.Tensor = outputs.logits[0]

@@ -36,20 +36,22 @@ def advice(encoder: Encoder, rows: Sequence[Row]) -> str:
     low, high, found = 1.0, float(largest), 0
     for _ in range(TRIALS):
         value = (low * high) ** 0.5
-        if _fit(encoder, tried, name, int(value)):
-            found, low = int(value), value
-        else:
+        fits = _fit(encoder, tried, name, int(value))
+        if fits is False:
             high = value
+        else:
+            low = value
+            found = int(value) if fits else found
     return f"data.images: {{{name}: {found}}}" if found else ""
 
 
-def _fit(encoder: Encoder, rows: Sequence[Row], name: LimitName, value: int) -> bool:
+def _fit(encoder: Encoder, rows: Sequence[Row], name: LimitName, value: int) -> bool | None:
+    """Whether the rows fit; None for a size that the processor cannot show at all."""
     smaller = replace(encoder, processor=copy.deepcopy(encoder.processor))
     try:
         encoder.family.limit_images(smaller.processor, ImageLimits(**{name: value}))
     except InputError:
-        # Too small for this processor to show anything: the search goes on above it.
-        return True
+        return None
     try:
         for row in rows:
             smaller.training(row)

@@ -20,7 +20,7 @@ from kolm_cli.core.file_digests import FileMemo
 from kolm_cli.core.home import private_folder
 from kolm_cli.core.progress import Progress
 from kolm_cli.families.resolve import Base, resolve_base
-from kolm_cli.pipeline.known_inputs import known_bases
+from kolm_cli.pipeline.known_inputs import known_base
 
 if TYPE_CHECKING:
     from kolm_cli.answering.answerer import Answerer
@@ -106,16 +106,16 @@ def find_base(bundle: Unpacked, given: Path | None) -> Base:
     elif named["revision"]:
         base = resolve_base(named["model"], named["revision"])
     else:
-        known = known_bases()
-        place = next((known[sha] for sha in weights.values() if sha in known), None)
-        if place is None or not Path(place).is_dir():
+        places = (known_base(sha256) for sha256 in weights.values())
+        place = next((folder for folder in places if folder is not None), None)
+        if place is None or not place.is_dir():
             raise LackingError(
                 Problem(
                     f"the base {named['model']!r} was a local folder, and is not known here",
                     fix="say where it is with --base DIR",
                 )
             )
-        base = resolve_base(place)
+        base = resolve_base(str(place))
     with FileMemo() as memo:
         found = base.weights(memo)
     if found != weights:
@@ -165,7 +165,7 @@ def load_answerer(files: Unpacked, base: Base, device: str | None) -> Answerer:
     from kolm_cli.encoding.encoder import Encoder, Limits
     from kolm_cli.trainer.adapter_files import load_adapter
     from kolm_cli.trainer.base_model import load_base
-    from kolm_cli.trainer.devices import pick_device
+    from kolm_cli.trainer.devices import pick_device, settle_numerics
 
     launch = files.spec["launch"]
     device = pick_device(
@@ -173,6 +173,7 @@ def load_answerer(files: Unpacked, base: Base, device: str | None) -> Answerer:
         where="--device",
         fix="use --device cpu, or run where there is a GPU",
     )
+    settle_numerics()
     if launch.get("threads"):
         torch.set_num_threads(launch["threads"])
     train = files.spec["train"]

@@ -20,7 +20,7 @@ from kolm_cli.pipeline.bundling import write_bundle
 from kolm_cli.pipeline.inputs import gather
 from kolm_cli.pipeline.preflight import preflight, require_device
 from kolm_cli.pipeline.run_results import read_results
-from kolm_cli.pipeline.train import discard, finished_run, train
+from kolm_cli.pipeline.train import discard_trained, finished_run, train
 from kolm_cli.run.lock import one_at_a_time
 
 
@@ -80,9 +80,8 @@ def compile_spec(
         if force or run is None:
             require_device(inputs)
             checked = preflight(inputs, progress)
-            if run is not None:
-                # An unfinished run is resumed even so: it ends with the bytes of a new one.
-                discard(run)
+            if force:
+                discard_trained(inputs)
             run = train(inputs, checked, progress)
         progress.stage("bundle")
         results = read_results(inputs, run)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from kolm_cli.core.files import write_atomic
-from kolm_cli.core.home import kolm_home, private_folder
+from kolm_cli.core.home import private_folder
 from kolm_cli.dataset.frozen import thaw
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.pipeline.run_results import RunResults
@@ -23,21 +23,20 @@ def _remember_base(inputs: Inputs) -> None:
     """Note where the base of a bundle is: the bundle names it by digest only."""
     if inputs.base.revision:
         return
-    path = kolm_home() / "bases.json"
-    known = known_bases()
+    place = json.dumps({"folder": str(inputs.base.folder.resolve())}).encode()
     for sha256 in inputs.weights.values():
-        known[sha256] = str(inputs.base.folder.resolve())
-    write_atomic(path, json.dumps(known, indent=1).encode(), mode=0o600)
+        # A file each: two compiles at once lose nothing.
+        write_atomic(private_folder("bases") / f"{sha256}.json", place, mode=0o600)
 
 
-def known_bases() -> dict[str, str]:
-    """SHA-256 of a weight file to the folder of its base."""
+def known_base(sha256: str) -> Path | None:
+    """The folder of the base that has the weight file with this digest, when it is known here."""
     try:
-        known = json.loads((kolm_home() / "bases.json").read_bytes())
-    except (OSError, ValueError):
-        # The place of a base can be given again with --base.
-        return {}
-    return known if isinstance(known, dict) else {}
+        entry = json.loads((private_folder("bases") / f"{sha256}.json").read_bytes())
+        return Path(entry["folder"])
+    except (OSError, ValueError, KeyError, TypeError):
+        # Where bases are can be said again with --base.
+        return None
 
 
 def _remember_pack(digest: str, folder: Path) -> None:

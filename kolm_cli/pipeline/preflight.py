@@ -46,9 +46,13 @@ def require_device(inputs: Inputs) -> None:
         InputError: the attention implementation needs another device.
     """
     from kolm_cli.trainer.base_model import check_attention
-    from kolm_cli.trainer.devices import pick_device
+    from kolm_cli.trainer.devices import check_gpus, pick_device
 
-    check_attention(inputs.spec.train.attention, pick_device(inputs.spec.launch.device))
+    spec = inputs.spec
+    device = pick_device(spec.launch.device)
+    check_attention(spec.train.attention, device)
+    if device == "cuda":
+        check_gpus(spec.launch.num_processes, bf16=spec.train.bf16)
 
 
 def preflight(inputs: Inputs, progress: Progress) -> Preflight:

@@ -78,8 +78,17 @@ def read_results(inputs: Inputs, run: RunFolder) -> RunResults:
         base_predictions=answers("base_predictions.jsonl"),
         latency_us=int(_json(evaluation / "measured.json")["latency_us"]),
         vlm_train=_json(run.trained / "vlm_train.json"),
-        environment=_json(run.trained / "environment.json"),
+        environment=_environment(run, evaluation),
     )
+
+
+def _environment(run: RunFolder, evaluation: Path) -> dict[str, Any]:
+    """What the run ran on, with what had no deterministic form in training or in the answers."""
+    environment = _json(run.trained / "environment.json")
+    operations = set(environment["nondeterministic_operations"])
+    for name in ("predictions", "base_predictions"):
+        operations |= set(json.loads((evaluation / f"{name}.operations.json").read_bytes()))
+    return {**environment, "nondeterministic_operations": sorted(operations)}
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -25,9 +25,14 @@ def finished_run(inputs: Inputs) -> RunFolder | None:
     return run if is_sealed(run.trained) and is_sealed(evaluation) else None
 
 
-def discard(run: RunFolder) -> None:
-    """Forget an earlier run."""
-    shutil.rmtree(run.path)
+def discard_trained(inputs: Inputs) -> None:
+    """Forget an adapter that was trained of the same inputs, and all that it answered.
+
+    A run that was interrupted before its end stays: it is resumed, and ends with the same bytes.
+    """
+    run = _run_folder(inputs)
+    if is_sealed(run.trained):
+        shutil.rmtree(run.path)
 
 
 def train(inputs: Inputs, checked: Preflight, progress: Progress) -> RunFolder:

@@ -20,6 +20,10 @@ _NO_ROOM_TEXT = re.compile(
 )
 
 
+# What torch says when a data worker finds /dev/shm full.
+_SHARED_MEMORY = re.compile(r"shared memory|torch_shm_manager|/torch_\d+")
+
+
 def describe_fault(error: Exception, folder: Path) -> KolmError:
     """What ran out is the environment's; anything else is a fault of kolm's.
 
@@ -33,6 +37,11 @@ def describe_fault(error: Exception, folder: Path) -> KolmError:
             hint="lower train.per_device_train_batch_size or max_seq_length, or write"
             " gradient_checkpointing: true",
         )
+    if _SHARED_MEMORY.search(str(error)):
+        return LackingError(
+            Problem("shared memory is too small for the data workers", where="/dev/shm"),  # noqa: S108
+            hint="give the container more (docker run --shm-size=2g)",
+        )
     no_room = isinstance(error, OSError) and error.errno in _NO_ROOM
     if no_room or _NO_ROOM_TEXT.search(str(error)):
         where = getattr(error, "filename", None) or folder
@@ -44,7 +53,18 @@ def describe_fault(error: Exception, folder: Path) -> KolmError:
     return KolmError(Problem(f"{type(error).__name__}: {error}", where="worker"))
 
 
+# Room for the reason, so that a full disk can be said on that disk.
+ROOM_BYTES = 16 << 10
+
+
+def keep_room(folder: Path) -> None:
+    """Set room aside in which `leave_reason` can write."""
+    (folder / "error.room").write_bytes(bytes(ROOM_BYTES))
+
+
 def leave_reason(folder: Path, error: KolmError) -> None:
     """Write `error.json`; the first process to fail says why, not those it took with it."""
-    with contextlib.suppress(FileExistsError), (folder / "error.json").open("x") as stream:
+    (folder / "error.room").unlink(missing_ok=True)
+    # Where it cannot be written, the parent shows the end of the log instead.
+    with contextlib.suppress(OSError), (folder / "error.json").open("x") as stream:
         json.dump(error.as_json()["error"], stream)

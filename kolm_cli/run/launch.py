@@ -138,7 +138,9 @@ def launch(run: RunFolder, section: LaunchSection, threads: int, progress: Progr
             _end_group(process)
     if signals.received:
         raise InterruptedRunError(
-            f"interrupted by {signal.Signals(signals.received).name}", hint=what_is_kept(run)
+            f"interrupted by {signal.Signals(signals.received).name}",
+            *(_failure(run, process.returncode).problems if run.error.exists() else ()),
+            hint=what_is_kept(run),
         )
     if process.returncode != 0:
         raise _failure(run, process.returncode)

@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from kolm_cli.families.image_limits import ImageLimits
 from kolm_cli.families.resolve import Base, resolve_base
 from kolm_cli.records.row import Row
 from kolm_cli.run.environment import describe_environment
-from kolm_cli.run.faults import describe_fault, leave_reason
+from kolm_cli.run.faults import describe_fault, keep_room, leave_reason
 from kolm_cli.run.folder import RunFolder
 from kolm_cli.run.launch import PROCESSES_VARIABLE
 from kolm_cli.run.lifeline import Lifeline, lock_run
@@ -40,7 +40,7 @@ from kolm_cli.spec.model import TrainSection
 from kolm_cli.trainer.adapter_files import load_adapter
 from kolm_cli.trainer.adapter_trainer import StoppedEarly, VLMTrainer
 from kolm_cli.trainer.base_model import attention_of, load_base
-from kolm_cli.trainer.devices import Determinism, hardware, pick_device
+from kolm_cli.trainer.devices import Determinism, hardware, pick_device, settle_numerics
 
 # Beside the checkpoints: the processor, the lists of modules, the probe.
 _OTHER_FILES_BYTES = 64 << 20
@@ -66,13 +66,14 @@ class Worker:
         evaluation = self.run.evaluation(self.orders.evaluation)
         pack = list(thaw(evaluation, "eval"))
         base_answers = evaluation / "base_predictions.jsonl"
-        model = None
+        # In a list, so that whoever takes the model out is the only one who keeps it alive.
+        loaded: list[torch.nn.Module] = []
         if not base_answers.is_file():
-            model = self.load_base()
-            self.predict(model, pack, base_answers, stage="evaluate base")
+            loaded.append(self.load_base())
+            self.predict(loaded[0], pack, base_answers, stage="evaluate base")
         if not is_sealed(self.run.trained):
-            self.train(model)
-        del model
+            self.train(loaded)
+        loaded.clear()
         gc.collect()
         adapted = load_adapter(self.load_base(), self.base.family, self.run.trained / "adapter")
         answerer = self.answerer(adapted)
@@ -118,32 +119,37 @@ class Worker:
                 should_stop=self.lifeline.should_stop,
             )
 
-        answers = self.determinism.run(answer_mine, self.progress.note)
+        # Asked anew for each evaluation: what one of them needs decides nothing for another.
+        determinism = Determinism(self.device)
+        answers = determinism.run(answer_mine, self.progress.note)
         if len(answers) < len(mine):
             raise InterruptedRunError("interrupted while evaluating")
         pairs = [(row.id, answer) for row, answer in zip(mine, answers, strict=True)]
         found = dict(gather_object(pairs))
         if self.state.is_main_process:
             data = write_predictions([row.id for row in pack], found)
+            write_json(path.with_suffix(".operations.json"), determinism.without)
+            # Last, since it says that this evaluation is done.
             write_atomic(path, data, mode=0o600)
 
     def probe(self, answerer: Answerer) -> Probe:
         """What a model makes of the first training row."""
         row = next(thaw(self.run.data, "train"))
+        # As it fits into training, whatever the evaluation leaves to its answers.
+        limits = replace(self.encoder.limits, answer_room=0)
+        prompt = replace(self.encoder, limits=limits).prompt(row)
         # accelerate leaves the trained model's outputs in fp32 under bf16: compare like with like.
-        logits = answerer.logits(row, last=POSITIONS).float().cpu()
+        logits = answerer.logits(prompt, last=POSITIONS).float().cpu()
         exact = self.device == "cpu" and not self.config.bf16
         return Probe(logits, hardware(self.device), exact)
 
-    def train(self, model: torch.nn.Module | None) -> None:
+    def train(self, loaded: list[torch.nn.Module]) -> None:
         """Train and save, with the trained model's logits on the probe.
 
         Args:
-            model: a base that was loaded already; a fresh one is loaded when None.
+            loaded: a base that was loaded already, and is taken out; or none.
         """
         rows = list(thaw(self.run.data, "train"))
-        waiting = [model] if model is not None else []
-        del model
         began = time.monotonic()
 
         def train_once() -> VLMTrainer:
@@ -151,7 +157,7 @@ class Worker:
                 self.base,
                 rows,
                 self.config,
-                model=waiting.pop() if waiting else self.load_base(),
+                model=loaded.pop() if loaded else self.load_base(),
                 encoder=self.encoder,
                 device=self.device,
                 folder=self.run.checkpoints,
@@ -198,6 +204,8 @@ def check_room(folder: Path, trainer: VLMTrainer) -> None:
     """
     trained = sum(p.numel() * 4 for p in trainer.model.parameters() if p.requires_grad)
     needed = 3 * 3 * trained + 2 * trained + _OTHER_FILES_BYTES
+    # What a run that is resumed wrote before is there already.
+    needed -= sum(path.stat().st_size for path in folder.glob("checkpoints/**/*"))
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise LackingError(
@@ -218,12 +226,12 @@ def write_json(path: Path, value: Any) -> None:
 def start(folder: Path) -> None:
     """Do what `run.json` orders."""
     run, lifeline = RunFolder(folder), Lifeline()
+    keep_room(folder)
     orders = Orders.read(folder)
     torch.set_num_threads(orders.threads)
     config = TrainSection(**orders.train)
     device = pick_device(orders.device)
-    # Stated, so that no default of another torch version decides it.
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    settle_numerics()
     state = PartialState(cpu=device == "cpu")
     ordered = int(os.environ.get(PROCESSES_VARIABLE, state.num_processes))
     if state.num_processes != ordered:

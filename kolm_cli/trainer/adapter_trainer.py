@@ -25,7 +25,7 @@ from kolm_cli.trainer import checkpoints
 from kolm_cli.trainer.adapter_files import module_lists, save_adapter
 from kolm_cli.trainer.base_model import without_kv_cache
 from kolm_cli.trainer.data_workers import choose_workers, free_shared_memory
-from kolm_cli.trainer.distributed import decided_by_first
+from kolm_cli.trainer.distributed import decided_by_first, processes_here
 from kolm_cli.trainer.encoded_rows import EncodedRows
 from kolm_cli.trainer.evidence import (
     Evidence,
@@ -189,7 +189,7 @@ class VLMTrainer:
         """Processes that prepare batches, judged by the size of the first rows."""
         sizes = [self.encoder.training(row).nbytes for row in self._rows[:8]]
         batch = max(sizes) * self.config.per_device_train_batch_size
-        workers, note = choose_workers(batch, free_shared_memory())
+        workers, note = choose_workers(batch, free_shared_memory(), processes_here())
         if note:
             self._progress.note(note)
         return workers
@@ -201,6 +201,7 @@ class VLMTrainer:
                 "base": [self.base.name, self.base.revision],
                 "config": self.config.model_dump(mode="json"),
                 "truncation": self.encoder.limits.side,
+                "images": _image_settings(self.encoder.processor),
                 "rows": rows_digest(self._rows),
             }
         )
@@ -237,3 +238,9 @@ class VLMTrainer:
         lists = module_lists(self.model, self.partition)
         write_atomic(target / "modules.json", lists.to_bytes())
         return target
+
+
+def _image_settings(processor: Any) -> str:
+    """How pictures are shown: other limits are another run."""
+    images = getattr(processor, "image_processor", None)
+    return "" if images is None else str(images.to_json_string())

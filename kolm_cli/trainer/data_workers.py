@@ -22,7 +22,7 @@ def free_shared_memory() -> int | None:
     return stat.f_bavail * stat.f_frsize
 
 
-def choose_workers(batch_bytes: int, free: int | None) -> tuple[int, str]:
+def choose_workers(batch_bytes: int, free: int | None, sharing: int = 1) -> tuple[int, str]:
     """How many workers to start, and what to tell the user when memory allows fewer.
 
     Batches travel through /dev/shm. A container has 64 MB of it unless told otherwise, and a
@@ -31,8 +31,10 @@ def choose_workers(batch_bytes: int, free: int | None) -> tuple[int, str]:
     Args:
         batch_bytes: the size of the largest batch.
         free: bytes free in /dev/shm; None when that is unknown.
+        sharing: processes of the run that share this machine.
     """
-    wanted = min(MOST, available_processors() - 1)
+    wanted = min(MOST, max(0, available_processors() // sharing - 1))
+    free = None if free is None else free // sharing
     # One batch more is on its way to the device.
     room = wanted if free is None else max(0, (free - batch_bytes) // (PREFETCH * batch_bytes or 1))
     if room >= wanted:

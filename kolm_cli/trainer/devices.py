@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import os
 import platform
 import re
 from collections.abc import Callable, Iterator
@@ -43,9 +45,42 @@ def pick_device(
     return device
 
 
+def check_gpus(processes: int, *, bf16: bool) -> None:
+    """Refuse what the GPUs of this machine cannot do, before anything is loaded.
+
+    Raises:
+        LackingError: there are fewer GPUs than processes, or they have no bf16.
+    """
+    problems = []
+    if torch.cuda.device_count() < processes:
+        problems.append(
+            Problem(
+                f"{processes} processes need as many GPUs, and there are"
+                f" {torch.cuda.device_count()}",
+                where="launch.num_processes",
+                fix=f"write num_processes: {torch.cuda.device_count()}",
+            )
+        )
+    if bf16 and not torch.cuda.is_bf16_supported():
+        problems.append(
+            Problem("this GPU has no bf16", where="train.bf16", fix="write bf16: false")
+        )
+    if problems:
+        raise LackingError(*problems)
+
+
 def hardware(device: str) -> str:
     """What decides the rounding of sums: the GPU's name, or the processor's architecture."""
-    return torch.cuda.get_device_name(0) if device == "cuda" else platform.machine()
+    if device == "cuda":
+        return torch.cuda.get_device_name(0)
+    return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+
+
+def settle_numerics() -> None:
+    """State what another version of torch might decide otherwise: no TF32, one order of sums."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    # cuBLAS reads it when it starts.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 @dataclass
@@ -111,5 +146,9 @@ class Determinism:
             f"{self.without[-1]} has no deterministic form on this device: the run starts again"
             " without asking for one, and the same inputs need not give the same CID"
         )
+        # What the first attempt left behind may hold a whole model.
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
         with self.asked_for():
             return work()

@@ -5,6 +5,7 @@ Whatever shards a model over processes belongs here too.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -12,6 +13,11 @@ import torch
 from torch import distributed
 
 T = TypeVar("T")
+
+
+def processes_here() -> int:
+    """How many processes of this run share this machine, its processors and its memory."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def several_processes() -> bool:

@@ -38,7 +38,7 @@ def test_plain_peft_gives_the_logits_that_kolm_run_uses(
         answerer,
     ):
         row = find_pack(files, None)[0]
-        expected = answerer.logits(row)
+        expected = answerer.logits(answerer.encode(row))
         batch = answerer.encoder.batch([answerer.encode(row)], side="left")
     base = AutoModelForImageTextToText.from_pretrained(
         compiled.job.folder / "base", dtype=torch.float32

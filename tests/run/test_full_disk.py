@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from safetensors.torch import save_file
 
 from kolm_cli.core.errors import LackingError
 from kolm_cli.run.faults import describe_fault
+from tests.support.command import KOLM
 from tests.support.jobs import Job
 
 
@@ -66,3 +69,32 @@ def test_a_disk_that_fills_up_is_no_fault_of_the_program(
     assert int(told.exit_code) == 5
     assert "the disk is full" in told.problems[0].what
     assert str(folder) in told.problems[0].where
+
+
+def test_a_disk_that_fills_up_while_training_is_exit_5(
+    new_job: Callable[..., Job], small_disk: Callable[[str], Path]
+) -> None:
+    """The reason is said although it is written to the very disk that is full."""
+    job = new_job(train={"num_train_epochs": 200, "save_steps": 20})
+    disk = small_disk("90m")
+    process = subprocess.Popen(
+        [*KOLM, "compile", "spec.yaml"],
+        cwd=job.folder,
+        env={**job.env(), "KOLM_HOME": str(disk / "home")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(disk.glob("home/runs/*/checkpoints/checkpoint-*")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    with (disk / "filler").open("wb") as filler, contextlib.suppress(OSError):
+        while True:
+            filler.write(bytes(1 << 20))
+            filler.flush()
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 5, err
+    assert "the disk is full" in err
+    assert "resumes" in err

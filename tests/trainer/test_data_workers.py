@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from kolm_cli.trainer import data_workers
@@ -40,6 +42,14 @@ def test_no_more_than_there_are_processors(monkeypatch: pytest.MonkeyPatch) -> N
     assert choose_workers(MB, 8 << 30) == (1, "")
 
 
+def test_processes_share_what_there_is() -> None:
+    """Two of them on one machine have eight of sixteen processors each, and half the memory."""
+    assert choose_workers(10 * MB, 64 * MB, 2)[0] == 1
+    assert choose_workers(MB, 8 << 30, 8)[0] == 1
+
+
 def test_what_is_free_is_asked_of_the_system() -> None:
     free = data_workers.free_shared_memory()
-    assert free is None or free >= 0
+    expected = shutil.disk_usage(data_workers.SHARED_MEMORY).free
+    assert free is not None
+    assert abs(free - expected) < 64 * MB
