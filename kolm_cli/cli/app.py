@@ -109,6 +109,7 @@ def main() -> None:
         if known is None:
             output.fault(error)
         code = ExitCode.FAULT if known is None else _told(output, known)
+    output.finish()
     sys.exit(int(code or 0))
 
 

@@ -38,9 +38,26 @@ class Output:
             text: the lines, without or with the last line's end.
             flush: hand them on at once, to somebody who waits for them.
         """
-        sys.stdout.write(printable(text if text.endswith("\n") else text + "\n"))
-        if flush:
+        try:
+            sys.stdout.write(printable(text if text.endswith("\n") else text + "\n"))
+            if flush:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            self._nobody_reads()
+
+    def finish(self) -> None:
+        """Hand on what is still held; a reader such as `head` may have left."""
+        try:
             sys.stdout.flush()
+        except BrokenPipeError:
+            self._nobody_reads()
+
+    @staticmethod
+    def _nobody_reads() -> None:
+        """Write on into nothing: the exit code still says how the command ended."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
     def json(self, value: Any) -> None:
         """The command's result as one JSON document."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -23,25 +24,30 @@ from kolm_cli.scoring.score import Measurements, score
 from kolm_cli.spec.sources import FORMS, parse_source
 
 
-def find_pack(bundle: Unpacked, given: str | None) -> list[Row]:
-    """The rows to answer: the ones of the bundle, or those of another source.
+def read_pack(given: str) -> list[Row]:
+    """The rows of a source as a spec names it: `capture:NS@eval`, a file, a folder.
 
     Args:
-        bundle: the bundle.
-        given: a source as a spec names it (`capture:NS@eval`, a file, a folder), relative to the
-            working directory; None for the bundle's own pack.
+        given: the source, relative to the working directory.
 
     Raises:
-        InputError: the source cannot be read; or the bundle's own pack is not on this machine.
+        InputError: the source cannot be read.
     """
-    if given is not None:
-        try:
-            source = parse_source(given, Path.cwd())
-        except (ValueError, FileNotFoundError) as error:
-            raise InputError(Problem(str(error), where="--pack", fix=FORMS)) from error
-        read = read_source(source)
-        raise_if_any(read.problems)
-        return read.rows
+    try:
+        source = parse_source(given, Path.cwd())
+    except (ValueError, FileNotFoundError) as error:
+        raise InputError(Problem(str(error), where="--pack", fix=FORMS)) from error
+    read = read_source(source)
+    raise_if_any([*read.problems, *pack_problems(read.rows)])
+    return read.rows
+
+
+def find_pack(bundle: Unpacked) -> list[Row]:
+    """The rows that the bundle was scored on.
+
+    Raises:
+        InputError: they are not on this machine.
+    """
     wanted = bundle.spec["data"]["eval"].removeprefix("sha256:")
     rows = known_pack(wanted)
     if not rows:
@@ -65,12 +71,16 @@ def evaluate_again(
     demands: Demands | None = None,
 ) -> dict[str, Any]:
     """Answer a pack with a bundle and score it; returns what `kolm eval --json` prints."""
+    # Whatever is wrong with it is said before a base is loaded.
+    given = None if pack is None else read_pack(pack)
     with answerer_for(bundle, base=base, device=device, progress=progress, demands=demands) as (
         files,
         answerer,
     ):
-        rows = find_pack(files, pack)
+        rows = find_pack(files) if given is None else given
         raise_if_any([*pack_problems(rows), *answerer.problems(rows, progress)])
+        if given is not None:
+            _note_trained(files, rows, progress)
         settings = read_settings((files.folder / layout.EVALUATION).read_bytes())
         progress.stage("evaluate", len(rows), "rows")
         batch_size = files.spec["evaluate"]["batch_size"]
@@ -91,6 +101,20 @@ def evaluate_again(
         **found.as_json(),
         "predictions_as_in_bundle": same,
     }
+
+
+def _note_trained(bundle: Unpacked, rows: list[Row], progress: Progress) -> None:
+    """Say when a pack shows what was trained on: its score says little about new pictures."""
+    trained: set[str] = set()
+    with (bundle.folder / layout.TRAIN_ROWS).open("rb") as stream:
+        for line in stream:
+            trained.update(json.loads(line)["images"])
+    shown = sum(any(image in trained for image in row.conversation.images) for row in rows)
+    if shown:
+        progress.note(
+            f"{shown} of {len(rows)} rows show images that the bundle was trained on: their score"
+            " says little about new ones"
+        )
 
 
 def answer_one(

@@ -37,7 +37,7 @@ def test_plain_peft_gives_the_logits_that_kolm_run_uses(
         files,
         answerer,
     ):
-        row = find_pack(files, None)[0]
+        row = find_pack(files)[0]
         expected = answerer.logits(answerer.encode(row))
         batch = answerer.encoder.batch([answerer.encode(row)], side="left")
     base = AutoModelForImageTextToText.from_pretrained(
@@ -90,6 +90,12 @@ def test_eval_without_the_pack_asks_for_it(compiled: Compiled, tmp_path: Path) -
     assert given.code == 0, given.err
     assert given.json["rows"] == 6
     assert "WARNING: not trusted (0 of 1 trusted signatures" in given.err
+
+
+def test_a_pack_of_training_images_is_said_to_be_one(compiled: Compiled) -> None:
+    done = compiled.job.kolm("eval", compiled.bundle, "--pack", "train.jsonl", "--json")
+    assert done.code == 0, done.err
+    assert "16 of 16 rows show images that the bundle was trained on" in done.err
 
 
 def test_run_answers_one_question(compiled: Compiled) -> None:

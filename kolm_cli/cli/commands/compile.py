@@ -57,7 +57,7 @@ def show_report(output: Output, report: dict[str, Any]) -> None:
         f"{name} {'-' if value is None else f'{value:.4f}'}"
         for name, value in score["axes"].items()
     )
-    k = "undefined" if score["k"] is None else f"{score['k']:.4f}"
+    k = f"{score['k']:.4f}" if score["k"] is not None else "undefined without usd_per_hour"
     cached = "  (found: the same inputs were compiled before)" if report["cached"] else ""
     output.data(f"bundle         {_from_here(Path(report['bundle']))}{cached}")
     output.data(f"cid            {report['cid']}")
