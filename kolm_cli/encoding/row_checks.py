@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from kolm_cli.core.errors import Problem, raise_if_any
+from kolm_cli.core.errors import Problem
 from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.leakage import PixelDigests
 from kolm_cli.encoding.encoded import Encoded, RowError, TooLongError
@@ -53,10 +53,6 @@ class Findings:
         """What would make rows fit that are too long; empty when nothing is known to."""
         said = advice(encoder, self.too_long)
         return f"write {said} to show pictures smaller" if said else ""
-
-    def raise_if_bad(self, encoder: Encoder) -> None:
-        """Raise one error that names every bad row."""
-        raise_if_any(self.problems, hint=self.hint(encoder) if self.too_long else "")
 
 
 def undeclared(family: Family, row: Row, max_images: int | None) -> list[str]:

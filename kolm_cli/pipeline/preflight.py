@@ -64,6 +64,7 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     import torch
 
     from kolm_cli.encoding.row_checks import check_rows, note_long_answers
+    from kolm_cli.trainer.run_checks import unlearnable
     from kolm_cli.trainer.schedule import steps_of
 
     spec, loaded, family = inputs.spec, inputs.loaded, inputs.base.family
@@ -85,24 +86,9 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     problems += _repeated(train.rows, "training")
     problems += pack_problems(pack.rows)
     steps = steps_of(len(train.rows), spec.train, spec.launch.num_processes)
-    pictured = any(row.conversation.images for row in train.rows)
-    if train.rows and family.projector and spec.train.projector != "freeze" and not pictured:
-        problems.append(
-            Problem(
-                "no training row has an image, so the projector cannot be trained",
-                where=loaded.position("train"),
-                fix="write projector: freeze, or give rows with images",
-            )
-        )
-    if train.rows and steps < 2:
-        problems.append(
-            Problem(
-                f"{len(train.rows)} rows make {steps} optimizer step, and LoRA's first matrix"
-                " sees its first gradient in the second",
-                where=loaded.position("train"),
-                fix="give more rows or epochs, or lower gradient_accumulation_steps",
-            )
-        )
+    problems += unlearnable(
+        train.rows, spec.train, family, loaded.position("train"), spec.launch.num_processes
+    )
     raise_if_any(problems, hint=trained.hint(encoder) if trained.too_long else "")
     return Preflight(train, pack, trained.rows, steps, encoder)
 

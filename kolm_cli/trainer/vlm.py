@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.errors import raise_if_any
 from kolm_cli.core.progress import Progress, Silent
 from kolm_cli.encoding.encoder import Encoder, Limits
 from kolm_cli.encoding.fitting import Side
@@ -22,7 +22,7 @@ from kolm_cli.spec.model import TrainSection
 from kolm_cli.trainer.adapter_trainer import VLMTrainer
 from kolm_cli.trainer.base_model import check_attention, load_base
 from kolm_cli.trainer.devices import pick_device
-from kolm_cli.trainer.schedule import steps_of
+from kolm_cli.trainer.run_checks import unlearnable
 
 __all__ = ["VLMTrainConfig", "VLMTrainer", "vlm_trainer"]
 
@@ -70,15 +70,9 @@ def vlm_trainer(
     check_attention(config.attention, device)
     limits = Limits(config.max_seq_length, max_images_per_example, truncation)
     encoder = Encoder.for_base(base, limits, images)
-    if steps_of(len(rows), config) < 2:
-        raise InputError(
-            Problem(
-                "the run would take fewer than two optimizer steps, and LoRA's first matrix sees"
-                " its first gradient in the second",
-                fix="give more rows or epochs, or smaller batches",
-            )
-        )
-    check_rows(encoder, rows, progress=progress or Silent()).raise_if_bad(encoder)
+    found = check_rows(encoder, rows, progress=progress or Silent())
+    problems = [*found.problems, *unlearnable(rows, config, base.family, "train_dataset")]
+    raise_if_any(problems, hint=found.hint(encoder) if found.too_long else "")
     model = load_base(base, bf16=config.bf16, attention=config.attention)
     base.family.follow_processor(model, encoder.processor)
     folder = Path(output_dir) if output_dir else Path(tempfile.mkdtemp(prefix="kolm-"))

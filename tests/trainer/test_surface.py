@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 from kolm_cli.core.errors import InputError
 from kolm_cli.trainer.vlm import VLMTrainConfig, vlm_trainer
+from tests.support.cases import Case
 
 QUICK: dict[str, Any] = {
     "bf16": False,
@@ -156,14 +157,14 @@ def test_an_unknown_option_names_the_likely_one() -> None:
 
 
 def test_a_trainable_tensor_without_gradient_fails_by_name(
-    tiny_base: Callable[[str], Path], rows: list[dict[str, Any]]
+    new_case: Callable[..., Case], tmp_path: Path
 ) -> None:
+    """Rows without images are refused before; what gets past is caught by what was observed."""
     from kolm_cli.trainer.evidence import EvidenceError
 
-    text_only = [{"prompt": f"q{i}", "response": "a"} for i in range(8)]
-    trainer = vlm_trainer(
-        str(tiny_base("qwen2_5_vl")), text_only, VLMTrainConfig(**QUICK), device="cpu"
-    )
+    case = new_case("qwen2_5_vl")
+    text_only = [case.row((f"q{i}", "a"), images=[], name=f"{i}") for i in range(8)]
+    trainer = case.trainer(text_only, tmp_path, **QUICK)
     with pytest.raises(EvidenceError) as caught:
         trainer.train()
     names = {problem.where for problem in caught.value.problems}
