@@ -98,6 +98,48 @@ def test_another_value_is_seen(name: str, job: Job, monkeypatch: pytest.MonkeyPa
         assert before.keys.result != after.keys.result, "an earlier result would be returned"
 
 
+# Another value of each option of `train`, with what it needs beside it.
+OTHER: dict[str, dict[str, Any]] = {
+    "lora_r": {"lora_r": 8},
+    "lora_alpha": {"lora_alpha": 8},
+    "lora_targets": {"lora_targets": "all-linear"},
+    "lora_dropout": {"lora_dropout": 0.1},
+    "freeze_vision": {"freeze_vision": False},
+    "vision_learning_rate": {"freeze_vision": False, "vision_learning_rate": 1e-5},
+    "cache_vision": {"cache_vision": True},
+    "projector": {"projector": "freeze"},
+    "projector_learning_rate": {"projector_learning_rate": 1e-5},
+    "learning_rate": {"learning_rate": 1e-5},
+    "lr_scheduler_type": {"lr_scheduler_type": "cosine"},
+    "warmup_ratio": {"warmup_ratio": 0.1},
+    "weight_decay": {"weight_decay": 0.1},
+    "max_grad_norm": {"max_grad_norm": 0.5},
+    "max_seq_length": {"max_seq_length": 1024},
+    "num_train_epochs": {"num_train_epochs": 3},
+    "per_device_train_batch_size": {"per_device_train_batch_size": 2},
+    "gradient_accumulation_steps": {"gradient_accumulation_steps": 2},
+    "gradient_checkpointing": {"gradient_checkpointing": True},
+    "save_steps": {"save_steps": 10},
+    "bf16": {"bf16": True},
+    "attention": {"attention": "eager"},
+    "seed": {"seed": 7},
+}
+
+
+@pytest.mark.parametrize("name", TrainSection.model_fields)
+def test_another_value_in_train_asks_for_another_training(
+    name: str, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KOLM_HOME", str(job.home))
+    more = {"freeze_vision": False} if name == "vision_learning_rate" else {}
+    job.write_spec(train=more)
+    before = gather(job.spec)
+    job.write_spec(train=OTHER[name])
+    after = gather(job.spec)
+    assert getattr(before.spec.train, name) != getattr(after.spec.train, name)
+    assert before.keys.training != after.keys.training
+
+
 def test_the_revision_is_asked_for(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     job.write_spec(base={"model": "owner/name", "revision": "a-branch"})
     done = job.kolm("validate", "spec.yaml")
