@@ -38,7 +38,7 @@ def test_answers_are_the_same_alone_and_in_a_batch(case: Case) -> None:
 def test_what_is_answered_is_what_was_trained(case: Case) -> None:
     """The logits of the prompt are those that training sees at the same places."""
     answerer, row = _answerer(case), case.row(("What is it?", "This."))
-    asked = answerer.logits(row)
+    asked = answerer.logits(answerer.encode(row))
     batch = case.batch([row])
     batch.pop("labels")
     batch.pop("logits_to_keep")

