@@ -86,6 +86,8 @@ def test_sigint_is_exit_130(tmp_path: Path) -> None:
         "import os, signal, sys, time, kolm_cli.cli.app as app\n"
         "import kolm_cli.bundle.receipt as b\n"
         "b.read_receipt = lambda path: (os.kill(os.getpid(), signal.SIGINT), time.sleep(20))\n"
+        # A job in the background starts with SIGINT ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "sys.argv = ['kolm', 'receipt', 'x.kolm']; app.main()\n"
     )
     (tmp_path / "x.kolm").touch()
