@@ -20,7 +20,7 @@ import pytest
 from kolm_cli.core.digests import digest_from_cid
 from kolm_cli.core.progress import Silent
 from kolm_cli.registry.check import check
-from kolm_cli.registry.remote import client, send
+from kolm_cli.registry.remote import patience, send
 from kolm_cli.registry.store import Registry
 from kolm_cli.registry.transfer import pull, push
 from tests.bundle import factory
@@ -225,7 +225,7 @@ class CuttingProxy:
 def test_connections_cut_in_the_middle(
     direction: str, tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "PAUSE", 0.01)
+    monkeypatch.setattr(patience, "PAUSE", 0.01)
     monkeypatch.setattr(send, "PIECE", 300_000)
     built = bundle(tmp_path / "a.kolm", padding=2_000_000)
     proxy = CuttingProxy(host, direction, [150_000, 700_000, 900_000])
