@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Preflight:
-    """SourceRows that passed, and what was counted.
+    """Rows that passed, and what was counted.
 
     Attributes:
         train: the training rows.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folders of one run: `$KOLM_HOME/runs/{training digest}`."""
+    """Where everything of one run is, by the folder that its digest names."""
 
     path: Path
 
