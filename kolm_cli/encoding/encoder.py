@@ -39,12 +39,24 @@ class Limits:
 
 @dataclass(frozen=True)
 class Encoder(BaseProcessor):
-    """Encodes rows for one base. Data workers get this object and nothing else."""
+    """Encodes rows for one base. Data workers get this object and nothing else.
+
+    Attributes:
+        limits: what a row may hold.
+        loss_on: the turns of a row that are learned: all that the row says, or its last.
+    """
 
     limits: Limits = Limits()
+    loss_on: Literal["all", "last"] = "all"
 
     @classmethod
-    def for_base(cls, base: Base, limits: Limits, images: ImageLimits | None = None) -> Encoder:
+    def for_base(
+        cls,
+        base: Base,
+        limits: Limits,
+        images: ImageLimits | None = None,
+        loss_on: Literal["all", "last"] = "all",
+    ) -> Encoder:
         """The encoder of a base, whose processor shows pictures as `images` says.
 
         Raises:
@@ -53,7 +65,7 @@ class Encoder(BaseProcessor):
         processor = base.family.load_processor(base.source, **base.load_options())
         if images is not None:
             base.family.limit_images(processor, images)
-        return cls(base.family, processor, limits)
+        return cls(base.family, processor, limits, loss_on)
 
     def training(self, row: Row, pixels: PixelDigests | None = None) -> Encoded:
         """A row as it is trained on, cut to the limits; `pixels` is told of its images.
@@ -62,9 +74,10 @@ class Encoder(BaseProcessor):
             RowError: the row cannot be used, or does not fit.
         """
         images = open_images(row, pixels)
+        wanted = row.conversation
         return encode_to_fit(
             self,
-            row.conversation,
+            wanted.learning_last() if self.loss_on == "last" else wanted,
             lambda conversation: encode_training(self, conversation, images),
             budget=self.limits.max_tokens,
             side=self.limits.side,

@@ -97,6 +97,8 @@ def check_rows(
     level, why = describe(family.support)
     if why and not prompts_only:
         progress.note(f"the family {family.name} is {level}: {why}")
+    if encoder.loss_on == "last" and not prompts_only and not any(map(_has_earlier, rows)):
+        progress.note("train.loss_on: last changes nothing, as no row learns more than one turn")
     for index, row in enumerate(rows):
         reasons = undeclared(family, row, encoder.limits.max_images)
         if not reasons:
@@ -150,6 +152,11 @@ def _encoded(
     if not row.conversation.response.strip():
         raise RowError("its response is empty")
     return encoder.training(row, pixels)
+
+
+def _has_earlier(row: Row) -> bool:
+    """Whether a turn before the last would be learned."""
+    return any(m.role == "assistant" and m.learn for m in row.conversation.messages[:-1])
 
 
 def _cut_note(id: str, encoded: Encoded, budget: int | None) -> str:

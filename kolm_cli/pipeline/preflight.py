@@ -115,9 +115,10 @@ def load_encoder(inputs: Inputs) -> Encoder:
     from kolm_cli.encoding.encoder import Encoder
     from kolm_cli.families.image_limits import ImageLimits
 
-    base, images = inputs.base, inputs.spec.data.images
+    spec, images = inputs.spec, ImageLimits(**inputs.spec.data.images.model_dump())
+    base, loss_on = inputs.base, inputs.spec.train.loss_on
     try:
-        return Encoder.for_base(base, limits_of(inputs.spec), ImageLimits(**images.model_dump()))
+        return Encoder.for_base(base, limits_of(spec), images, loss_on)
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
         # transformers raises any of these on a folder whose processor files do not fit.
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)

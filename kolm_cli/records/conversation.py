@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from kolm_cli.core import digests
@@ -80,6 +80,12 @@ class Conversation:
             for part in message.parts:
                 if isinstance(part, Image):
                     yield part.sha256
+
+    def learning_last(self) -> Conversation:
+        """The same, of which the last turn alone is learned."""
+        *earlier, last = self.messages
+        shown = (replace(m, learn=m.role != "assistant") for m in earlier)
+        return Conversation((*shown, last))
 
     @property
     def response(self) -> str:

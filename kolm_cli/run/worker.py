@@ -250,7 +250,7 @@ def start(folder: Path) -> None:
         limits = Limits(
             config.max_seq_length, side=orders.truncation, answer_room=orders.max_new_tokens
         )
-        encoder = Encoder.for_base(base, limits, ImageLimits(**orders.images))
+        encoder = Encoder.for_base(base, limits, ImageLimits(**orders.images), config.loss_on)
         Worker(
             run, orders, base, config, device, encoder, state, progress, lifeline,
             Determinism(device),

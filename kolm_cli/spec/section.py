@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from pydantic import (
     BaseModel,
@@ -59,6 +59,10 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True
     )
+
+    # Options younger than the form that bundles hold: written only where they are not the default,
+    # so that a spec without them keeps the bytes, and the CID, that it had before them.
+    younger: ClassVar[frozenset[str]] = frozenset()
 
     def idle(self) -> Iterator[Conflict]:
         """Fields that have no effect, given the others; writing one of them is an error."""
@@ -141,4 +145,7 @@ class Section(BaseModel):
         written: dict[str, Any] = handler(self)
         for conflict in self.idle():
             written.pop(conflict.field, None)
+        for name in self.younger:
+            if written.get(name) == type(self).model_fields[name].default:
+                written.pop(name, None)
         return written

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -39,6 +39,8 @@ class TrainSection(Section):
             one, every value out of range, and every option that could not take effect.
     """
 
+    younger: ClassVar[frozenset[str]] = frozenset({"loss_on"})
+
     lora_r: Count = 16
     lora_alpha: Count = 32
     lora_targets: Annotated[
@@ -56,6 +58,7 @@ class TrainSection(Section):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     max_grad_norm: Annotated[float, Field(ge=0)] = 1.0
     max_seq_length: Count = 2048
+    loss_on: Literal["all", "last"] = "all"
     num_train_epochs: Count = 1
     per_device_train_batch_size: Count = 1
     gradient_accumulation_steps: Count = 8

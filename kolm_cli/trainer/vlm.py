@@ -69,7 +69,7 @@ def vlm_trainer(
     device = pick_device(device)
     check_attention(config.attention, device)
     limits = Limits(config.max_seq_length, max_images_per_example, truncation)
-    encoder = Encoder.for_base(base, limits, images)
+    encoder = Encoder.for_base(base, limits, images, config.loss_on)
     found = check_rows(encoder, rows, progress=progress or Silent())
     problems = [*found.problems, *unlearnable(rows, config, base.family, "train_dataset")]
     raise_if_any(problems, hint=found.hint(encoder) if found.too_long else "")

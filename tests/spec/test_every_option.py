@@ -115,6 +115,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "weight_decay": {"weight_decay": 0.1},
     "max_grad_norm": {"max_grad_norm": 0.5},
     "max_seq_length": {"max_seq_length": 1024},
+    "loss_on": {"loss_on": "last"},
     "num_train_epochs": {"num_train_epochs": 3},
     "per_device_train_batch_size": {"per_device_train_batch_size": 2},
     "gradient_accumulation_steps": {"gradient_accumulation_steps": 2},
