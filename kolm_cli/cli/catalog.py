@@ -11,7 +11,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "Start": ("init", "demo", "families"),
     "Capture": ("capture",),
     "Train": ("validate", "compile"),
-    "Use": ("evaluate",),
+    "Use": ("evaluate", "export"),
     "Check": ("verify", "receipt", "diff", "unpack"),
     "Sign and trust": ("sign", "keys", "trust"),
     "Share": ("push", "pull", "registry"),

@@ -62,6 +62,10 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "kolm run chart-qa.kolm --image chart.png --prompt 'Which bar is tallest?'",
         "kolm run chart-qa.kolm --prompt 'Sum?' --image chart.png --device cpu --json",
     ),
+    "export": (
+        "kolm export chart-qa.kolm ./chart-qa --to merged",
+        "kolm export chart-qa:latest ./served --to vllm --dtype bfloat16",
+    ),
     "verify": (
         "kolm verify chart-qa.kolm",
         "kolm verify chart-qa.kolm --trust auditors.toml --json",

@@ -108,6 +108,7 @@ class Family:
             look like one value a token.
         image_fill: what image tensors are padded with where it is not zero.
         vision_features: how the tower's output is kept for `cache_vision`; None refuses it.
+        not_for: names of export formats that cannot hold this family, and why.
     """
 
     name: str
@@ -132,6 +133,7 @@ class Family:
     image_keys: tuple[str, ...] = ("pixel_values", "image_sizes", "image_grid_thw")
     image_fill: Mapping[str, float] = field(default_factory=dict)
     vision_features: VisionFeatures | None = None
+    not_for: Mapping[str, str] = field(default_factory=dict)
 
     def claims_id(self, model_id: str) -> bool:
         """Whether the id or folder name looks like this family's."""
@@ -174,11 +176,17 @@ class Family:
         """
         limit_images(self.name, self.image_sizing, processor, limits)
 
+    def settings_of(self, config: Any, processor: Any) -> dict[str, Any]:
+        """What a model's configuration has to say, where its processor holds the same setting."""
+        grids = getattr(getattr(processor, "image_processor", None), "image_grid_pinpoints", None)
+        if grids is None or not hasattr(config, "image_grid_pinpoints"):
+            return {}
+        return {"image_grid_pinpoints": [list(grid) for grid in grids]}
+
     def follow_processor(self, model: Any, processor: Any) -> None:
         """Bring the model's configuration in line with its processor, where both hold a setting."""
-        grids = getattr(getattr(processor, "image_processor", None), "image_grid_pinpoints", None)
-        if grids is not None and hasattr(model.config, "image_grid_pinpoints"):
-            model.config.image_grid_pinpoints = [list(grid) for grid in grids]
+        for name, value in self.settings_of(model.config, processor).items():
+            setattr(model.config, name, value)
 
     def with_template(self, processor: Any) -> Any:
         """`processor`, once it is known to have a chat template.
@@ -263,6 +271,19 @@ class Family:
         if "enable_thinking" in template:
             options["enable_thinking"] = False
         return options
+
+    def served_template(self, processor: Any) -> str:
+        """The chat template as a server has to hold it to ask as `render` does; empty without one.
+
+        A server passes nothing beside the messages.
+        """
+        template = getattr(processor, "chat_template", None)
+        if not isinstance(template, str):
+            return ""
+        options = self.template_options(processor)
+        whole = str(options.pop("chat_template", template))
+        named = (f"{{%- set {name} = {str(value).lower()} -%}}" for name, value in options.items())
+        return "".join(named) + whole
 
     def end_of_turn(self, processor: Any) -> str:
         """The token that ends an answer, as rendered text has it."""

@@ -33,8 +33,13 @@ def statements(source: str) -> list[str]:
     ("example", "module"),
     list(
         zip(
-            EXAMPLES[:3],
-            ["scoring/metrics/exact_match.py", "families/mistral3.py", "bundle/checks/cid.py"],
+            EXAMPLES[:4],
+            [
+                "scoring/metrics/exact_match.py",
+                "families/mistral3.py",
+                "bundle/checks/cid.py",
+                "export/formats/merged.py",
+            ],
             strict=True,
         )
     ),
@@ -45,7 +50,7 @@ def test_an_example_is_the_module_that_it_names(example: Block, module: str) -> 
 
 def test_the_example_of_a_command_is_one(tmp_path: Path) -> None:
     names: dict[str, Any] = {}
-    exec(compile(EXAMPLES[3].text, str(EXAMPLES[3]), "exec"), names)  # noqa: S102
+    exec(compile(EXAMPLES[4].text, str(EXAMPLES[4]), "exec"), names)  # noqa: S102
     app = typer.Typer()
     app.callback()(lambda: None)
     names["register"](app)

@@ -1,0 +1,1 @@
+"""Export: what was scored, in the forms that other programs serve."""
