@@ -11,8 +11,10 @@ from typing import Any
 from kolm_cli.bundle.build import BaseIdentity, Content, build_bundle
 from kolm_cli.bundle.format.evaluation import EvaluationSettings
 from kolm_cli.bundle.signing.keys import Signer
+from kolm_cli.core.errors import raise_if_any
 from kolm_cli.pipeline.bundle_files import bundle_files, evaluation_settings, total_bytes
 from kolm_cli.pipeline.inputs import Inputs
+from kolm_cli.pipeline.preflight import pack_problems
 from kolm_cli.pipeline.receipt_chain import stages_of
 from kolm_cli.pipeline.run_results import RunResults
 from kolm_cli.scoring.score import Measurements, ScoreReport, score
@@ -47,8 +49,13 @@ def write_bundle(
         signer: signs every stage.
         started: when the compile began.
         place: says where the bundle goes, given whether the gate was met.
+
+    Raises:
+        InputError: the metric cannot read a row's answers.
     """
     settings = evaluation_settings(inputs.spec.evaluate, len(results.pack.rows))
+    # Preflight said so already, unless only the metric changed since the run.
+    raise_if_any(pack_problems(results.pack.rows, settings.scoring().metric))
     files = bundle_files(inputs, results, settings)
     scored = score(
         results.pack.rows,

@@ -78,10 +78,11 @@ def evaluate_again(
         answerer,
     ):
         rows = find_pack(files) if given is None else given
-        raise_if_any([*pack_problems(rows), *answerer.problems(rows, progress)])
+        settings = read_settings((files.folder / layout.EVALUATION).read_bytes())
+        unfit = pack_problems(rows, settings.scoring().metric)
+        raise_if_any([*unfit, *answerer.problems(rows, progress)])
         if given is not None:
             _note_trained(files, rows, progress)
-        settings = read_settings((files.folder / layout.EVALUATION).read_bytes())
         progress.stage("evaluate", len(rows), "rows")
         batch_size = files.spec["evaluate"]["batch_size"]
         answers = answerer.answer_all(rows, batch_size=batch_size, progress=progress)

@@ -12,11 +12,13 @@ from kolm_cli.dataset.leakage import PixelDigests, leaks
 from kolm_cli.dataset.sources import SourceRows
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.records.row import Row
+from kolm_cli.scoring.metrics.base import ChosenMetric
+from kolm_cli.scoring.metrics.catalog import choose
 
 if TYPE_CHECKING:
     from kolm_cli.encoding.encoder import Encoder, Limits
     from kolm_cli.encoding.row_checks import RowFacts
-    from kolm_cli.spec.model import Spec
+    from kolm_cli.spec.model import EvaluateSection, Spec
 
 
 @dataclass(frozen=True)
@@ -84,13 +86,18 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     problems = [*train.problems, *trained.problems, *pack.problems, *asked.problems]
     problems += leaks(train.rows, pack.rows, pixels)
     problems += _repeated(train.rows, "training")
-    problems += pack_problems(pack.rows)
+    problems += pack_problems(pack.rows, metric_of(spec.evaluate))
     steps = steps_of(len(train.rows), spec.train, spec.launch.num_processes)
     problems += unlearnable(
         train.rows, spec.train, family, loaded.position("train"), spec.launch.num_processes
     )
     raise_if_any(problems, hint=trained.hint(encoder) if trained.too_long else "")
     return Preflight(train, pack, trained.rows, steps, encoder)
+
+
+def metric_of(evaluate: EvaluateSection) -> ChosenMetric:
+    """The metric that the spec names, with its options."""
+    return choose(evaluate.metric_name, evaluate.metric_options)
 
 
 def limits_of(spec: Spec) -> Limits:
@@ -131,16 +138,23 @@ def load_encoder(inputs: Inputs) -> Encoder:
         ) from error
 
 
-def pack_problems(pack: list[Row]) -> Iterator[Problem]:
-    """What makes rows unfit to be scored: no accepted answer, or one id for two of them."""
-    yield from _without_answer(pack)
-    yield from _repeated(pack, "evaluation")
+def pack_problems(pack: Sequence[Row], metric: ChosenMetric | None = None) -> Iterator[Problem]:
+    """What makes rows unfit to be scored.
 
+    No accepted answer, or one that the metric cannot read; one id for two of them.
 
-def _without_answer(pack: list[Row]) -> Iterator[Problem]:
+    Raises:
+        LackingError: the metric needs a package that is not installed.
+    """
     for row in pack:
         if not any(answer.strip() for answer in row.accepted):
             yield Problem("it has no accepted answer to compare with", where=row.id)
+        elif metric is not None:
+            try:
+                metric.score("", row.accepted)
+            except ValueError as error:
+                yield Problem(str(error), where=row.id)
+    yield from _repeated(pack, "evaluation")
 
 
 def _repeated(rows: Sequence[Row], which: str) -> Iterator[Problem]:

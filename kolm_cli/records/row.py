@@ -19,7 +19,8 @@ class Row:
         id: how a person finds it again: `charts.jsonl:17`.
         conversation: what is asked and answered; its images are named by digest.
         images: digest to the source of the bytes, for every image of the conversation.
-        answers: what evaluation accepts besides the response.
+        answers: what evaluation accepts besides the response. Where one is repeated, these are
+            what several people said, each as often as it was given.
         provenance: of a captured pair, its digest, where it came from and who accepted it. It is
             no part of the row's digest: the same content trains the same way.
     """
@@ -32,8 +33,10 @@ class Row:
 
     @property
     def accepted(self) -> tuple[str, ...]:
-        """Every accepted answer, the response first, without repetition."""
+        """Every accepted answer, the response first; repeated only where `answers` repeats."""
         response = (self.conversation.response,) if self.conversation.response else ()
+        if len(set(self.answers)) < len(self.answers):
+            return self.answers if set(response) <= set(self.answers) else response + self.answers
         return tuple(dict.fromkeys((*response, *self.answers)))
 
     @cached_property

@@ -99,15 +99,32 @@ class GateSection(Section):
     accuracy: Share | None = None
 
 
+def listed(value: Any) -> Any:
+    """Several metrics, each with its weight, are one metric: `weighted`."""
+    return {"name": "weighted", "metrics": value} if isinstance(value, list) else value
+
+
+def is_metric(value: Any) -> bool:
+    """Whether this is a mapping with a name, or a list of some."""
+    entries = value if isinstance(value, list) else [value]
+    named = (isinstance(e, dict) and isinstance(e.get("name"), str) for e in entries)
+    return bool(entries) and all(named)
+
+
 def _metric(value: Any) -> Any:
     """A name, or a mapping of `name` and options; which there are, the metric itself says."""
     if isinstance(value, str):
         return _text(value)
-    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+    if not is_metric(value):
         raise custom_error(
-            f"{value!r:.60} is not a metric", "write its name, or a mapping of name and options"
+            f"{value!r:.60} is not a metric",
+            "write its name, a mapping of name and options, or a list of such mappings",
         )
-    _text(value["name"])
+    entries = value if isinstance(value, list) else [value]
+    for entry in entries:
+        _text(entry["name"])
+    if isinstance(value, list):
+        return listed(value)
     # Without options, a mapping says no more than the name.
     return value if len(value) > 1 else value["name"]
 

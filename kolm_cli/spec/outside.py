@@ -10,6 +10,7 @@ from typing import Any
 from kolm_cli.core.errors import Problem
 from kolm_cli.core.yaml_positions import Document
 from kolm_cli.scoring.metrics.catalog import get_metric
+from kolm_cli.spec.model import is_metric, listed
 from kolm_cli.spec.section import likely
 from kolm_cli.spec.sources import FORMS, CaptureSource, Source, parse_source, resolve
 
@@ -113,9 +114,12 @@ class Outside:
         return None if _HUB_ID.fullmatch(value) and not folder.is_dir() else folder
 
     def _metric(self) -> Iterator[Problem]:
-        value, options = self._text("evaluate.metric"), {}
+        options: dict[str, Any] = {}
+        value = self._text("evaluate.metric")
         if value is None:
-            value, options = self._text("evaluate.metric.name"), self._value("evaluate.metric")
+            written = self._value("evaluate.metric")
+            options = listed(written) if is_metric(written) else {}
+            value = options.get("name")
         if value is None or self.metrics is None:
             return
         if value not in self.metrics:
@@ -124,9 +128,10 @@ class Outside:
             fix = f"did you mean {meant}?" if meant else f"write one of {', '.join(names)}"
             yield self._problem("evaluate.metric", f"there is no metric {value!r}", fix)
             return
-        written = {name: option for name, option in options.items() if name != "name"}
+        given = {name: option for name, option in options.items() if name != "name"}
         metric = get_metric(value)
         known = {option.name for option in metric.options}
-        for name, problem in metric.problems(written).items():
-            place = f"evaluate.metric.{name}"
+        for name, problem in metric.problems(given).items():
+            in_list = isinstance(self._value("evaluate.metric"), list)
+            place = "evaluate.metric" if in_list else f"evaluate.metric.{name}"
             yield self._problem(place, problem.what, problem.fix, key=name not in known)

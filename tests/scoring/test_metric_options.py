@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -80,11 +81,19 @@ def test_every_wrong_option_is_named(
 
 def test_defaults_are_accepted_and_no_option_hides_the_name() -> None:
     for metric in METRICS:
-        assert not metric.problems({option.name: option.default for option in metric.options})
+        optional = [option for option in metric.options if not option.required]
+        assert not metric.problems({o.name: o.default for o in optional}).keys() & set(optional)
+        for option in optional:
+            assert option.wrong(option.default) == ""
         assert "name" not in {option.name for option in metric.options}
 
 
 def test_the_page_of_metrics_names_every_option_with_its_default() -> None:
     text = METRICS_PAGE.read_text(encoding="utf-8")
-    said = re.findall(r"`([a-z_]+)` \(default ([^)]+)\)", text)
-    assert said == [(o.name, str(o.default)) for metric in METRICS for o in metric.options]
+    said = re.findall(r"`([a-z_]+)` \(default\s+([^)]+)\)", text)
+    assert said == [
+        (option.name, json.dumps(option.default).strip('"'))
+        for metric in METRICS
+        for option in metric.options
+        if not option.required
+    ]

@@ -70,12 +70,12 @@ def test_the_bundle_form_is_a_spec_of_the_same_metric(write: Callable[..., Path]
         (
             "{tolerance: 0.1}",
             "spec.yaml:14:11: evaluate.metric: {'tolerance': 0.1} is not a metric; write its name,"
-            " or a mapping of name and options",
+            " a mapping of name and options, or a list of such mappings",
         ),
         (
             "12",
-            "spec.yaml:14:11: evaluate.metric: 12 is not a metric; write its name, or a mapping of"
-            " name and options",
+            "spec.yaml:14:11: evaluate.metric: 12 is not a metric; write its name, a mapping of"
+            " name and options, or a list of such mappings",
         ),
     ],
 )
@@ -90,3 +90,17 @@ def test_a_price_that_no_machine_has_is_refused(write: Callable[..., Path]) -> N
     assert problems(path, load) == [
         "DIR/spec.yaml:15:17: evaluate.usd_per_hour: must be at most 1e+06, but is 1e+306"
     ]
+
+
+def test_a_list_is_one_metric_of_several(write: Callable[..., Path]) -> None:
+    path = write((NAME, "  metric:\n    - {name: cer, weight: 3}\n    - {name: exact_match}"))
+    evaluate = load_spec(path, metrics=names()).spec.evaluate
+    assert evaluate.metric_name == "weighted"
+    assert evaluate.metric_options["metrics"][0] == {"name": "cer", "weight": 3}
+
+
+@pytest.mark.parametrize("metric", ["[cer, wer]", "[]", "[{name: cer}, {name: crr}]", "weighted"])
+def test_a_list_that_is_wrong_is_refused(write: Callable[..., Path], metric: str) -> None:
+    found = problems(write((NAME, f"  metric: {metric}")), load)
+    assert len(found) == 1
+    assert found[0].startswith("DIR/spec.yaml:14:")

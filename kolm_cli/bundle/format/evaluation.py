@@ -74,8 +74,12 @@ class EvaluationSettings:
                 its default, which has to be left out.
         """
         metric = choose(self.metric, self.metric_options)
-        for name in self.metric_options.keys() - metric.options:
-            raise InputError(Problem(f"{name} has its default, and is left out then", self.metric))
+        for name, value in self.metric_options.items():
+            if name not in metric.options:
+                what = f"{name} has its default, and is left out then"
+                raise InputError(Problem(what, self.metric))
+            if canonical_json.dumps(value) != canonical_json.dumps(metric.options[name]):
+                raise InputError(Problem(f"{name} is not in its one form", self.metric))
         return ScoringSettings(metric, self.gate, self.usd_per_hour)
 
 

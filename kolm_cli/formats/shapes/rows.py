@@ -50,7 +50,11 @@ def parse(fields: Fields) -> Pair | None:
 
 
 def answers(fields: Fields, key: str = "response") -> tuple[str, tuple[str, ...]]:
-    """The response, and the further accepted answers without it."""
+    """The response, and the further accepted answers without it.
+
+    Where one is repeated, they are what several people said, and all of them are kept: how often
+    counts for some metrics.
+    """
     listed = fields.texts("answers")
     if any(not answer.strip() for answer in listed):
         fields.problem("answers: one of them is empty")
@@ -60,8 +64,9 @@ def answers(fields: Fields, key: str = "response") -> tuple[str, tuple[str, ...]
         response = listed[0] if listed else ""
     else:
         response = fields.answer(fields.record[key], key)
-    further = tuple(a for a in dict.fromkeys(listed) if a != response)
-    return response, further
+    if len(set(listed)) < len(listed):
+        return response, listed
+    return response, tuple(a for a in listed if a != response)
 
 
 def extras(fields: Fields) -> dict[str, Any]:

@@ -11,6 +11,14 @@ from typing import Any
 
 from kolm_cli.core.errors import Problem
 
+NO_ANSWER = "a row without an accepted answer cannot be scored"
+# What was said to a row, or None, and the answers that it accepts.
+Said = tuple[str | None, Sequence[str]]
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
 
 @dataclass(frozen=True)
 class MetricOption:
@@ -21,12 +29,16 @@ class MetricOption:
         summary: one line: what it does, and what it may be.
         default: its value when it is not written. Bundles rely on it: never change it.
         wrong: says what is wrong with a value (any JSON value), or nothing.
+        required: it has to be written; its default is never used.
+        canonical: gives a value that is right the one form that it has in bundles.
     """
 
     name: str
     summary: str
     default: Any
     wrong: Callable[[Any], str]
+    required: bool = False
+    canonical: Callable[[Any], Any] = _as_it_is
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,8 @@ class Metric:
             in [0, 1]. It raises `ValueError` when there is no accepted answer: such a row cannot
             be scored.
         options: what can be set about it.
+        details: what can be said of all rows together and of no single one (a confusion table, a
+            rate over all letters): takes the rows and the options, gives JSON.
     """
 
     name: str
@@ -48,14 +62,19 @@ class Metric:
     source: str
     score: Callable[..., float]
     options: tuple[MetricOption, ...] = ()
+    details: Callable[..., Mapping[str, Any]] | None = None
 
     def problems(self, options: Mapping[str, Any]) -> dict[str, Problem]:
         """What is wrong with these options, by their names."""
-        return {
-            name: problem
-            for name, value in options.items()
-            if (problem := self._problem(name, value)) is not None
+        found = {
+            option.name: Problem(f"the metric {self.name} needs {option.name}", fix=option.summary)
+            for option in self.options
+            if option.required and option.name not in options
         }
+        for name, value in options.items():
+            if (problem := self._problem(name, value)) is not None:
+                found[name] = problem
+        return found
 
     def _problem(self, name: str, value: Any) -> Problem | None:
         known = {option.name: option for option in self.options}
@@ -96,16 +115,34 @@ class ChosenMetric:
         """
         return self.metric.score(prediction, answers, **self._all)
 
+    def details(self, rows: Sequence[Said]) -> Mapping[str, Any]:
+        """What the metric says of all rows together; empty where it has nothing to add.
+
+        Raises:
+            ValueError: a row has no accepted answer, or one that the metric cannot read.
+        """
+        return self.metric.details(rows, **self._all) if self.metric.details else {}
+
 
 def best_of(single: Callable[..., float]) -> Callable[..., float]:
     """The best score over all accepted answers, from a function that compares with one."""
 
     def score(prediction: str, answers: Sequence[str], **options: Any) -> float:
         if not answers:
-            raise ValueError("a row without an accepted answer cannot be scored")
+            raise ValueError(NO_ANSWER)
         return max(single(prediction, answer, **options) for answer in answers)
 
     return score
+
+
+def f1(common: int, said: int, right: int) -> float:
+    """The harmonic mean of common / said and common / right; 0 where nothing is common."""
+    return 2 * common / (said + right) if common else 0.0
+
+
+def yes_or_no(value: Any) -> str:
+    """What is wrong with an option that is true or false."""
+    return "" if isinstance(value, bool) else "is neither true nor false"
 
 
 def comparable(text: str) -> str:

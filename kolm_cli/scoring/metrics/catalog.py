@@ -8,13 +8,39 @@ from dataclasses import replace
 from typing import Any
 
 from kolm_cli.core.errors import InputError, Problem, raise_if_any
-from kolm_cli.scoring.metrics import anls, exact_match, relaxed_accuracy
+from kolm_cli.scoring.metrics import (
+    anls,
+    cer,
+    classification,
+    contains,
+    exact_match,
+    json_fields,
+    normalized_match,
+    regex,
+    relaxed_accuracy,
+    rouge_l,
+    token_f1,
+    vqa_accuracy,
+    weighted,
+    wer,
+)
 from kolm_cli.scoring.metrics.base import ChosenMetric, Metric
 
 METRICS: tuple[Metric, ...] = (
     exact_match.METRIC,
     relaxed_accuracy.METRIC,
     anls.METRIC,
+    normalized_match.METRIC,
+    contains.METRIC,
+    regex.METRIC,
+    token_f1.METRIC,
+    rouge_l.METRIC,
+    cer.METRIC,
+    wer.METRIC,
+    vqa_accuracy.METRIC,
+    classification.METRIC,
+    json_fields.METRIC,
+    weighted.METRIC,
 )
 WHERE = "evaluate.metric"
 
@@ -48,7 +74,11 @@ def choose(name: str, options: Mapping[str, Any]) -> ChosenMetric:
     metric = get_metric(name)
     found = metric.problems(options)
     raise_if_any(replace(problem, where=f"{WHERE}.{name}") for name, problem in found.items())
-    defaults = {option.name: option.default for option in metric.options}
     return ChosenMetric(
-        metric, {name: value for name, value in options.items() if value != defaults[name]}
+        metric,
+        {
+            option.name: option.canonical(options[option.name])
+            for option in metric.options
+            if option.name in options and options[option.name] != option.default
+        },
     )

@@ -39,7 +39,8 @@ def _number(text: str) -> Decimal | None:
     return value / 100 if percent else value
 
 
-def _wrong_tolerance(value: Any) -> str:
+def wrong_share(value: Any) -> str:
+    """What is wrong with an option that is a share."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         return "is not a share from 0 to 1"
     return ""
@@ -49,7 +50,7 @@ TOLERANCE = MetricOption(
     name="tolerance",
     summary="how far off a number may be, as a share of the right one: 0 to 1",
     default=0.05,
-    wrong=_wrong_tolerance,
+    wrong=wrong_share,
 )
 
 
