@@ -14,5 +14,5 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "Use": ("evaluate", "export"),
     "Check": ("verify", "receipt", "diff", "unpack"),
     "Sign and trust": ("sign", "keys", "trust"),
-    "Share": ("push", "pull", "registry"),
+    "Share": ("push", "pull", "registry", "log"),
 }

@@ -114,6 +114,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "kolm pull oci://registry.example.com/team/chart-qa:v1 --out chart-qa.kolm",
     ),
     "ls": ("kolm ls", "kolm ls chart-qa --json"),
+    "log": ("kolm log chart-qa", "kolm log chart-qa:latest --limit 5 --json"),
     "tag": (
         "kolm tag chart-qa:latest chart-qa:v2",
         "kolm tag chart-qa:latest chart-qa:stable --json",

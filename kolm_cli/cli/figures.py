@@ -16,6 +16,14 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
+def age(seconds: float) -> str:
+    """How long ago, roughly: `12 s`, `5 min`, `3 h`, `41 d`."""
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(0, seconds):.0f} s"
+
+
 def size(count: float) -> str:
     """Bytes for a person: `12 B`, `3.4 kB`, `120.0 MB`."""
     name, unit = _scale(count)

@@ -43,6 +43,7 @@ def bundle_files(
         train_digest=results.train.digest,
         eval_digest=results.pack.digest,
         base_identity=inputs.base.name,
+        parent=inputs.parent.cid if inputs.parent else None,
     )
     return files
 

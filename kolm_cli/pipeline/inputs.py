@@ -18,6 +18,7 @@ from kolm_cli.core.processors import available_processors
 from kolm_cli.core.versions import installed_versions
 from kolm_cli.dataset.sources import SourceRows, read_source, source_digest
 from kolm_cli.families.resolve import Base, resolve_base
+from kolm_cli.pipeline.parent import Parent, find_parent
 from kolm_cli.scoring.metrics.catalog import names as metric_names
 from kolm_cli.spec.digest_forms import evaluation_form, training_form
 from kolm_cli.spec.load import LoadedSpec, load_spec
@@ -87,6 +88,7 @@ class Inputs:
         pack: what is evaluated on.
         keys: recognize an earlier result.
         threads: torch's threads in each process.
+        parent: the bundle that training starts from; None when it starts from the base.
     """
 
     loaded: LoadedSpec
@@ -96,6 +98,7 @@ class Inputs:
     pack: Data
     keys: Keys
     threads: int
+    parent: Parent | None = None
 
     @property
     def spec(self) -> Spec:
@@ -103,12 +106,15 @@ class Inputs:
         return self.loaded.spec
 
 
-def gather(path: Path, *, device: Literal["cpu", "cuda"] | None = None) -> Inputs:
+def gather(
+    path: Path, *, device: Literal["cpu", "cuda"] | None = None, cold: bool = False
+) -> Inputs:
     """Load the spec, find the base, name the data.
 
     Args:
         path: the spec file.
         device: replaces `launch.device`.
+        cold: start from the base, whatever `base.adapter` says.
 
     Raises:
         InputError: all problems of the spec, or of the base, or of the data, at once.
@@ -128,8 +134,9 @@ def gather(path: Path, *, device: Literal["cpu", "cuda"] | None = None) -> Input
     train = Data(loaded.train_source, accepted_only=accepted)
     pack = Data(loaded.eval_source, accepted_only=accepted)
     threads = _threads(spec)
-    keys = _keys(spec, base, files, train, pack, threads)
-    return Inputs(loaded, base, weights, train, pack, keys, threads)
+    parent = None if cold else find_parent(loaded)
+    keys = _keys(spec, base, files, train, pack, threads, parent)
+    return Inputs(loaded, base, weights, train, pack, keys, threads, parent)
 
 
 def _with_device(loaded: LoadedSpec, device: Literal["cpu", "cuda"] | None) -> LoadedSpec:
@@ -147,7 +154,13 @@ def _threads(spec: Spec) -> int:
 
 
 def _keys(
-    spec: Spec, base: Base, files: dict[str, str], train: Data, pack: Data, threads: int
+    spec: Spec,
+    base: Base,
+    files: dict[str, str],
+    train: Data,
+    pack: Data,
+    threads: int,
+    parent: Parent | None,
 ) -> Keys:
     common: dict[str, Any] = {
         "results": RESULTS_VERSION,
@@ -159,6 +172,8 @@ def _keys(
     form = training_form(spec)
     # Where the base is says nothing about it; its files' digests do.
     form["base"] = {"trust_remote_code": spec.base.trust_remote_code}
+    if parent is not None:
+        form["base"]["adapter"] = parent.cid
     training = digests.sha256_json({**common, "spec": form, "data": train.digest})
     evaluation = digests.sha256_json(
         {"training": training, "spec": evaluation_form(spec), "data": pack.digest}

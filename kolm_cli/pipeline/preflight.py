@@ -11,6 +11,7 @@ from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.leakage import PixelDigests, leaks
 from kolm_cli.dataset.sources import SourceRows
 from kolm_cli.pipeline.inputs import Inputs
+from kolm_cli.pipeline.warm_start import check_parent
 from kolm_cli.records.row import Row
 from kolm_cli.scoring.metrics.base import ChosenMetric
 from kolm_cli.scoring.metrics.catalog import choose
@@ -61,7 +62,8 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     """Check everything that can be checked without training and without the device.
 
     Raises:
-        InputError: every bad row of both sets, by name.
+        InputError: every bad row of both sets, by name; or the bundle to start from does not fit.
+        VerificationError: that bundle is not intact, or its signer is not trusted.
     """
     import torch
 
@@ -70,6 +72,7 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     from kolm_cli.trainer.schedule import steps_of
 
     spec, loaded, family = inputs.spec, inputs.loaded, inputs.base.family
+    check_parent(inputs, progress)
     progress.stage("read data")
     train, pack = inputs.train.rows(), inputs.pack.rows()
     for note in dict.fromkeys((*train.notes, *pack.notes)):

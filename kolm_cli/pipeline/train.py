@@ -10,6 +10,7 @@ from kolm_cli.core.seals import is_sealed
 from kolm_cli.dataset.frozen import freeze
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.pipeline.preflight import Preflight
+from kolm_cli.pipeline.warm_start import place_parent
 from kolm_cli.run.folder import RunFolder
 from kolm_cli.run.orders import Orders
 
@@ -46,6 +47,7 @@ def train(inputs: Inputs, checked: Preflight, progress: Progress) -> RunFolder:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     freeze(checked.train.rows, run.data, "train")
     freeze(checked.pack.rows, evaluation, "eval")
+    place_parent(inputs, run.parent, progress)
     orders_for(inputs).write(run.path)
     launch(run, inputs.spec.launch, inputs.threads, progress)
     return run
@@ -66,6 +68,7 @@ def orders_for(inputs: Inputs) -> Orders:
         evaluation=inputs.keys.evaluation,
         max_new_tokens=spec.evaluate.max_new_tokens,
         batch_size=spec.evaluate.batch_size,
+        parent=inputs.parent.cid if inputs.parent else "",
     )
 
 

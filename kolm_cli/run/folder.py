@@ -18,6 +18,11 @@ class RunFolder:
         return self.path / "data"
 
     @property
+    def parent(self) -> Path:
+        """The adapter that training starts from, when it does not start from the base."""
+        return self.path / "parent"
+
+    @property
     def checkpoints(self) -> Path:
         """What a killed run resumes from."""
         return self.path / "checkpoints"

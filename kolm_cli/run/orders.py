@@ -21,6 +21,7 @@ class Orders:
         images: the limits on the size of pictures that are set.
         evaluation: the name of the evaluation's folder: the digest of what decides it.
         threads: torch's threads in each process; they change the results of sums.
+        parent: the CID of the bundle that training starts from; empty when it is the base.
     """
 
     model: str
@@ -34,6 +35,7 @@ class Orders:
     evaluation: str
     max_new_tokens: int
     batch_size: int
+    parent: str
 
     def write(self, run: Path) -> None:
         """Write `run.json`."""

@@ -38,7 +38,7 @@ from kolm_cli.run.progress_file import FileProgress
 from kolm_cli.run.reload_check import POSITIONS, Probe
 from kolm_cli.spec.model import TrainSection
 from kolm_cli.trainer.adapter_files import load_adapter
-from kolm_cli.trainer.adapter_trainer import StoppedEarly, VLMTrainer
+from kolm_cli.trainer.adapter_trainer import Start, StoppedEarly, VLMTrainer
 from kolm_cli.trainer.base_model import attention_of, load_base
 from kolm_cli.trainer.devices import Determinism, hardware, pick_device, settle_numerics
 
@@ -163,6 +163,7 @@ class Worker:
                 folder=self.run.checkpoints,
                 progress=self.progress,
                 should_stop=self.lifeline.should_stop,
+                start=Start(self.orders.parent, self.run.parent) if self.orders.parent else None,
             )
             check_room(self.run.path, trainer)
             return trainer.train()

@@ -16,7 +16,14 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _IDENTITY = re.compile(r"[^./\\~][^/\\]*(/[^./\\][^/\\]*)?")
 
 
-def bundle_form(spec: Spec, *, train_digest: str, eval_digest: str, base_identity: str) -> bytes:
+def bundle_form(
+    spec: Spec,
+    *,
+    train_digest: str,
+    eval_digest: str,
+    base_identity: str,
+    parent: str | None = None,
+) -> bytes:
     """The spec as the YAML text in a bundle, the same bytes on every machine.
 
     Every default is written out, keys are sorted, options without effect are left out. Nothing
@@ -27,6 +34,7 @@ def bundle_form(spec: Spec, *, train_digest: str, eval_digest: str, base_identit
         train_digest: hex SHA-256 of the frozen training data.
         eval_digest: hex SHA-256 of the frozen evaluation pack.
         base_identity: the base's hub id, or the name of its folder.
+        parent: the CID of the bundle that training started from; None when it was the base.
 
     Raises:
         ValueError: a digest is not one, or the identity is a path.
@@ -41,6 +49,9 @@ def bundle_form(spec: Spec, *, train_digest: str, eval_digest: str, base_identit
     for name in _MACHINE:
         form["launch"].pop(name, None)
     form["base"]["model"] = base_identity
+    form["base"].pop("adapter", None)
+    if parent is not None:
+        form["base"]["adapter"] = f"registry:{parent}"
     form["data"]["train"] = f"sha256:{train_digest}"
     form["data"]["eval"] = f"sha256:{eval_digest}"
     return dump(form)

@@ -15,7 +15,7 @@ from kolm_cli.core.files import read_regular
 from kolm_cli.core.yaml_positions import MAX_BYTES, Document, parse
 from kolm_cli.spec.model import Spec
 from kolm_cli.spec.outside import Outside
-from kolm_cli.spec.sources import Source, resolve
+from kolm_cli.spec.sources import AdapterSource, Source, resolve
 from kolm_cli.spec.wording import problems_of
 
 VERSION = 1
@@ -33,6 +33,7 @@ class LoadedSpec:
         train_source: where `data.train` is.
         eval_source: where `data.eval` is.
         base_folder: the folder of a local base, or None when `base.model` is a hub id.
+        adapter: the bundle that training starts from; None when it starts from the base.
     """
 
     spec: Spec
@@ -42,6 +43,7 @@ class LoadedSpec:
     train_source: Source
     eval_source: Source
     base_folder: Path | None
+    adapter: AdapterSource | None
     document: Document = field(repr=False)
 
     def position(self, name: str) -> str:
@@ -95,6 +97,7 @@ def load_spec(path: Path, *, metrics: Collection[str] | None = None) -> LoadedSp
         train_source=outside.train,
         eval_source=outside.eval,
         base_folder=outside.base,
+        adapter=outside.adapter,
         document=document,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -47,11 +47,17 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class BaseSection(Section):
-    """Which model is adapted: a hub id, or a folder relative to the spec file."""
+    """Which model is adapted: a hub id, or a folder relative to the spec file.
+
+    `adapter` names an earlier bundle whose weights the training starts from.
+    """
+
+    younger: ClassVar[frozenset[str]] = frozenset({"adapter"})
 
     model: Text
     revision: Text = "main"
     trust_remote_code: bool = False
+    adapter: Text | None = None
 
 
 class ImagesSection(Section):

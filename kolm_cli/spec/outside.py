@@ -12,7 +12,15 @@ from kolm_cli.core.yaml_positions import Document
 from kolm_cli.scoring.metrics.catalog import get_metric
 from kolm_cli.spec.model import is_metric, listed
 from kolm_cli.spec.section import likely
-from kolm_cli.spec.sources import FORMS, CaptureSource, Source, parse_source, resolve
+from kolm_cli.spec.sources import (
+    FORMS,
+    AdapterSource,
+    CaptureSource,
+    Source,
+    parse_adapter,
+    parse_source,
+    resolve,
+)
 
 _HUB_ID = re.compile(r"[A-Za-z0-9_][\w.-]*(/[\w.-]+)?", re.ASCII)
 
@@ -27,6 +35,7 @@ class Outside:
         train: where `data.train` is, once `problems` found it.
         eval: where `data.eval` is, likewise.
         base: the folder of a local base; None for a hub id.
+        adapter: the bundle that training starts from; None when it starts from the base.
     """
 
     def __init__(self, path: Path, document: Document, metrics: Collection[str] | None) -> None:
@@ -35,6 +44,7 @@ class Outside:
         self.train: Source | None = None
         self.eval: Source | None = None
         self.base: Path | None = None
+        self.adapter: AdapterSource | None = None
 
     def problems(self) -> Iterator[Problem]:
         """Look for everything; what is missing is a problem with its position."""
@@ -42,6 +52,7 @@ class Outside:
         self.eval = yield from self._source("data.eval")
         yield from self._review()
         yield from self._model()
+        yield from self._adapter()
         yield from self._metric()
 
     def _text(self, name: str) -> str | None:
@@ -107,6 +118,19 @@ class Outside:
                 "has no effect: base.model is a local folder",
                 "remove it; the digests of the weights say which model it was",
             )
+
+    def _adapter(self) -> Iterator[Problem]:
+        value = self._text("base.adapter")
+        if value is None:
+            return
+        try:
+            self.adapter = parse_adapter(value, self.folder)
+        except FileNotFoundError as error:
+            fix = f"paths start at {self.folder}; a stored bundle is registry:NAME:TAG"
+            yield self._problem("base.adapter", str(error), fix)
+        except (ValueError, OSError, RuntimeError) as error:
+            fix = "write registry:NAME:TAG, registry:CID, or the path of a bundle"
+            yield self._problem("base.adapter", str(error), fix)
 
     def _local(self, value: str) -> Path | None:
         """The folder that `base.model` means, or None when it is a hub id."""

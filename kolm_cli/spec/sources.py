@@ -38,6 +38,19 @@ class FileSource:
 Source = CaptureSource | FileSource
 
 
+@dataclass(frozen=True)
+class AdapterSource:
+    """The bundle that `base.adapter` names: a file, or a name in the local registry.
+
+    Attributes:
+        text: what stands for it: NAME:TAG, NAME, a CID; or the absolute path.
+        path: the file; None for a name.
+    """
+
+    text: str
+    path: Path | None = None
+
+
 def parse_source(value: str, folder: Path) -> Source:
     """Read one of the forms of `data.train`.
 
@@ -68,6 +81,28 @@ def parse_source(value: str, folder: Path) -> Source:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {value!r}")
     return FileSource(path)
+
+
+def parse_adapter(value: str, folder: Path) -> AdapterSource:
+    """Read one of the forms of `base.adapter`.
+
+    Args:
+        value: what the spec says.
+        folder: the spec's folder, which relative paths start from.
+
+    Raises:
+        ValueError: not one of the forms.
+        FileNotFoundError: the form of a path, but no file is there.
+    """
+    scheme, colon, rest = value.partition(":")
+    if colon and scheme == "registry":
+        if not rest.strip():
+            raise ValueError("names no bundle")
+        return AdapterSource(rest)
+    path = resolve(value, folder)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {value!r}")
+    return AdapterSource(str(path), path)
 
 
 def resolve(value: str, folder: Path) -> Path:

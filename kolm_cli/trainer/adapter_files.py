@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel, get_peft_model_state_dict
+from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from kolm_cli.bundle.format.modules import ListedTensor, ModuleLists, TrainableTensor
 from kolm_cli.core import canonical_json
-from kolm_cli.core.errors import VerificationError
+from kolm_cli.core.errors import InputError, Problem, VerificationError
 from kolm_cli.core.files import write_atomic
 from kolm_cli.core.globs import matches_any
 from kolm_cli.families.base import Family, PartName
@@ -148,6 +148,38 @@ def load_adapter(model: nn.Module, family: Family, folder: Path) -> PeftModel:
         )
     load_full_parts(wrapped, family, folder)
     return wrapped
+
+
+def start_from(model: PeftModel, family: Family, folder: Path) -> None:
+    """Give a model that is about to be trained the weights of an earlier adapter, strictly.
+
+    Raises:
+        InputError: that adapter has another shape, or other parts of it were trained.
+    """
+    stored = load_file(folder / ADAPTER_FILE)
+    taken = get_peft_model_state_dict(model, save_embedding_layers=False)
+    differing = sorted(
+        name
+        for name in stored.keys() | taken.keys()
+        if name not in stored or name not in taken or stored[name].shape != taken[name].shape
+    )
+    partition = Partition.of(family, model)
+    differing += [
+        f"{part}.safetensors"
+        for part in FULL_PARTS
+        if (folder / f"{part}.safetensors").is_file() != bool(full_weights(model, partition, part))
+    ]
+    if differing:
+        raise InputError(
+            Problem(
+                f"the adapter to start from differs in {len(differing)} tensors or parts, such as"
+                f" {', '.join(differing[:3])}",
+                where="base.adapter",
+                fix="train the same parts with the same lora_r and lora_targets",
+            )
+        )
+    set_peft_model_state_dict(model, stored)
+    load_full_parts(model, family, folder)
 
 
 def module_lists(model: nn.Module, partition: Partition) -> ModuleLists:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from kolm_cli.families.support import describe
 from kolm_cli.records.row import Row, rows_digest
 from kolm_cli.spec.model import TrainSection
 from kolm_cli.trainer import checkpoints
-from kolm_cli.trainer.adapter_files import module_lists, save_adapter
+from kolm_cli.trainer.adapter_files import module_lists, save_adapter, start_from
 from kolm_cli.trainer.base_model import without_kv_cache
 from kolm_cli.trainer.data_workers import choose_workers, free_shared_memory
 from kolm_cli.trainer.distributed import decided_by_first, processes_here
@@ -43,6 +44,19 @@ from kolm_cli.trainer.partition import Partition
 
 class StoppedEarly(Exception):  # noqa: N818  # a state, not an error of anybody's
     """Training was asked to stop, and left a checkpoint to resume from."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """The earlier adapter that a training starts from.
+
+    Attributes:
+        cid: its bundle's.
+        folder: its files.
+    """
+
+    cid: str
+    folder: Path
 
 
 class VLMTrainer:
@@ -69,8 +83,9 @@ class VLMTrainer:
         folder: Path,
         progress: Progress | None = None,
         should_stop: Callable[[], bool] = lambda: False,
+        start: Start | None = None,
     ) -> None:
-        self.base, self.config, self.encoder = base, config, encoder
+        self.base, self.config, self.encoder, self.start = base, config, encoder, start
         self._rows, self._folder = rows, folder
         self._progress, self._should_stop = progress or Silent(), should_stop
         self._cpu = device == "cpu"
@@ -109,6 +124,9 @@ class VLMTrainer:
             vision=not config.freeze_vision,
             never_used=family.never_used(self.model),
         )
+        if self.start is not None:
+            # Before the evidence begins: what changes is told against these weights.
+            start_from(self.model, family, self.start.folder)
         if config.gradient_checkpointing:
             # The hook that makes inputs require gradients would reach into the frozen tower.
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
@@ -203,6 +221,7 @@ class VLMTrainer:
                 "truncation": self.encoder.limits.side,
                 "images": _image_settings(self.encoder.processor),
                 "rows": rows_digest(self._rows),
+                "start": self.start.cid if self.start else "",
             }
         )
 
@@ -226,6 +245,8 @@ class VLMTrainer:
             "trainable_modules": summarize(lists.trainable),
             "train_examples": len(self._rows),
         }
+        if self.start is not None:
+            block["parent"] = self.start.cid
         if self._evidence_facts is not None:
             block["evidence"] = self._evidence_facts
         return block

@@ -28,6 +28,7 @@ REMOVED = object()
 TRAIN = TrainSection(
     lora_r=2, lora_alpha=4, lora_targets=["q_proj"], learning_rate=1e-4, max_seq_length=512
 )
+PARENT = digests.cid(b"an earlier bundle")
 FROZEN = {"language": "12" * 32, "vision": "cd" * 32}
 
 
@@ -60,6 +61,7 @@ def _spec(files: factory.Files) -> dict[str, Any]:
             "model": factory.BASE.model,
             "revision": factory.BASE.revision,
             "trust_remote_code": False,
+            "adapter": f"registry:{PARENT}",
         },
         "data": {
             "train": f"sha256:{dataset['train']['sha256']}",
@@ -84,6 +86,7 @@ def _receipt(files: factory.Files) -> dict[str, Any]:
         "family": "tiny",
         "family_support": "supported",
         "trust_remote_code": False,
+        "parent": PARENT,
         "evidence": {
             "adapters_per_part": {"language": 2, "projector": 0, "vision": 0},
             "frozen_digests_after": FROZEN,

@@ -20,6 +20,7 @@ from kolm_cli.spec.model import Spec, TrainSection
 from kolm_cli.trainer.vlm import vlm_trainer
 from tests.support.jobs import Job, write_rows
 
+GOLDEN = Path(__file__).parents[1] / "bundle" / "golden" / "p256.kolm"
 Observe = Callable[[Inputs], Any]
 
 
@@ -41,6 +42,7 @@ def settings(inputs: Inputs) -> EvaluationSettings:
 EFFECTS: dict[str, tuple[Any, Observe]] = {
     "name": ("other", lambda inputs: inputs.loaded.bundle_path),
     "base.model": ("other-base", lambda inputs: inputs.base.folder),
+    "base.adapter": ("earlier.kolm", lambda inputs: inputs.parent),
     "base.trust_remote_code": (True, lambda inputs: inputs.base.load_options()),
     "data.train": ("more.jsonl", lambda inputs: len(inputs.train.rows().rows)),
     "data.eval": ("more.jsonl", lambda inputs: len(inputs.pack.rows().rows)),
@@ -80,6 +82,7 @@ def job(new_job: Callable[..., Job]) -> Job:
     job = new_job()
     shutil.copytree(job.folder / "base", job.folder / "other-base")
     write_rows(job.folder / "more.jsonl", 9, first=20_000)
+    shutil.copy(GOLDEN, job.folder / "earlier.kolm")
     return job
 
 

@@ -58,6 +58,7 @@ STAND_ALONE: dict[str, str] = {
     "stage.capture.namespace": "the name of a store that stays with its owner",
     "stage.capture.split": "which part of that store",
     "spec.kolm": "the version of the spec's own format",
+    "spec.base.adapter": "asked for; the receipt names the same bundle",
     "spec.base.trust_remote_code": "asked for; the receipt repeats it",
     "spec.data.images": "asked for; the processor in the bundle has the limits",
     "spec.data.max_images_per_example": "a limit on rows that are not in the bundle",

@@ -103,6 +103,16 @@ def no_history(statements: Statements) -> Any:
     return 0 if statements.said("receipt.vlm_train.freeze_vision") is True else UNSAID
 
 
+def parent(statements: Statements) -> Any:
+    """The CID of the bundle that training started from, as the spec names it."""
+    named = statements.said("spec.base.adapter")
+    if named is UNSAID:
+        return None
+    cid = str(named).removeprefix("registry:")
+    digests.digest_from_cid(cid)
+    return cid
+
+
 # -- what the claims give -------------------------------------------------------------------------
 
 

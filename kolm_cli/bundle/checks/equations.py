@@ -70,6 +70,12 @@ EQUATIONS: tuple[Equation, ...] = (
     ),
     Equation(f"{TRAINED}.trust_remote_code", "spec.base.trust_remote_code"),
     Equation(
+        f"{TRAINED}.parent",
+        "the CID that spec.base.adapter names, null where it names none",
+        derived.parent,
+        default=None,
+    ),
+    Equation(
         f"{EVIDENCE}.parameters_after_peft",
         "the elements in modules.json, part by part",
         derived.parameters_after,

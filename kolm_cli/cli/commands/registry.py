@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kolm_cli.cli.figures import size
+from kolm_cli.cli.commands.log import gate, share
+from kolm_cli.cli.figures import age, size
 from kolm_cli.cli.output import Output
 from kolm_cli.core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from kolm_cli.registry.index import StoredBundle
+    from kolm_cli.registry.scores import Scores
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 Reference = Annotated[
@@ -34,19 +40,37 @@ def ls_command(
     json: Json = False,
 ) -> None:
     """List the bundles in the local registry."""
+    from kolm_cli.registry.scores import read_scores
     from kolm_cli.registry.store import Registry
 
-    entries = Registry().entries()
+    registry = Registry()
+    entries = registry.entries()
     if name is not None:
         entries = [e for e in entries if name in (e.tag, e.tag.partition(":")[0], e.name, e.cid)]
     output = Output(as_json=json)
+    scores = [read_scores(registry, entry) for entry in entries]
     if json:
-        output.json([entry.as_json() for entry in entries])
+        output.json([{**e.as_json(), **asdict(s)} for e, s in zip(entries, scores, strict=True)])
     elif entries:
-        rows = [(e.tag or "-", e.cid, e.name, size(e.bytes), e.stored) for e in entries]
-        output.table(("NAME:TAG", "CID", "BUNDLE", "SIZE", "STORED"), rows)
+        rows = [_row(e, s) for e, s in zip(entries, scores, strict=True)]
+        header = ("NAME:TAG", "CID", "ACCURACY", "K", "GATE", "AGE", "SIZE", "FROM")
+        output.table(header, rows)
     else:
         output.note("The registry holds nothing of the kind; `kolm push BUNDLE` stores a bundle.")
+
+
+def _row(entry: StoredBundle, scores: Scores) -> tuple[str, ...]:
+    stored = datetime.fromisoformat(entry.stored) if entry.stored else datetime.now(UTC)
+    return (
+        entry.tag or f"({entry.name})",
+        entry.cid,
+        share(scores.accuracy),
+        share(scores.k),
+        gate(scores.gate_passed),
+        age((datetime.now(UTC) - stored).total_seconds()),
+        size(entry.bytes),
+        f"{scores.parent[:14]}…" if scores.parent else "base",
+    )
 
 
 def tag_command(

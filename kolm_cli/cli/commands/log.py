@@ -1,0 +1,83 @@
+"""`kolm log`: the line of descent of a stored bundle."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kolm_cli.cli.options import JsonOption
+from kolm_cli.cli.output import Output
+
+if TYPE_CHECKING:
+    from kolm_cli.registry.scores import Generation
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("log")(log_command)
+
+
+def log_command(
+    reference: Annotated[
+        str, typer.Argument(metavar="NAME", help="NAME, NAME:TAG or a CID.", show_default=False)
+    ],
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many generations.")] = 50,
+    json: JsonOption = False,
+) -> None:
+    """Show what a bundle started from, back to the base, with the score of each."""
+    from kolm_cli.registry.index import named
+    from kolm_cli.registry.scores import descent
+    from kolm_cli.registry.store import Registry
+
+    registry = Registry()
+    entry = registry.resolve(named(registry.index(), reference))
+    line = list(islice(descent(registry, entry), limit + 1))
+    output = Output(as_json=json)
+    if json:
+        output.json([_as_json(generation) for generation in line[:limit]])
+        return
+    rows = [_row(generation) for generation in line[:limit]]
+    output.table(("CID", "TAGS", "STORED", "BASE", "ACCURACY", "K", "GATE"), rows)
+    if len(line) > limit:
+        output.note(f"and earlier ones; --limit shows more than {limit}")
+    elif line[-1].stored is None:
+        output.note("the last one is not in this registry; the line ends here")
+
+
+def _row(generation: Generation) -> tuple[str, ...]:
+    scores = generation.scores
+    return (
+        generation.cid,
+        " ".join(generation.tags) or "-",
+        generation.stored.stored if generation.stored else "not here",
+        share(scores.base_accuracy),
+        share(scores.accuracy),
+        share(scores.k),
+        gate(scores.gate_passed),
+    )
+
+
+def _as_json(generation: Generation) -> dict[str, Any]:
+    scores = generation.scores
+    return {
+        "cid": generation.cid,
+        "tags": list(generation.tags),
+        "stored": generation.stored.stored if generation.stored else None,
+        "base_accuracy": scores.base_accuracy,
+        "accuracy": scores.accuracy,
+        "k": scores.k,
+        "gate_passed": scores.gate_passed,
+        "parent": scores.parent,
+    }
+
+
+def share(value: float | None) -> str:
+    """A share in four places, `-` when there is none."""
+    return "-" if value is None else f"{value:.4f}"
+
+
+def gate(passed: bool | None) -> str:
+    """Whether a gate was met, in a word."""
+    return {True: "passed", False: "NOT MET", None: "-"}[passed]
