@@ -17,6 +17,7 @@ from kolm_cli.core.errors import InputError, LackingError, Problem
 from kolm_cli.core.files import atomic_writer
 from kolm_cli.core.progress import Progress, Silent
 from kolm_cli.formats import ImportedRow, RowReader
+from kolm_cli.formats.columns import Columns
 from kolm_cli.records.images import ImageChecker
 
 
@@ -34,6 +35,7 @@ class ImportReport:
         foreign: keys that kolm has no use for, and how many rows had each.
         outside: images that rows name outside of the folder that they should be in.
         folder: that folder.
+        notes: texts that every row was given.
     """
 
     namespace: str
@@ -45,6 +47,7 @@ class ImportReport:
     foreign: dict[str, int] = field(default_factory=dict)
     outside: int = 0
     folder: str = ""
+    notes: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """The report as the document that `--json` prints."""
@@ -71,6 +74,7 @@ def import_path(
     skip_bad: Path | None = None,
     strip: bool = False,
     confine: bool = False,
+    columns: Columns | None = None,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Import `path` into `namespace`.
@@ -89,6 +93,7 @@ def import_path(
             `where` and `problem`); by default one bad row refuses the whole file.
         strip: keep of every image the pixels only, upright, as PNG.
         confine: refuse images outside of the file's folder (or of `images`).
+        columns: which columns hold what, where they do not have kolm's names.
         progress: told what happens.
 
     Raises:
@@ -99,7 +104,13 @@ def import_path(
     check_namespace(namespace)
     checker = ImageChecker()
     reader = RowReader(
-        path, format=format, images=images, checker=checker, strip=strip, confine=confine
+        path,
+        format=format,
+        images=images,
+        checker=checker,
+        strip=strip,
+        confine=confine,
+        columns=columns,
     )
     progress.stage(f"reading {path.name}")
     problems: list[Problem] = []
@@ -116,6 +127,7 @@ def import_path(
         foreign=dict(reader.foreign),
         outside=reader.root.outside,
         folder=str(reader.root.folder),
+        notes=reader.notes,
     )
     if skip_bad is not None:
         _write_skipped(skip_bad, problems)

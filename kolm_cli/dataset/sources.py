@@ -28,23 +28,24 @@ class SourceRows:
         digest: names the rows; with problems, it names nothing that was ever compiled.
         problems: every row that could not be read; an empty source is one too.
         foreign: keys of a file's rows that kolm has no use for, and in how many rows each is.
-        outside: a line about images that a file's rows name outside of its folder, or "".
+        said: lines about images that a file's rows name outside of its folder, and about texts that
+            every row was given.
     """
 
     rows: list[Row]
     digest: str
     problems: tuple[Problem, ...] = ()
     foreign: Mapping[str, int] = field(default_factory=dict)
-    outside: str = ""
+    said: tuple[str, ...] = ()
 
     @property
     def notes(self) -> list[str]:
-        """A line for each key that has no effect, and one for images outside."""
+        """A line for each key that has no effect, and what else is worth knowing."""
         unused = [
             f"the key {key!r} ({count} rows) means nothing to kolm and is not used"
             for key, count in sorted(self.foreign.items())
         ]
-        return [*unused, self.outside] if self.outside else unused
+        return [*unused, *self.said]
 
 
 def read_source(source: Source, *, accepted_only: bool = False) -> SourceRows:
@@ -52,14 +53,14 @@ def read_source(source: Source, *, accepted_only: bool = False) -> SourceRows:
     began = time.time_ns()
     problems: list[Problem] = []
     foreign: dict[str, int] = {}
-    outside = ""
+    said: tuple[str, ...] = ()
     named = None
     if isinstance(source, CaptureSource):
         named = source_digest(source, accepted_only=accepted_only)
         rows = list(_captured(source, accepted_only=accepted_only))
     else:
         rows, problems, paths, reader = _from_file(source)
-        foreign, outside = reader.foreign, reader.root.summary
+        foreign, said = reader.foreign, (*filter(None, [reader.root.summary]), *reader.notes)
     if not rows and not problems:
         problems.append(_empty(source, accepted_only=accepted_only))
     # A namespace has a digest of its own, by which it is also recognized unread.
@@ -67,8 +68,8 @@ def read_source(source: Source, *, accepted_only: bool = False) -> SourceRows:
     if problems:
         return SourceRows(rows, f"unreadable:{digest}", tuple(problems))
     if isinstance(source, FileSource):
-        _remember(source.path, paths, digest, began)
-    return SourceRows(rows, digest, foreign=foreign, outside=outside)
+        _remember(source, paths, digest, began)
+    return SourceRows(rows, digest, foreign=foreign, said=said)
 
 
 def _empty(source: Source, *, accepted_only: bool) -> Problem:
@@ -112,7 +113,7 @@ def _from_file(
     if source.path.is_dir():
         paths |= set(source.path.rglob("*"))
     # Preflight decodes the images; here their bytes are only named.
-    reader = RowReader(source.path)
+    reader = RowReader(source.path, columns=source.columns)
     for row in reader:
         if isinstance(row, Problem):
             problems.append(row)
@@ -137,7 +138,7 @@ def source_digest(source: Source, *, accepted_only: bool = False) -> str | None:
                 source.namespace, accepted_only=accepted_only, split=source.split
             )
     try:
-        memo = json.loads(_memo(source.path).read_bytes())
+        memo = json.loads(_memo(source).read_bytes())
         for name, size, changed in memo["files"]:
             stat = Path(name).stat()
             if [stat.st_size, stat.st_mtime_ns] != [size, changed]:
@@ -149,16 +150,18 @@ def source_digest(source: Source, *, accepted_only: bool = False) -> str | None:
     return digest
 
 
-def _memo(path: Path) -> Path:
+def _memo(source: FileSource) -> Path:
     folder = kolm_home() / "source-digests"
     folder.mkdir(mode=0o700, exist_ok=True)
-    return folder / f"{sha256_bytes(str(path).encode())}.json"
+    # Other columns are other rows.
+    name = str(source.path) + ("" if source.columns is None else f"\0{source.columns}")
+    return folder / f"{sha256_bytes(name.encode())}.json"
 
 
-def _remember(path: Path, paths: list[Path], digest: str, began: int) -> None:
+def _remember(source: FileSource, paths: list[Path], digest: str, began: int) -> None:
     stats = [(p, p.stat()) for p in paths]
     if any(stat.st_mtime_ns >= began for _, stat in stats):
         return  # touched while it was read: what was digested may not be what is there
     files = [[str(p), stat.st_size, stat.st_mtime_ns] for p, stat in stats]
     content = json.dumps({"digest": digest, "files": files}).encode()
-    write_atomic(_memo(path), content, mode=0o600, durable=False)
+    write_atomic(_memo(source), content, mode=0o600, durable=False)

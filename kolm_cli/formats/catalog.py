@@ -49,7 +49,6 @@ class Container:
             question and one answer, else TRL's messages), or the name of a shape; "" when it is
             only read.
         embeds: `--embed` makes a difference to it.
-        table: every record has the same keys, the columns.
     """
 
     name: str
@@ -58,7 +57,6 @@ class Container:
     suffixes: tuple[str, ...] = ()
     holds: str = _AS_NEEDED
     embeds: bool = False
-    table: bool = False
 
     def read(self, path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
         """Every record, or the problem in its place; messages use `name` for the path."""
@@ -84,16 +82,13 @@ JSON = Container(
 )
 CONTAINERS: tuple[Container, ...] = (
     JSON,
-    Container(
-        "csv", "CSV with a header", "csvtext", (".csv",), rows.SHAPE.name, embeds=True, table=True
-    ),
+    Container("csv", "CSV with a header", "csvtext", (".csv",), rows.SHAPE.name, embeds=True),
     Container(
         "parquet",
         "Parquet with images inside",
         "parquet",
         (".parquet",),
         trl.MESSAGES.name,
-        table=True,
     ),
     Container("webdataset", "WebDataset tar", "webdataset", (".tar", ".tar.gz", ".tgz")),
     Container("imagefolder", "a folder with metadata.jsonl or metadata.csv", "imagefolder"),
@@ -103,7 +98,6 @@ CONTAINERS: tuple[Container, ...] = (
         "a folder that datasets' save_to_disk wrote",
         "saved_to_disk",
         holds="",
-        table=True,
     ),
     Container("folder", "a folder of .jsonl or .csv files", "folder", holds=""),
 )

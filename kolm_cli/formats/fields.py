@@ -42,6 +42,21 @@ class ImportedRow(HasPair):
         return Row(id or self.where, self.conversation, self.images, self.answers)
 
 
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A file whose records all have the same keys: one object for all of its rows.
+
+    Attributes:
+        where: the file.
+        columns: the keys.
+        implied: what its rows have without a column for it.
+    """
+
+    where: str
+    columns: tuple[str, ...]
+    implied: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class RawRow:
     """A record as its container gives it, not yet understood.
@@ -50,11 +65,15 @@ class RawRow:
         where: the place a person can find again.
         record: what is there, usually a dictionary.
         images: finds and reads the images that the record refers to.
+        table: the table that it is a row of, None where records may differ.
+        renamed: keys that the container gave kolm's names, as the file has them.
     """
 
     where: str
     record: Any
     images: ImageReader
+    table: Table | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 class Fields:

@@ -2,49 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from kolm_cli.core.errors import Problem, raise_if_any
+from kolm_cli.formats.columns import columns_of, wrong_in
 from kolm_cli.formats.containers.hf_features import named
-from kolm_cli.formats.fields import ImportedRow, RawRow
+from kolm_cli.formats.fields import ImportedRow, RawRow, Table
 from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.reader import read_row, recognise
+from kolm_cli.formats.tables import Tables
 from kolm_cli.records.row import Row
 
+# Rows by whose keys a mapping of columns is judged.
+_LOOK_AHEAD = 20
 
-def rows_from_python(rows: Iterable[Mapping[str, Any] | Row]) -> list[Row]:
+
+def rows_from_python(
+    rows: Iterable[Mapping[str, Any] | Row], columns: Mapping[str, Any] | None = None
+) -> list[Row]:
     """Turn mappings such as `{"image": …, "prompt": …, "response": …}` into rows.
 
     A mapping may have any shape that a file's records may have. Its images may be PIL images,
     paths (read when they are needed), bytes, base64 or data URIs. A row of `prompt` and
     `response` without an image says so with no key at all, or with `None`.
 
+    Args:
+        rows: the rows; a `datasets.Dataset` is one.
+        columns: which keys hold what, where they do not have kolm's names; see `formats.columns`.
+
     Raises:
         InputError: every row that cannot be read, by its index, and every key that kolm does
             not know.
     """
+    raise_if_any(Problem(w.what, f"columns[{w.field!r}]", w.fix) for w in wrong_in(columns or {}))
     result: list[Row] = []
     problems: list[Problem] = []
-    images = ImageReader(Path.cwd())
-    features = _features(rows)
-    for index, given in enumerate(rows):
+    given_rows = _raw_rows(rows)
+    head = list(islice(given_rows, _LOOK_AHEAD))
+    tables = Tables(columns_of(columns or {}), [r for r in head if isinstance(r, RawRow)], "rows")
+    for given in chain(head, given_rows):
         if isinstance(given, Row):
             result.append(given)
             continue
-        raw = RawRow(f"rows[{index}]", _record(given, features), images)
-        shape = recognise([raw])
-        found = read_row(raw, shape)
+        raw = tables.mapped(given)
+        if isinstance(raw, RawRow):
+            raw = _without_image(raw)
+            shape = recognise([raw])
+            raw = tables.admitted(raw, shape)
+        if raw is None:
+            continue
+        found = [raw] if isinstance(raw, Problem) else read_row(raw, shape)
         if not isinstance(found, ImportedRow):
             problems += found
             continue
         unknown = [
-            Problem(f"unknown key {key!r}", raw.where, f"known are {', '.join(sorted(shape.keys))}")
+            Problem(
+                f"unknown key {key!r}", found.where, f"known are {', '.join(sorted(shape.keys))}"
+            )
             for key in sorted(found.foreign)
         ]
         problems += unknown
-        if not unknown:
+        if not unknown and isinstance(raw, RawRow):
             result.append(found.as_row(str(raw.record.get("id", raw.where))))
     raise_if_any(problems)
     return result
@@ -56,11 +78,24 @@ def _features(rows: object) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _record(given: object, features: Mapping[str, Any]) -> object:
-    """The record as a file would have it: a dictionary that says whether it has images."""
-    if not isinstance(given, Mapping):
-        return given
-    record = named(given, features)
-    if "prompt" in record and record.get("image") is None and record.get("images") is None:
-        record["images"] = []
-    return record
+def _raw_rows(rows: Iterable[Mapping[str, Any] | Row]) -> Iterator[RawRow | Row]:
+    """Every row as a file would give it."""
+    images = ImageReader(Path.cwd())
+    features = _features(rows)
+    table = Table("rows", tuple(features), implied=("images",)) if features else None
+    for index, given in enumerate(rows):
+        if isinstance(given, Row):
+            yield given
+        else:
+            record = named(given, features) if isinstance(given, Mapping) else given
+            yield RawRow(f"rows[{index}]", record, images, table)
+
+
+def _without_image(raw: RawRow) -> RawRow:
+    """The row, which says that it has no image where it names none."""
+    record = raw.record
+    if not isinstance(record, dict) or "prompt" not in record:
+        return raw
+    if record.get("image") is not None or record.get("images") is not None:
+        return raw
+    return replace(raw, record={**record, "images": []})

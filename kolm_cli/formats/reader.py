@@ -10,9 +10,11 @@ from pathlib import Path
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.formats import catalog
 from kolm_cli.formats.budget import MAX_BAD_ROWS, MAX_COLUMNS
+from kolm_cli.formats.columns import Columns
 from kolm_cli.formats.fields import Fields, ImportedRow, RawRow, Shape
 from kolm_cli.formats.image_references import ImageReader, Root
 from kolm_cli.formats.kinds import kind_of
+from kolm_cli.formats.tables import Tables
 from kolm_cli.records.conversation import EMPTY_RESPONSE, NO_PROMPT, NO_RESPONSE, faults
 from kolm_cli.records.images import ImageChecker
 
@@ -46,11 +48,13 @@ class RowReader:
         checker: decodes every image; None leaves the images unchecked.
         strip: keep of every image the pixels only, without its metadata.
         confine: refuse images outside of the folder, and links in it that lead out of it.
+        columns: which columns hold what, where they do not have kolm's names.
 
     Attributes:
         format: the format in use, known once the first row was read: `json, rows`.
         foreign: keys of the rows that kolm has no use for, and how many rows have each.
         root: the folder that images should be in, and how many are not.
+        notes: a line for each text that `columns` puts into every row.
 
     Raises:
         InputError: there is no such file, or nothing reads it.
@@ -65,6 +69,7 @@ class RowReader:
         checker: ImageChecker | None = None,
         strip: bool = False,
         confine: bool = False,
+        columns: Columns | None = None,
     ) -> None:
         if format is not None:
             catalog.check_format(format, catalog.names())
@@ -74,6 +79,8 @@ class RowReader:
             raise InputError(Problem("not a regular file", where=str(path)))
         self.path = path
         self.foreign: dict[str, int] = {}
+        self.notes: list[str] = []
+        self._columns = columns
         if path.is_dir():
             catalog.refuse_several_sides(path)
         self._container = catalog.container_for(path, format)
@@ -98,30 +105,33 @@ class RowReader:
                 yield Problem(what, where=str(path))
             return
         records = self._container.read(self.path, self._images, self.path.name)
-        head = list(islice(records, _LOOK_AHEAD))
+        first = list(islice(records, _LOOK_AHEAD))
+        tables = Tables(self._columns, first, self.path.name)
+        head = [raw for raw in map(tables.mapped, first) if raw is not None]
         # One file holds rows of one shape, so that a broken row is not taken for one of
         # another shape; of those that fit any of the first rows, the most particular.
         self._shape = self._shape or recognise(head)
-        if self._container.table and (lacking := _missing_columns(head, self._shape, self.path)):
-            yield lacking
-            return
+        self.notes = tables.notes
         bad = 0
-        for raw in chain(head, records):
+        for raw in chain(head, map(tables.mapped, records)):
             if bad > MAX_BAD_ROWS:
                 what = f"more than {MAX_BAD_ROWS} rows cannot be read"
                 raise InputError(Problem(what, where=str(self.path)))
-            if isinstance(raw, Problem):
-                bad += 1
-                yield raw
+            admitted = raw and tables.admitted(raw, self._shape)
+            if admitted is None:
+                continue
+            found = _read(admitted, self._shape)
+            if isinstance(found, ImportedRow):
+                for key in found.foreign:
+                    self.foreign[key] = self.foreign.get(key, 0) + 1
+                yield found
             else:
-                found = read_row(_named_in_text(raw), self._shape)
-                if isinstance(found, ImportedRow):
-                    for key in found.foreign:
-                        self.foreign[key] = self.foreign.get(key, 0) + 1
-                    yield found
-                else:
-                    bad += 1
-                    yield from found
+                bad += 1
+                yield from found
+
+
+def _read(raw: RawRow | Problem, shape: Shape) -> ImportedRow | list[Problem]:
+    return [raw] if isinstance(raw, Problem) else read_row(_named_in_text(raw), shape)
 
 
 def _named_in_text(raw: RawRow) -> RawRow:
@@ -166,23 +176,6 @@ def read_row(raw: RawRow, shape: Shape) -> ImportedRow | list[Problem]:
         return fields.problems
     foreign = frozenset(map(str, raw.record.keys() - shape.keys)) | fields.foreign
     return ImportedRow(pair, raw.where, fields.shown(pair), fields.facts, foreign)
-
-
-def _missing_columns(head: list[RawRow | Problem], shape: Shape, path: Path) -> Problem | None:
-    """What a table lacks that every row of it needs: one problem, not two a row."""
-    first = next((r.record for r in head if isinstance(r, RawRow)), None)
-    if not isinstance(first, dict):
-        return None
-    lacking = [names for names in shape.columns if not first.keys() & set(names)]
-    if not lacking:
-        return None
-    listed = " and ".join(" or ".join(map(repr, names)) for names in lacking)
-    return Problem(
-        f"there is no column {listed}; its columns are {', '.join(map(repr, first))}",
-        where=path.name,
-        fix="rename the columns that hold them; an empty cell of image means that there is none",
-        kind="missing-column",
-    )
 
 
 def recognise(head: list[RawRow | Problem]) -> Shape:

@@ -13,6 +13,7 @@ from kolm_cli.core import digests
 from kolm_cli.core.errors import InputError, Problem, raise_if_any
 from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.sources import read_source
+from kolm_cli.formats.columns import Columns
 from kolm_cli.pipeline.bundle_use import Demands, Unpacked, answerer_for
 from kolm_cli.pipeline.known_inputs import known_pack
 from kolm_cli.pipeline.preflight import pack_problems
@@ -24,17 +25,18 @@ from kolm_cli.scoring.score import Measurements, score
 from kolm_cli.spec.sources import FORMS, parse_source
 
 
-def read_pack(given: str) -> list[Row]:
+def read_pack(given: str, columns: Columns | None = None) -> list[Row]:
     """The rows of a source as a spec names it: `capture:NS@eval`, a file, a folder.
 
     Args:
         given: the source, relative to the working directory.
+        columns: which of its columns hold what.
 
     Raises:
         InputError: the source cannot be read.
     """
     try:
-        source = parse_source(given, Path.cwd())
+        source = parse_source(given, Path.cwd(), columns)
     except (ValueError, FileNotFoundError) as error:
         raise InputError(Problem(str(error), where="--pack", fix=FORMS)) from error
     read = read_source(source)
@@ -65,14 +67,21 @@ def evaluate_again(
     bundle: Path,
     *,
     pack: str | None,
+    columns: Columns | None = None,
     base: Path | None,
     device: str | None,
     progress: Progress,
     demands: Demands | None = None,
 ) -> dict[str, Any]:
-    """Answer a pack with a bundle and score it; returns what `kolm eval --json` prints."""
+    """Answer a pack with a bundle and score it; returns what `kolm eval --json` prints.
+
+    Raises:
+        InputError: the pack or the columns cannot be used.
+    """
     # Whatever is wrong with it is said before a base is loaded.
-    given = None if pack is None else read_pack(pack)
+    if pack is None and columns is not None:
+        raise InputError(Problem("has no effect without --pack", "--column", "name the pack"))
+    given = None if pack is None else read_pack(pack, columns)
     with answerer_for(bundle, base=base, device=device, progress=progress, demands=demands) as (
         files,
         answerer,

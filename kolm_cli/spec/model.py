@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from kolm_cli.core.names import RULE, is_name
+from kolm_cli.formats.columns import wrong_in
 from kolm_cli.spec.section import Conflict, Section, custom_error
 from kolm_cli.spec.train import Count, TrainSection
 
@@ -68,15 +69,41 @@ class ImagesSection(Section):
     longest_edge: Count | None = None
 
 
+def _source(value: Any) -> Any:
+    """One of the forms of `sources`, or a mapping of `source` and columns."""
+    if isinstance(value, str):
+        return _text(value)
+    if not isinstance(value, dict) or not isinstance(value.get("source"), str):
+        raise custom_error(
+            f"{value!r:.60} is not a source of rows",
+            "write a source, or a mapping of source and columns",
+        )
+    _text(value["source"])
+    # Without columns, a mapping says no more than the source.
+    return value if len(value) > 1 else value["source"]
+
+
+Rows = Annotated[Any, AfterValidator(_source)]
+
+
 class DataSection(Section):
     """What it learns from and what it is scored on; the forms are in `sources`."""
 
-    train: Text
-    eval: Text
+    train: Rows
+    eval: Rows
     max_images_per_example: Count = 4
     review: Literal["accepted", "all"] = "all"
     truncation: Literal["prompt_start", "prompt_end"] = "prompt_start"
     images: ImagesSection = ImagesSection()
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """Columns that are named for what rows do not have."""
+        for side in ("train", "eval"):
+            value = getattr(self, side)
+            if isinstance(value, dict):
+                columns = {name: column for name, column in value.items() if name != "source"}
+                for wrong in wrong_in(columns):
+                    yield Conflict(f"{side}.{wrong.field}", side, wrong.what, wrong.fix)
 
 
 class LaunchSection(Section):

@@ -9,6 +9,7 @@ from typing import Any
 
 from kolm_cli.core.errors import Problem
 from kolm_cli.core.yaml_positions import Document
+from kolm_cli.formats.columns import columns_of, wrong_in
 from kolm_cli.scoring.metrics.catalog import get_metric
 from kolm_cli.spec.model import is_metric, listed
 from kolm_cli.spec.section import likely
@@ -71,11 +72,17 @@ class Outside:
         return Problem(what, f"{self.path}:{line}:{column}: {name}", fix)
 
     def _source(self, name: str) -> Generator[Problem, None, Source | None]:
+        columns = None
+        if isinstance(mapping := self._value(name), dict):
+            name = f"{name}.source"
+            named = {field: column for field, column in mapping.items() if field != "source"}
+            # What is wrong with it, the model says.
+            columns = None if [*wrong_in(named)] else columns_of(named)
         value = self._text(name)
         if value is None:
             return None
         try:
-            return parse_source(value, self.folder)
+            return parse_source(value, self.folder, columns)
         except FileNotFoundError as error:
             yield self._problem(name, str(error), f"paths start at {self.folder}")
         except (ValueError, OSError, RuntimeError) as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kolm_cli.capture.split import parse_reference
 from kolm_cli.core.errors import InputError
+from kolm_cli.formats.columns import Columns
 
 FILE_ENDINGS = (".jsonl", ".ndjson", ".json", ".parquet", ".csv", ".tar", ".tar.gz", ".tgz")
 FORMS = (
@@ -30,9 +31,15 @@ class CaptureSource:
 
 @dataclass(frozen=True)
 class FileSource:
-    """A file of rows, or a folder of such files; `path` is absolute."""
+    """A file of rows, or a folder of such files.
+
+    Attributes:
+        path: where it is, absolute.
+        columns: which of its columns hold what, where they do not have kolm's names.
+    """
 
     path: Path
+    columns: Columns | None = None
 
 
 Source = CaptureSource | FileSource
@@ -51,12 +58,13 @@ class AdapterSource:
     path: Path | None = None
 
 
-def parse_source(value: str, folder: Path) -> Source:
+def parse_source(value: str, folder: Path, columns: Columns | None = None) -> Source:
     """Read one of the forms of `data.train`.
 
     Args:
         value: what the spec says.
         folder: the spec's folder, which relative paths start from.
+        columns: which columns hold what; only files have columns.
 
     Raises:
         ValueError: not one of the forms; the message says what is wrong with it.
@@ -68,19 +76,21 @@ def parse_source(value: str, folder: Path) -> Source:
             namespace, split = parse_reference(value)
         except InputError as error:
             raise ValueError(str(error)) from error
+        if columns is not None:
+            raise ValueError("captured pairs have no columns; they were named at the import")
         return CaptureSource(namespace, rest.partition("@")[2] if split else None)
     if colon and scheme == "sha256":
         raise ValueError("a digest, as bundles hold it, does not say where the data is")
     path = resolve(value, folder)
     if path.is_dir():
-        return FileSource(path)
+        return FileSource(path, columns)
     if not path.name.endswith(FILE_ENDINGS):
         if not path.exists() and not colon:
             raise FileNotFoundError(f"there is no file or folder {value!r}")
         raise ValueError(f"{value!r} is none of the forms that kolm reads")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {value!r}")
-    return FileSource(path)
+    return FileSource(path, columns)
 
 
 def parse_adapter(value: str, folder: Path) -> AdapterSource:

@@ -40,6 +40,7 @@ def vlm_trainer(
     max_images_per_example: int = 4,
     truncation: Side = "prompt_start",
     images: ImageLimits | None = None,
+    columns: Mapping[str, Any] | None = None,
     trust_remote_code: bool = False,
     progress: Progress | None = None,
 ) -> VLMTrainer:
@@ -56,6 +57,8 @@ def vlm_trainer(
         max_images_per_example: more images in a row are refused.
         truncation: which side of the prompt is cut when a row is too long.
         images: limits on the size of pictures; the base's own when None.
+        columns: which keys of the rows hold what, where they do not have kolm's names:
+            `{"image": "photo", "prompt": "Which digit is this?"}`.
         trust_remote_code: whether code that comes with the checkpoint may run.
         progress: receives what the trainer reports.
 
@@ -64,7 +67,7 @@ def vlm_trainer(
         LackingError: the model or the device is not here.
     """
     config = config or TrainSection()
-    rows = rows_from_python(train_dataset)
+    rows = rows_from_python(train_dataset, columns)
     base = resolve_base(model_id, revision, trust_remote_code=trust_remote_code)
     device = pick_device(device)
     check_attention(config.attention, device)

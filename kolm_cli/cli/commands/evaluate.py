@@ -13,6 +13,7 @@ from kolm_cli.cli.bundle_options import (
     CidOption,
     TrustOption,
 )
+from kolm_cli.cli.column_options import ColumnOption, FixedOption, columns_from
 from kolm_cli.cli.live import ProgressOption, progress_for
 from kolm_cli.cli.output import Output
 from kolm_cli.core.errors import ExitCode
@@ -43,6 +44,8 @@ def evaluate(
             "--pack", metavar="SOURCE", help="Other rows than the bundle's own: a file, capture:NS."
         ),
     ] = None,
+    column: ColumnOption = None,
+    fixed: FixedOption = None,
     base: BaseOption = None,
     device: DeviceOption = None,
     trust: TrustOption = None,
@@ -57,9 +60,16 @@ def evaluate(
 
     output = Output(as_json=json)
     demands = _demands(trust, allow_untrusted=allow_untrusted, cid=cid)
+    columns = columns_from(column, fixed)
     with progress_for(output, progress) as shown, bundle_file(bundle) as path:
         report = evaluate_again(
-            path, pack=pack, base=base, device=device, progress=shown, demands=demands
+            path,
+            pack=pack,
+            columns=columns,
+            base=base,
+            device=device,
+            progress=shown,
+            demands=demands,
         )
     if json:
         output.json(report)

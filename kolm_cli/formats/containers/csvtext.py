@@ -15,7 +15,7 @@ from kolm_cli.core.files import open_regular
 from kolm_cli.formats.budget import MAX_COLUMNS, MAX_VALUES, BudgetError
 from kolm_cli.formats.containers.json_values import MAX_RECORD
 from kolm_cli.formats.containers.jsontext import line_of
-from kolm_cli.formats.fields import RawRow
+from kolm_cli.formats.fields import RawRow, Table
 from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.targets import RowWriter, Target
 from kolm_cli.formats.writing import CannotError, Exported
@@ -37,6 +37,7 @@ def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Proble
         lines = _Lines(stream)
         reader = csv.reader(lines, strict=True)
         header: list[str] | None = None
+        table: Table | None = None
         line = 1
         while True:
             where = f"{name}:{line}"
@@ -64,12 +65,13 @@ def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Proble
                 if twice:
                     yield Problem(f"the column {twice[0]!r} occurs twice", where=where)
                     return
+                table = Table(name, tuple(header))
             elif len(cells) != len(header):
                 yield Problem(
                     f"{len(cells)} cells, but the header has {len(header)} columns", where=where
                 )
             else:
-                yield _row(where, dict(zip(header, cells, strict=True)), images)
+                yield _row(where, dict(zip(header, cells, strict=True)), images, table)
 
 
 class _Lines:
@@ -97,7 +99,9 @@ class _Lines:
         return line
 
 
-def _row(where: str, cells: dict[str, str], images: ImageReader) -> RawRow | Problem:
+def _row(
+    where: str, cells: dict[str, str], images: ImageReader, table: Table | None
+) -> RawRow | Problem:
     record: dict[str, Any] = {}
     for column, cell in cells.items():
         record[column] = cell or None
@@ -106,7 +110,7 @@ def _row(where: str, cells: dict[str, str], images: ImageReader) -> RawRow | Pro
                 record[column] = json.loads(cell)
             except (ValueError, RecursionError) as error:
                 return Problem(f"{column}: begins like JSON and is not: {error}", where=where)
-    return RawRow(where, record, images)
+    return RawRow(where, record, images, table)
 
 
 def writer(target: Target) -> RowWriter:

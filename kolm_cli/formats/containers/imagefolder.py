@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from kolm_cli.core.errors import Problem
 from kolm_cli.formats.containers import csvtext, jsontext, parquet
-from kolm_cli.formats.fields import RawRow
+from kolm_cli.formats.fields import RawRow, Table
 from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.targets import RowWriter, Target
 from kolm_cli.formats.writing import Exported
@@ -31,22 +30,22 @@ def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Proble
     for file in metadata_files(path):
         label = file.relative_to(path).as_posix()
         beside = images.starting_from(file.parent)
+        table: Table | None = None
         for raw in _READERS[file.suffix](file, beside, label):
             if isinstance(raw, RawRow) and isinstance(raw.record, dict):
-                raw = RawRow(raw.where, _columns(raw.record), raw.images)
+                renamed = {key: _name(key) for key in raw.record if _name(key) != key}
+                record = {_name(key): value for key, value in raw.record.items()}
+                if raw.table and table is None:
+                    table = Table(label, tuple(map(_name, raw.table.columns)))
+                raw = replace(raw, record=record, table=table, renamed=renamed)
             yield raw
 
 
-def _columns(record: dict[str, Any]) -> dict[str, Any]:
-    """Name the image columns as `datasets` does: `images_file_names` becomes `images`."""
-    renamed = {}
-    for key, value in record.items():
-        if key in ("file_name", "file_names"):
-            key = "image" if key == "file_name" else "images"
-        else:
-            key = key.removesuffix("_file_names").removesuffix("_file_name")
-        renamed[key] = value
-    return renamed
+def _name(key: str) -> str:
+    """A column as `datasets` names it: `images_file_names` is `images`."""
+    if key in ("file_name", "file_names"):
+        return "image" if key == "file_name" else "images"
+    return key.removesuffix("_file_names").removesuffix("_file_name")
 
 
 def writer(target: Target) -> RowWriter:

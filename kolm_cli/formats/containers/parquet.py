@@ -12,7 +12,7 @@ from kolm_cli.core.files import open_regular
 from kolm_cli.formats.budget import Budget, BudgetError, check_columns
 from kolm_cli.formats.containers.folder_files import files_named
 from kolm_cli.formats.containers.hf_features import features_of, records_of
-from kolm_cli.formats.fields import RawRow
+from kolm_cli.formats.fields import RawRow, Table
 from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.targets import RowWriter, Target
 from kolm_cli.formats.writing import Exported, ImageForms
@@ -67,9 +67,10 @@ def _file(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Probl
             _check_cost(file.metadata, budget)
             batches = file.iter_batches(batch_size=_BATCH)
             features = features_of(file.schema_arrow.metadata)
+            table = Table(name, tuple(file.schema_arrow.names))
             for record in budget.timed(records_of(batches, features)):
                 number += 1
-                yield RawRow(f"{name}:{number}", record, images)
+                yield RawRow(f"{name}:{number}", record, images, table)
     except (pa.ArrowException, OSError, ValueError, OverflowError, RecursionError) as error:
         yield Problem(f"not readable as Parquet: {error}; stopped here", f"{name}:{number + 1}")
 

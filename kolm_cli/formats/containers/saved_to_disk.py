@@ -13,7 +13,7 @@ from kolm_cli.formats.budget import MAX_ENTRIES, Budget, BudgetError, check_colu
 from kolm_cli.formats.containers.arrow_messages import is_compressed
 from kolm_cli.formats.containers.hf_features import features_of, records_of
 from kolm_cli.formats.containers.parquet import pyarrow
-from kolm_cli.formats.fields import RawRow
+from kolm_cli.formats.fields import RawRow, Table
 from kolm_cli.formats.image_references import ImageReader
 
 # What else damaged or hostile files raise.
@@ -47,9 +47,10 @@ def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Proble
                 stream = pa.ipc.open_stream(source)
                 check_columns(len(stream.schema.names))
                 features = features_of(stream.schema.metadata)
+                table = Table(name, tuple(stream.schema.names))
                 for record in budget.timed(records_of(_within(stream, budget), features)):
                     number += 1
-                    yield RawRow(f"{name}:{number}", record, images)
+                    yield RawRow(f"{name}:{number}", record, images, table)
     except (
         pa.ArrowException,
         OSError,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from kolm_cli.cli.column_options import ColumnOption, FixedOption, columns_from
 from kolm_cli.cli.commands.capture.options import Json
 from kolm_cli.cli.live import ProgressOption, progress_for
 from kolm_cli.cli.output import Output
@@ -77,6 +78,8 @@ def import_file(
         Path | None,
         typer.Option("--images", help="The folder that image paths in FILE start from."),
     ] = None,
+    column: ColumnOption = None,
+    fixed: FixedOption = None,
     tag: Annotated[
         list[str] | None, typer.Option("--tag", help="A tag for every pair; repeatable.")
     ] = None,
@@ -110,6 +113,7 @@ def import_file(
     from kolm_cli.capture.store import Store
 
     output = Output(as_json=as_json)
+    columns = columns_from(column, fixed)
     with progress_for(output, progress, brief=True) as shown, Store.open() as store:
         report = import_path(
             store,
@@ -121,11 +125,14 @@ def import_file(
             skip_bad=skip_bad,
             strip=strip_metadata,
             confine=confine,
+            columns=columns,
             progress=shown,
         )
     output.note(f"format: {report.format}" + ("" if format else " (recognized)"))
     for key, rows in sorted(report.foreign.items()):
         output.note(f"note: the key {key!r} ({rows} rows) is unknown to kolm and not kept")
+    for note in report.notes:
+        output.note(f"note: {note}")
     if report.outside:
         folder = report.folder.rstrip("/") or "/"
         output.note(f"note: {report.outside} images outside {folder}/; --confine refuses such")
