@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -25,10 +25,15 @@ class BaseProcessor:
     Attributes:
         family: the base's family.
         processor: its processor, as transformers loads it.
+        renderer: applies its chat template to messages, for the opening of an answer or not; the
+            family does so, within this process, when None.
     """
 
     family: Family
     processor: Any = field(repr=False)
+    renderer: Callable[[list[dict[str, Any]], bool], str] | None = field(
+        default=None, repr=False, kw_only=True
+    )
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -88,6 +93,8 @@ class BaseProcessor:
         Raises:
             RenderError: the template refuses the messages.
         """
+        if self.renderer is not None:
+            return self.renderer(messages, prompt)
         try:
             return self.family.render(self.processor, messages, prompt=prompt)
         except jinja2.TemplateError as error:

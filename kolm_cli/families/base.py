@@ -55,6 +55,14 @@ _PINNED_DAY = (
 )
 
 
+def chat_template(processor: Any) -> str:
+    """The template that a processor renders conversations with; empty where there is none."""
+    template = getattr(processor, "chat_template", None)
+    if isinstance(template, dict):
+        template = template.get("default")
+    return template or ""
+
+
 @dataclass(frozen=True)
 class Paper:
     """Where the family's architecture was published."""

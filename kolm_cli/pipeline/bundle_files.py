@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kolm_cli.bundle.format import configurations, layout
+from kolm_cli.bundle.format import configurations, layout, processor_keys
 from kolm_cli.bundle.format.dataset import Dataset, DatasetFacts, TrainRow, write_train_rows
 from kolm_cli.bundle.format.evaluation import EvaluationSettings
 from kolm_cli.bundle.format.pack import PackRow, write_pack
@@ -20,8 +20,6 @@ from kolm_cli.scoring.metrics.catalog import choose
 from kolm_cli.spec.digest_forms import bundle_form
 from kolm_cli.spec.model import EvaluateSection
 
-# Keys that say how this machine found something, not what it is.
-_LOCAL_KEYS = frozenset({"is_local", "local_files_only"})
 _PROCESSOR_SUFFIXES = (".json", ".jinja", ".model", ".txt")
 
 
@@ -72,26 +70,22 @@ def processor_files(folder: Path) -> dict[str, Path | bytes]:
         name = f"processor/{path.relative_to(folder)}"
         if path.suffix == ".json" and path.name.endswith("config.json"):
             content = json.loads(path.read_bytes())
-            text = json.dumps(_portable(content), indent=2, sort_keys=True, ensure_ascii=False)
+            text = json.dumps(
+                _portable(name, content), indent=2, sort_keys=True, ensure_ascii=False
+            )
             files[name] = text.encode() + b"\n"
         else:
             files[name] = path
     return files
 
 
-def _portable(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _portable(v) for k, v in value.items() if not _is_dropped(k, v)}
-    if isinstance(value, list):
-        return [_portable(item) for item in value]
-    return value
-
-
-def _is_dropped(key: str, value: Any) -> bool:
+def _portable(path: str, value: dict[str, Any]) -> dict[str, Any]:
     # transformers writes 1e30 for "no limit", which is what a missing key means; as an integer
     # it is beyond what JSON readers agree on.
-    unlimited = key == "model_max_length" and isinstance(value, int) and value >= 2**53
-    return unlimited or key in _LOCAL_KEYS or configurations.is_dropped(key)
+    longest = value.get("model_max_length")
+    if isinstance(longest, int) and longest > processor_keys.MAX_NUMBER:
+        value = {key: item for key, item in value.items() if key != "model_max_length"}
+    return processor_keys.listed(path, value)
 
 
 def evaluation_settings(evaluate: EvaluateSection, rows: int) -> EvaluationSettings:

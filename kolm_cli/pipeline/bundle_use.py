@@ -8,11 +8,10 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kolm_cli.bundle.container.unpack import unpack
-from kolm_cli.bundle.format import configurations, layout
-from kolm_cli.bundle.format.spec_file import read_spec
+from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.trust.file import load_policy
 from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.core.errors import InputError, LackingError, Problem, VerificationError
@@ -20,27 +19,12 @@ from kolm_cli.core.file_digests import FileMemo
 from kolm_cli.core.home import private_folder
 from kolm_cli.core.progress import Progress
 from kolm_cli.families.resolve import Base, resolve_base
+from kolm_cli.pipeline.bundle_processor import load_processor
 from kolm_cli.pipeline.known_inputs import known_base
+from kolm_cli.pipeline.unpacked import Unpacked
 
 if TYPE_CHECKING:
     from kolm_cli.answering.answerer import Answerer
-
-
-@dataclass(frozen=True)
-class Unpacked:
-    """A bundle's files, each checked against the manifest while it was written.
-
-    Attributes:
-        folder: a private folder, which lasts as long as the context that made it.
-        cid: the bundle's CID.
-        manifest: the parsed manifest.
-        spec: the spec as the bundle holds it.
-    """
-
-    folder: Path
-    cid: str
-    manifest: dict[str, Any]
-    spec: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -82,8 +66,7 @@ def unpacked(bundle: Path, demands: Demands, progress: Progress) -> Iterator[Unp
             why = "; ".join(check.detail for check in report.failed)
             progress.note(f"WARNING: not trusted ({why}); used because of --allow-untrusted")
         manifest = json.loads((folder / layout.MANIFEST).read_bytes())
-        spec = read_spec((folder / layout.SPEC).read_bytes())
-        yield Unpacked(folder, report.cid or "", manifest, spec)
+        yield Unpacked(folder, report.cid or "", manifest)
 
 
 def find_base(bundle: Unpacked, given: Path | None) -> Base:
@@ -154,15 +137,20 @@ def answerer_for(
     with unpacked(bundle, demands or Demands(), progress) as files:
         found = find_base(files, base)
         progress.stage("load base and adapter")
-        yield files, load_answerer(files, found, device)
+        with _answerer(files, found, device, progress) as answerer:
+            yield files, answerer
 
 
-def load_answerer(files: Unpacked, base: Base, device: str | None) -> Answerer:
+@contextlib.contextmanager
+def _answerer(
+    files: Unpacked, base: Base, device: str | None, progress: Progress
+) -> Iterator[Answerer]:
     """Load base, adapter and the bundle's own processor."""
     import torch
 
     from kolm_cli.answering.answerer import Answerer
     from kolm_cli.encoding.encoder import Encoder, Limits
+    from kolm_cli.encoding.guarded_rendering import guarded
     from kolm_cli.trainer.adapter_files import load_adapter
     from kolm_cli.trainer.base_model import load_base
     from kolm_cli.trainer.devices import pick_device, settle_numerics
@@ -178,23 +166,21 @@ def load_answerer(files: Unpacked, base: Base, device: str | None) -> Answerer:
         torch.set_num_threads(launch["threads"])
     train = files.spec["train"]
     bf16 = bool(train["bf16"])
-    loaded = load_base(base, bf16=bf16, attention=train.get("attention", "auto"))
-    configurations.require(files.folder)
-    model = load_adapter(loaded, base.family, files.folder / "adapter")
-    processor = base.family.load_processor(
-        str(files.folder / "processor"), local_files_only=True, trust_remote_code=False
-    )
-    base.family.follow_processor(loaded, processor)
+    processor = load_processor(files, base, progress)
     max_new_tokens = files.spec["evaluate"]["max_new_tokens"]
     limits = Limits(
         train["max_seq_length"],
         side=files.spec["data"]["truncation"],
         answer_room=max_new_tokens,
     )
-    return Answerer(
-        model,
-        Encoder(base.family, processor, limits),
-        device=device,
-        bf16=bf16,
-        max_new_tokens=max_new_tokens,
-    )
+    with guarded(base.family, processor) as renderer:
+        loaded = load_base(base, bf16=bf16, attention=train["attention"])
+        model = load_adapter(loaded, base.family, files.folder / "adapter")
+        base.family.follow_processor(loaded, processor)
+        yield Answerer(
+            model,
+            Encoder(base.family, processor, limits, renderer=renderer),
+            device=device,
+            bf16=bf16,
+            max_new_tokens=max_new_tokens,
+        )

@@ -14,9 +14,10 @@ from kolm_cli.core.errors import InputError, Problem, raise_if_any
 from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.sources import read_source
 from kolm_cli.formats.columns import Columns
-from kolm_cli.pipeline.bundle_use import Demands, Unpacked, answerer_for
+from kolm_cli.pipeline.bundle_use import Demands, answerer_for
 from kolm_cli.pipeline.known_inputs import known_pack
 from kolm_cli.pipeline.preflight import pack_problems
+from kolm_cli.pipeline.unpacked import Unpacked
 from kolm_cli.records.conversation import Conversation
 from kolm_cli.records.images import BytesImage, ImageSource, read_image_file
 from kolm_cli.records.pictures import ImageError, decode_rgb

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.core.progress import Progress
 from kolm_cli.core.seals import is_sealed, seal
-from kolm_cli.pipeline.bundle_use import Demands, Unpacked, unpacked
+from kolm_cli.pipeline.bundle_use import Demands, unpacked
+from kolm_cli.pipeline.unpacked import Unpacked
 
 if TYPE_CHECKING:
     from kolm_cli.pipeline.inputs import Inputs

@@ -110,9 +110,9 @@ class LaunchSection(Section):
     """What `accelerate launch` is told: the processes of this machine, one a GPU."""
 
     device: Literal["cuda", "cpu"] = "cuda"
-    num_processes: Count = 1
+    num_processes: Annotated[int, Field(ge=1, le=1 << 12)] = 1
     main_process_port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    threads: Count | None = None
+    threads: Annotated[int, Field(ge=1, le=1 << 12)] | None = None
 
     def idle(self) -> Iterator[Conflict]:
         """A meeting point of processes that have none to meet."""
@@ -166,8 +166,8 @@ class EvaluateSection(Section):
     """How the adapter is scored. `usd_per_hour` is the price of the machine that answers."""
 
     metric: Annotated[Any, AfterValidator(_metric)]
-    max_new_tokens: Count = 64
-    batch_size: Count = 8
+    max_new_tokens: Annotated[int, Field(ge=1, le=1 << 20)] = 64
+    batch_size: Annotated[int, Field(ge=1, le=1 << 16)] = 8
     usd_per_hour: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
     include: Literal["answers", "digests"] = "answers"
     gate: GateSection = GateSection()

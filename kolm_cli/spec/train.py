@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from kolm_cli.spec.section import Conflict, Section, custom_error
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, lt=2**31)]
 Rate = Annotated[float, Field(gt=0)]
 
 

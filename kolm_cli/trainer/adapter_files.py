@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ ADAPTER_FILE = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
 # One key only: safetensors writes several in an unstable order.
 _METADATA = {"format": "pt"}
+_WRAPPED = "base_model.model."
 _DTYPES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16", torch.int8: "I8"}
 FULL_PARTS: tuple[PartName, ...] = ("projector", "vision")
 
@@ -137,15 +139,9 @@ def load_adapter(model: nn.Module, family: Family, folder: Path) -> PeftModel:
     Raises:
         VerificationError: the adapter's tensors are not exactly the ones that the model takes.
     """
+    # Before PEFT makes room for what a configuration asks for: the file has to hold it.
+    _check_layers(model, folder)
     wrapped = PeftModel.from_pretrained(model, str(folder))
-    with safe_open(folder / ADAPTER_FILE, framework="pt") as stored:
-        held = set(stored.keys())
-    taken = set(get_peft_model_state_dict(wrapped, save_embedding_layers=False))
-    if held != taken:
-        raise VerificationError(
-            f"the adapter's tensors do not fit the base: missing {sorted(taken - held)[:3]},"
-            f" unexpected {sorted(held - taken)[:3]}"
-        )
     load_full_parts(wrapped, family, folder)
     return wrapped
 
@@ -182,6 +178,25 @@ def start_from(model: PeftModel, family: Family, folder: Path) -> None:
     load_full_parts(model, family, folder)
 
 
+def _check_layers(model: nn.Module, folder: Path) -> None:
+    config = canonical_json.loads((folder / ADAPTER_CONFIG).read_bytes(), max_bytes=1 << 20)
+    rank, targets = config["r"], re.compile(config["target_modules"])
+    taken = {}
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear) and targets.fullmatch(name):
+            taken[f"{_WRAPPED}{name}.lora_A.weight"] = [rank, module.in_features]
+            taken[f"{_WRAPPED}{name}.lora_B.weight"] = [module.out_features, rank]
+    with safe_open(folder / ADAPTER_FILE, framework="pt") as stored:
+        held = {name: stored.get_slice(name).get_shape() for name in stored.keys()}  # noqa: SIM118
+    if held != taken:
+        differing = [name for name in taken.keys() & held.keys() if taken[name] != held[name]]
+        raise VerificationError(
+            "the adapter's tensors do not fit the base: missing"
+            f" {sorted(taken.keys() - held.keys())[:3]}, unexpected"
+            f" {sorted(held.keys() - taken.keys())[:3]}, of another shape {sorted(differing)[:3]}"
+        )
+
+
 def module_lists(model: nn.Module, partition: Partition) -> ModuleLists:
     """`modules.json`: every parameter, trainable or frozen, read from the model as it is."""
     trainable, frozen = [], []
@@ -193,7 +208,7 @@ def module_lists(model: nn.Module, partition: Partition) -> ModuleLists:
             frozen.append(ListedTensor(name, part, shape, dtype))
             continue
         if ".lora_" in runtime_name:
-            place = ("lora", f"adapter/{ADAPTER_FILE}", f"base_model.model.{name}")
+            place = ("lora", f"adapter/{ADAPTER_FILE}", f"{_WRAPPED}{name}")
         else:
             place = ("full", f"adapter/{part}.safetensors", name)
         trainable.append(TrainableTensor(name, part, shape, dtype, *place))

@@ -18,6 +18,7 @@ from kolm_cli.core.files import write_atomic
 from kolm_cli.core.progress import Progress, Silent
 from kolm_cli.encoding.encoded import Encoded
 from kolm_cli.encoding.encoder import Encoder
+from kolm_cli.families.base import chat_template
 from kolm_cli.families.resolve import Base
 from kolm_cli.families.support import describe
 from kolm_cli.records.row import Row, rows_digest
@@ -247,6 +248,9 @@ class VLMTrainer:
         }
         if self.start is not None:
             block["parent"] = self.start.cid
+        template = chat_template(self.encoder.processor)
+        if template:
+            block["chat_template_sha256"] = digests.sha256_bytes(template.encode())
         if self._evidence_facts is not None:
             block["evidence"] = self._evidence_facts
         return block

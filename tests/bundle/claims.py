@@ -87,6 +87,7 @@ def _receipt(files: factory.Files) -> dict[str, Any]:
         "family_support": "supported",
         "trust_remote_code": False,
         "parent": PARENT,
+        "chat_template_sha256": factory.template_sha256(files),
         "evidence": {
             "adapters_per_part": {"language": 2, "projector": 0, "vision": 0},
             "frozen_digests_after": FROZEN,

@@ -190,6 +190,13 @@ def total(files: Files) -> int:
     return sum(f.stat().st_size if isinstance(f, Path) else len(f) for f in files.values())
 
 
+def template_sha256(files: Files) -> str:
+    """The digest of the chat template in the bundle."""
+    data = files["processor/chat_template.jinja"]
+    assert isinstance(data, bytes)
+    return hashlib.sha256(data).hexdigest()
+
+
 def make_receipt(files: Files) -> dict[str, Any]:
     """The facts that fit `files`."""
     evaluation_file = files["eval/evaluation.json"]

@@ -23,6 +23,7 @@ from kolm_cli.bundle.checks import (
     policy,
     signatures,
     subject,
+    template,
 )
 from kolm_cli.bundle.checks.base import Check
 
@@ -39,6 +40,7 @@ CHECKS: tuple[Check, ...] = (
     signatures.CHECK,
     chain.CHECK,
     subject.CHECK,
+    template.CHECK,
     policy.CHECK,
     k_score.CHECK,
     gate.CHECK,

@@ -1,7 +1,7 @@
 """What the configurations of a bundle may say, for what writes, verifies and loads them.
 
-A loader acts on them, so they are held against lists of what is allowed: every key of the
-adapter's, and of the processor's whatever could name code or something else to load.
+A loader acts on them, so every key is held against a list: the adapter's here, the processor's in
+`processor_keys`. What could name code or something else to load is refused at any depth.
 """
 
 from __future__ import annotations
@@ -11,22 +11,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format import layout, processor_keys
 from kolm_cli.core import canonical_json
 from kolm_cli.core.errors import Problem, VerificationError
 
-PROCESSOR_CONFIG = "processor/processor_config.json"
 # What transformers, peft and huggingface_hub take as code, or as leave to fetch some.
 CODE_HOOKS = frozenset(
     {"auto_map", "auto_mapping", "custom_pipelines", "trust_remote_code", "remote_code"}
 )
 # Where this machine found something. The adapter's name for its base is checked for itself.
 PLACE = "name_or_path"
-# The parts of a processor, the only objects at the top of its configuration. A tokenizer for audio
-# is none of them: transformers loads it from a folder that the configuration names.
-PROCESSOR_PARTS = frozenset(
-    {"image_processor", "video_processor", "feature_extractor", "audio_processor", "tokenizer"}
-)
 AUDIO_TOKENIZER = "audio_tokenizer"
 MAX_EXPRESSION = 1024
 MAX_ALTERNATIVES = 64
@@ -87,11 +81,6 @@ def is_configuration(path: str) -> bool:
     return looked_into and path.startswith(("adapter/", "processor/"))
 
 
-def is_dropped(key: str) -> bool:
-    """Whether a writer leaves this key of a processor out: a bundle must not have it."""
-    return key in CODE_HOOKS or key.endswith(PLACE)
-
-
 def problems_of(path: str, data: bytes) -> list[str]:
     """What a configuration says that it must not.
 
@@ -134,12 +123,9 @@ def _adapter(value: dict[str, Any]) -> Iterator[str]:
 
 
 def _processor(path: str, value: dict[str, Any]) -> Iterator[str]:
-    yield from _everywhere(value, _hook)
-    yield from _everywhere(value, _place)
-    if path == PROCESSOR_CONFIG:
-        for key, item in value.items():
-            if isinstance(item, dict) and key not in PROCESSOR_PARTS | {AUDIO_TOKENIZER}:
-                yield f"{key!r:.80} is not a part of a processor"
+    found = [*_everywhere(value, _hook), *_everywhere(value, _place)]
+    # Neither is on a list: once is enough.
+    yield from found or processor_keys.problems(path, value)
 
 
 def _hook(key: str, value: Any) -> str:

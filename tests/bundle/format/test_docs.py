@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from kolm_cli.bundle.checks.catalog import CHECKS
-from kolm_cli.bundle.format import layout
-from kolm_cli.bundle.format.configurations import ADAPTER_FORMS, CODE_HOOKS, PROCESSOR_PARTS
+from kolm_cli.bundle.format import layout, processor_keys
+from kolm_cli.bundle.format.configurations import ADAPTER_FORMS, CODE_HOOKS
 from kolm_cli.bundle.format.safetensors_header import DTYPE_BYTES
 from kolm_cli.bundle.trust.file import parse
 from kolm_cli.core import digests
@@ -29,7 +29,7 @@ def test_the_format_lists_every_required_path() -> None:
     for path in layout.required_paths():
         stage = path.startswith(layout.ATTESTATIONS)
         assert path in text or (stage and path.split("/")[1].split(".")[0] in text)
-    for word in (*CODE_HOOKS, *DTYPE_BYTES, *ADAPTER_FORMS, *PROCESSOR_PARTS):
+    for word in (*CODE_HOOKS, *DTYPE_BYTES, *ADAPTER_FORMS, *processor_keys.PARTS):
         assert word in text
 
 
