@@ -1,4 +1,4 @@
-"""Using a bundle: find its base, attach its adapter, and answer."""
+"""Using a bundle: find its base, merge its adapter, and answer."""
 
 from __future__ import annotations
 
@@ -145,15 +145,15 @@ def answerer_for(
 def _answerer(
     files: Unpacked, base: Base, device: str | None, progress: Progress
 ) -> Iterator[Answerer]:
-    """Load base, adapter and the bundle's own processor."""
+    """Load the base with what was trained in its weights, and the bundle's own processor."""
     import torch
 
     from kolm_cli.answering.answerer import Answerer
     from kolm_cli.encoding.encoder import Encoder, Limits
     from kolm_cli.encoding.guarded_rendering import guarded
-    from kolm_cli.trainer.adapter_files import load_adapter
     from kolm_cli.trainer.base_model import load_base
     from kolm_cli.trainer.devices import pick_device, settle_numerics
+    from kolm_cli.trainer.merged import merge
 
     launch = files.spec["launch"]
     device = pick_device(
@@ -175,7 +175,7 @@ def _answerer(
     )
     with guarded(base.family, processor) as renderer:
         loaded = load_base(base, bf16=bf16, attention=train["attention"])
-        model = load_adapter(loaded, base.family, files.folder / "adapter")
+        model = merge(loaded, files.folder / "adapter", bf16=bf16)
         base.family.follow_processor(loaded, processor)
         yield Answerer(
             model,

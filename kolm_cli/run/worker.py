@@ -41,6 +41,7 @@ from kolm_cli.trainer.adapter_files import load_adapter
 from kolm_cli.trainer.adapter_trainer import Start, StoppedEarly, VLMTrainer
 from kolm_cli.trainer.base_model import attention_of, load_base
 from kolm_cli.trainer.devices import Determinism, hardware, pick_device, settle_numerics
+from kolm_cli.trainer.merged import merge
 
 # Beside the checkpoints: the processor, the lists of modules, the probe.
 _OTHER_FILES_BYTES = 64 << 20
@@ -75,16 +76,11 @@ class Worker:
             self.train(loaded)
         loaded.clear()
         gc.collect()
-        adapted = load_adapter(self.load_base(), self.base.family, self.run.trained / "adapter")
-        answerer = self.answerer(adapted)
-        if self.state.is_main_process:
-            note = self.probe(answerer).compare(self.run.trained)
-            if note:
-                self.progress.note(note)
-        self.predict(adapted, pack, evaluation / "predictions.jsonl", stage="evaluate adapter")
+        merged = self.load_merged()
+        self.predict(merged, pack, evaluation / "predictions.jsonl", stage="evaluate adapter")
         if self.state.is_main_process:
             self.progress.stage("measure latency")
-            latency = answerer.median_latency_us(pack)
+            latency = self.answerer(merged).median_latency_us(pack)
             write_json(evaluation / "measured.json", {"latency_us": latency})
             seal(evaluation)
         self.state.wait_for_everyone()
@@ -95,6 +91,21 @@ class Worker:
         model = load_base(self.base, bf16=self.config.bf16, attention=self.config.attention)
         self.base.family.follow_processor(model, self.encoder.processor)
         return model
+
+    def load_merged(self) -> torch.nn.Module:
+        """The saved adapter in a fresh base's weights, once it did there what the trained one did.
+
+        Raises:
+            VerificationError: it did not.
+        """
+        adapter = self.run.trained / "adapter"
+        adapted = load_adapter(self.load_base(), self.base.family, adapter)
+        if self.state.is_main_process:
+            # Beside the base's weights, as it was trained: merged, it rounds otherwise.
+            note = self.probe(self.answerer(adapted)).compare(self.run.trained)
+            if note:
+                self.progress.note(note)
+        return merge(adapted, adapter, bf16=self.config.bf16)
 
     def answerer(self, model: torch.nn.Module) -> Answerer:
         """Answers as the spec says."""
