@@ -34,6 +34,10 @@ class Answerer:
         device: `cpu` or `cuda`.
         bf16: run under bf16 autocast, as training did.
         max_new_tokens: where an answer without an end is cut.
+
+    Attributes:
+        device: where the model is.
+        generation: greedy decoding, and where an answer ends.
     """
 
     def __init__(
@@ -47,8 +51,8 @@ class Answerer:
     ) -> None:
         self.model = model.to(device).eval()
         self.encoder = encoder
-        self._device, self._bf16 = torch.device(device), bf16
-        self._generation = self._greedy(max_new_tokens)
+        self.device, self._bf16 = torch.device(device), bf16
+        self.generation = self._greedy(max_new_tokens)
 
     def _greedy(self, max_new_tokens: int) -> GenerationConfig:
         """Greedy decoding, whatever sampling and penalties the base's own file asks for."""
@@ -78,10 +82,11 @@ class Answerer:
         get_base_model = getattr(self.model, "get_base_model", None)
         return get_base_model() if get_base_model else None
 
-    def _precision(self) -> AbstractContextManager[Any]:
+    def precision(self) -> AbstractContextManager[Any]:
+        """The type that it computes in, as a context."""
         if not self._bf16:
             return contextlib.nullcontext()
-        return torch.autocast(self._device.type, dtype=torch.bfloat16)
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
     def encode(self, row: Row) -> Encoded:
         """A row's prompt as the model sees it."""
@@ -95,9 +100,9 @@ class Answerer:
     def answer(self, prompts: Sequence[Encoded]) -> list[str | None]:
         """One answer a prompt; None where the model said nothing."""
         batch = self.encoder.batch(prompts, side="left")
-        with self._precision():
+        with self.precision():
             generate: Callable[..., torch.Tensor] = self.model.generate  # type: ignore[assignment]
-            ids = generate(**to_device(batch, self._device), generation_config=self._generation)
+            ids = generate(**to_device(batch, self.device), generation_config=self.generation)
         new = ids[:, batch["input_ids"].shape[1] :]
         return [self.encoder.decode(said).strip() or None for said in new.tolist()]
 
@@ -111,8 +116,8 @@ class Answerer:
                 150,000 words take 1.2 GB.
         """
         batch = self.encoder.batch([prompt], side="left")
-        with self._precision():
-            outputs = self.model(**to_device(batch, self._device), logits_to_keep=last)
+        with self.precision():
+            outputs = self.model(**to_device(batch, self.device), logits_to_keep=last)
         logits: torch.Tensor = outputs.logits[0]
         return logits
 

@@ -11,7 +11,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "Start": ("init", "demo", "families"),
     "Capture": ("capture",),
     "Train": ("validate", "compile"),
-    "Use": ("evaluate", "export"),
+    "Use": ("evaluate", "export", "serve", "parity"),
     "Check": ("verify", "receipt", "diff", "unpack"),
     "Sign and trust": ("sign", "keys", "trust"),
     "Share": ("push", "pull", "registry", "log"),

@@ -66,6 +66,14 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "kolm export chart-qa.kolm ./chart-qa --to merged",
         "kolm export chart-qa:latest ./served --to vllm --dtype bfloat16",
     ),
+    "parity": (
+        "kolm parity chart-qa.kolm --server http://127.0.0.1:8000",
+        "kolm parity chart-qa:latest --server http://127.0.0.1:8000 --rows 60 --json",
+    ),
+    "serve": (
+        "kolm serve chart-qa.kolm",
+        "kolm serve chart-qa:latest chart-qa:v2 --port 8080 --device cpu",
+    ),
     "verify": (
         "kolm verify chart-qa.kolm",
         "kolm verify chart-qa.kolm --trust auditors.toml --json",

@@ -25,6 +25,7 @@ from kolm_cli.pipeline.unpacked import Unpacked
 
 if TYPE_CHECKING:
     from kolm_cli.answering.answerer import Answerer
+    from kolm_cli.encoding.encoder import Encoder
 
 
 @dataclass(frozen=True)
@@ -149,8 +150,6 @@ def _answerer(
     import torch
 
     from kolm_cli.answering.answerer import Answerer
-    from kolm_cli.encoding.encoder import Encoder, Limits
-    from kolm_cli.encoding.guarded_rendering import guarded
     from kolm_cli.trainer.base_model import load_base
     from kolm_cli.trainer.devices import pick_device, settle_numerics
     from kolm_cli.trainer.merged import merge
@@ -166,21 +165,34 @@ def _answerer(
         torch.set_num_threads(launch["threads"])
     train = files.spec["train"]
     bf16 = bool(train["bf16"])
-    processor = load_processor(files, base, progress)
-    max_new_tokens = files.spec["evaluate"]["max_new_tokens"]
-    limits = Limits(
-        train["max_seq_length"],
-        side=files.spec["data"]["truncation"],
-        answer_room=max_new_tokens,
-    )
-    with guarded(base.family, processor) as renderer:
+    with encoder_of(files, base, progress) as encoder:
         loaded = load_base(base, bf16=bf16, attention=train["attention"])
         model = merge(loaded, files.folder / "adapter", bf16=bf16)
-        base.family.follow_processor(loaded, processor)
+        base.family.follow_processor(loaded, encoder.processor)
         yield Answerer(
             model,
-            Encoder(base.family, processor, limits, renderer=renderer),
+            encoder,
             device=device,
             bf16=bf16,
-            max_new_tokens=max_new_tokens,
+            max_new_tokens=files.spec["evaluate"]["max_new_tokens"],
         )
+
+
+@contextlib.contextmanager
+def encoder_of(files: Unpacked, base: Base, progress: Progress) -> Iterator[Encoder]:
+    """The encoder of a bundle, on the processor that it carries.
+
+    Raises:
+        VerificationError: that processor cannot be loaded, or is not like the base's.
+    """
+    from kolm_cli.encoding.encoder import Encoder, Limits
+    from kolm_cli.encoding.guarded_rendering import guarded
+
+    processor = load_processor(files, base, progress)
+    limits = Limits(
+        files.spec["train"]["max_seq_length"],
+        side=files.spec["data"]["truncation"],
+        answer_room=files.spec["evaluate"]["max_new_tokens"],
+    )
+    with guarded(base.family, processor) as renderer:
+        yield Encoder(base.family, processor, limits, renderer=renderer)

@@ -1,0 +1,1 @@
+"""Served parity: whether a server answers as the bundle did when it was scored."""

@@ -1,0 +1,1 @@
+"""An OpenAI-compatible endpoint for a try-out of bundles."""

@@ -1,0 +1,164 @@
+"""`kolm parity` against a server that answers from the bundle, or otherwise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kolm_cli.core.digests import sha256_bytes
+from kolm_cli.parity import client
+from tests.parity.fake_server import completion, image_of, serving
+from tests.support.command import Done
+from tests.support.jobs import Compiled
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PAUSE_SECONDS", 0.01)
+
+
+@pytest.fixture
+def answers(compiled: Compiled, tmp_path: Path) -> dict[str, str | None]:
+    """Image to what the bundle says about it."""
+    done = compiled.job.kolm("unpack", compiled.bundle, tmp_path / "files")
+    assert done.code == 0, done.err
+    said = [
+        json.loads(line)["prediction"]
+        for line in (tmp_path / "files" / "eval" / "predictions.jsonl").read_text().splitlines()
+    ]
+    rows = [json.loads(li) for li in (compiled.job.folder / "eval.jsonl").read_text().splitlines()]
+    images = [sha256_bytes((compiled.job.folder / row["image"]).read_bytes()) for row in rows]
+    return dict(zip(images, said, strict=True))
+
+
+@pytest.fixture
+def parity(compiled: Compiled) -> Callable[..., Done]:
+    def run(url: str, *more: str, **env: str) -> Done:
+        return compiled.job.kolm(
+            "parity", compiled.bundle, "--server", url, "--progress", "none", *more, **env
+        )
+
+    return run
+
+
+def test_a_server_that_answers_as_the_bundle(
+    answers: dict[str, str | None], parity: Callable[..., Done]
+) -> None:
+    paths = {"/version": {"version": "0.32.0"}}
+    with serving(lambda body, image: completion(answers.get(image)), paths=paths) as fake:
+        done = parity(fake.url, "--json", KOLM_SERVER_TOKEN="s3cret")
+    assert done.code == 0, done.err
+    assert fake.headers["Authorization"] == "Bearer s3cret"
+    report = done.json
+    assert report["server"] == {
+        **{"name": "vLLM", "version": "0.32.0", "model": "m"},
+        **report["bundle"],
+    }
+    assert report["bundle"].keys() == {"accuracy", "accuracy_ci95"}
+    assert (report["rows"], report["equal"], report["agreement"]) == (6, 6, 1.0)
+    assert report["differences"] == []
+    assert report["passed"] is True
+    assert {check["name"] for check in report["checks"]} == {"base", "picture", "template"}
+    asked = [body for body in fake.requests if image_of(body)]
+    assert len(asked) == 6
+    assert {body["max_tokens"] for body in asked} == {4}
+    assert {body["temperature"] for body in asked} == {0}
+
+
+def test_each_row_that_differs_is_shown_with_both_answers(
+    answers: dict[str, str | None], parity: Callable[..., Done]
+) -> None:
+    odd = next(iter(answers))
+
+    def answer(body: dict[str, Any], image: str) -> tuple[int, bytes]:
+        return completion("\x1b[2Jother" if image == odd else answers.get(image))
+
+    with serving(answer) as fake:
+        done = parity(fake.url)
+        lower = parity(fake.url, "--min-agreement", "0.8", "--rows", "6")
+        few = parity(fake.url, "--rows", "1", "--json")
+    assert (done.code, lower.code, few.code) == (3, 0, 3)
+    assert "agreement  0.8333  (5 of 6 answers are equal; asked for: 1.0000 in float32)" in done.out
+    assert "differs    eval.jsonl:1" in done.out
+    assert f"bundle   {answers[odd]!r}".replace("None", "nothing") in done.out
+    assert "\x1b" not in done.out
+    assert "other" in done.out
+    assert "no parity: agreement 0.8333 is below 1.0000" in done.err
+    assert few.json["rows"] == 1
+    assert few.json["failed"] == ["agreement 0.0000 is below 1.0000"]
+
+
+def test_what_a_server_counts_and_renders_is_compared(
+    answers: dict[str, str | None], parity: Callable[..., Done]
+) -> None:
+    """Too few tokens for the pictures, and a template of its own."""
+    paths = {"/tokenize": {"tokens": [1, 2, 3], "count": 3}}
+    with serving(lambda body, image: completion(answers.get(image), 3), paths=paths) as fake:
+        done = parity(fake.url, "--json")
+    assert done.code == 3
+    checks = {check["name"]: check for check in done.json["checks"]}
+    assert done.json["agreement"] == 1.0
+    assert checks["template"]["ok"] is False
+    assert "compared token by token" in checks["template"]["detail"]
+    assert checks["picture"]["ok"] is False
+    assert "fewer: the server shows other pictures" in checks["picture"]["detail"]
+
+
+def test_one_row_without_an_answer_is_one_and_five_are_an_end(
+    answers: dict[str, str | None], parity: Callable[..., Done]
+) -> None:
+    odd = next(iter(answers))
+
+    def answer(body: dict[str, Any], image: str) -> tuple[int, bytes]:
+        return (400, b"cannot read it") if image == odd else completion(answers.get(image))
+
+    with serving(answer) as fake:
+        done = parity(fake.url, "--json")
+    assert done.code == 3
+    (row,) = done.json["differences"]
+    assert row["error"] == "it answers 400 cannot read it"
+    with serving(lambda body, image: (500, b"broken")) as fake:
+        done = parity(fake.url)
+    assert done.code == 5
+    assert "5 rows in a row have no answer: it answers 500 broken" in done.err
+    assert not done.out
+
+
+def test_which_model_is_asked(answers: dict[str, str | None], parity: Callable[..., Done]) -> None:
+    models = [("base", "vllm"), ("lora", "vllm")]
+    with serving(lambda body, image: completion(answers.get(image)), models=models) as fake:
+        many, wrong = parity(fake.url), parity(fake.url, "--model", "other")
+        right = parity(fake.url, "--model", "lora", "--json")
+    assert (many.code, wrong.code, right.code) == (2, 2, 0)
+    assert "it has 2 models; the server lists: base, lora" in many.err
+    assert "there is no model 'other'" in wrong.err
+    assert {body["model"] for body in fake.requests} == {"lora"}
+
+
+def test_what_cannot_be_compared(
+    compiled: Compiled, parity: Callable[..., Done], tmp_path: Path
+) -> None:
+    with serving(lambda body, image: completion("a")) as fake:
+        other = parity(fake.url, "--pack", "train.jsonl")
+        nowhere = parity("127.0.0.1:8000")
+        away = compiled.job.kolm(
+            *("parity", compiled.bundle, "--server", fake.url, "--allow-untrusted"),
+            KOLM_HOME=str(tmp_path / "other-home"),
+        )
+        given = parity(fake.url, "--pack", "eval.jsonl")
+    assert (other.code, nowhere.code, away.code, given.code) == (2, 2, 2, 3)
+    assert "not the rows that the bundle was scored on" in other.err
+    assert "is not a server's address" in nowhere.err
+    assert "give it with --pack FILE" in away.err
+    assert not other.out
+    policy = tmp_path / "nobody.toml"
+    policy.write_text('format = "kolm-trust/1"\n')
+    untrusted = parity("http://127.0.0.1:1", "--trust", str(policy))
+    assert untrusted.code == 4
+    gone = parity("http://127.0.0.1:1")
+    assert gone.code == 5
+    assert "the server cannot be asked" in gone.err
