@@ -10,13 +10,15 @@ from kolm_cli.core.files import atomic_writer, write_atomic
 from kolm_cli.records.conversation import Conversation
 from kolm_cli.records.images import ImageSource, PathImage, StoredImage
 from kolm_cli.records.row import Row
+from kolm_cli.records.spool import SpooledImage
 
 
 def freeze(rows: Iterable[Row], folder: Path, split: str) -> None:
     """Write `rows` as `{folder}/{split}.jsonl` and their images under `{folder}/images/`.
 
-    Images of the capture store are linked, and not read; those of users are copied, since a user
-    may write into a file. Whoever reads a frozen image compares it with its digest.
+    Images of the capture store, and those that were inside rows, are linked and not read; files of
+    users are copied, since a user may write into them. Whoever reads a frozen image compares it
+    with its digest.
     """
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -37,10 +39,14 @@ def freeze(rows: Iterable[Row], folder: Path, split: str) -> None:
 
 def _linked(source: ImageSource, target: Path) -> bool:
     """Whether `target` is now another name of the source's file."""
-    if not isinstance(source, StoredImage):
+    if isinstance(source, StoredImage):
+        file = source.path
+    elif isinstance(source, SpooledImage):
+        file = source.file
+    else:
         return False
     try:
-        target.hardlink_to(source.path)
+        target.hardlink_to(file)
     except OSError:
         return False  # Another file system, one without links, or a store that lost the file.
     return True

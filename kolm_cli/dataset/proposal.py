@@ -131,11 +131,17 @@ def look_at_file(path: Path) -> DataFacts:
     Raises:
         InputError: it cannot be read, holds a row that cannot, or no row at all.
     """
-    found = list(read_rows(path, check_images=False))
-    raise_if_any(row for row in found if isinstance(row, Problem))
-    if not found:
+    problems: list[Problem] = []
+    conversations: list[Conversation] = []
+    for row in read_rows(path, check_images=False):
+        if isinstance(row, Problem):
+            problems.append(row)
+        else:
+            conversations.append(row.conversation)
+    raise_if_any(problems)
+    if not conversations:
         raise InputError(Problem("there are no rows", where=str(path)))
-    return DataFacts.of(row.conversation for row in found if not isinstance(row, Problem))
+    return DataFacts.of(conversations)
 
 
 def look_at_namespace(namespace: str) -> tuple[DataFacts, ProposedSplit]:

@@ -16,6 +16,7 @@ from kolm_cli.core.home import kolm_home
 from kolm_cli.formats.reader import RowReader
 from kolm_cli.records.images import ImageSource, StoredImage
 from kolm_cli.records.row import Row, rows_digest
+from kolm_cli.records.spool import Spool
 from kolm_cli.spec.sources import CaptureSource, FileSource, Source
 
 
@@ -113,7 +114,7 @@ def _from_file(
     if source.path.is_dir():
         paths |= set(source.path.rglob("*"))
     # Preflight decodes the images; here their bytes are only named.
-    reader = RowReader(source.path, columns=source.columns)
+    reader = RowReader(source.path, columns=source.columns, spool=Spool())
     for row in reader:
         if isinstance(row, Problem):
             problems.append(row)

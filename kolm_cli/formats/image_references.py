@@ -31,6 +31,7 @@ from kolm_cli.records.pictures import (
     decode_rgb,
     encode_png,
 )
+from kolm_cli.records.spool import Spool
 
 _DATA_URI = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),", re.ASCII)
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
@@ -116,6 +117,7 @@ class ImageReader:
         strip: keep the pixels only: every image is written anew as PNG.
         root: the data set's folder, of which images may be outside; None where rows have none.
         paths: digests of files that were read before, by path, size, time and inode.
+        spool: keeps images that are inside rows; in memory, each with its row, when None.
     """
 
     folder: Path
@@ -124,6 +126,7 @@ class ImageReader:
     strip: bool = False
     root: Root | None = None
     paths: dict[Path, tuple[tuple[int, int, int], str]] = field(default_factory=dict)
+    spool: Spool | None = None
 
     def starting_from(self, folder: Path) -> ImageReader:
         """The same, for rows of a file in `folder`."""
@@ -215,7 +218,8 @@ class ImageReader:
         if self.strip:
             data = encode_png(decode_rgb(data))
         sha256 = digests.sha256_bytes(data)
-        return sha256, BytesImage(data), self._check(sha256, data)
+        facts = self._check(sha256, data)
+        return sha256, self.spool.keep(sha256, data) if self.spool else BytesImage(data), facts
 
     def _check(self, sha256: str, data: bytes) -> ImageFacts | None:
         return None if self.checker is None else self.checker.check(sha256, data)

@@ -16,6 +16,7 @@ from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.reader import read_row, recognise
 from kolm_cli.formats.tables import Tables
 from kolm_cli.records.row import Row
+from kolm_cli.records.spool import Spool
 
 # Rows by whose keys a mapping of columns is judged.
 _LOOK_AHEAD = 20
@@ -80,7 +81,7 @@ def _features(rows: object) -> Mapping[str, Any]:
 
 def _raw_rows(rows: Iterable[Mapping[str, Any] | Row]) -> Iterator[RawRow | Row]:
     """Every row as a file would give it."""
-    images = ImageReader(Path.cwd())
+    images = ImageReader(Path.cwd(), spool=Spool())
     features = _features(rows)
     table = Table("rows", tuple(features), implied=("images",)) if features else None
     for index, given in enumerate(rows):

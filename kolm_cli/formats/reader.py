@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
@@ -17,6 +18,7 @@ from kolm_cli.formats.kinds import kind_of
 from kolm_cli.formats.tables import Tables
 from kolm_cli.records.conversation import EMPTY_RESPONSE, NO_PROMPT, NO_RESPONSE, faults
 from kolm_cli.records.images import ImageChecker
+from kolm_cli.records.spool import Spool
 
 # Rows by which the shape is recognized.
 _LOOK_AHEAD = 20
@@ -49,6 +51,7 @@ class RowReader:
         strip: keep of every image the pixels only, without its metadata.
         confine: refuse images outside of the folder, and links in it that lead out of it.
         columns: which columns hold what, where they do not have kolm's names.
+        spool: keeps images that are inside rows, for whoever keeps the rows; in memory when None.
 
     Attributes:
         format: the format in use, known once the first row was read: `json, rows`.
@@ -70,6 +73,7 @@ class RowReader:
         strip: bool = False,
         confine: bool = False,
         columns: Columns | None = None,
+        spool: Spool | None = None,
     ) -> None:
         if format is not None:
             catalog.check_format(format, catalog.names())
@@ -87,7 +91,7 @@ class RowReader:
         self._shape = next((s for s in catalog.SHAPES if s.name == format), None)
         folder = images or (path if path.is_dir() else path.parent)
         self.root = Root(folder, confine=confine)
-        self._images = ImageReader(folder, checker, strip=strip, root=self.root)
+        self._images = ImageReader(folder, checker, strip=strip, root=self.root, spool=spool)
 
     @property
     def format(self) -> str:
@@ -107,13 +111,15 @@ class RowReader:
         records = self._container.read(self.path, self._images, self.path.name)
         first = list(islice(records, _LOOK_AHEAD))
         tables = Tables(self._columns, first, self.path.name)
-        head = [raw for raw in map(tables.mapped, first) if raw is not None]
+        # Taken out one by one: rows may hold images.
+        head = deque(raw for raw in map(tables.mapped, first) if raw is not None)
+        first.clear()
         # One file holds rows of one shape, so that a broken row is not taken for one of
         # another shape; of those that fit any of the first rows, the most particular.
         self._shape = self._shape or recognise(head)
         self.notes = tables.notes
         bad = 0
-        for raw in chain(head, map(tables.mapped, records)):
+        for raw in chain(_taken(head), map(tables.mapped, records)):
             if bad > MAX_BAD_ROWS:
                 what = f"more than {MAX_BAD_ROWS} rows cannot be read"
                 raise InputError(Problem(what, where=str(self.path)))
@@ -128,6 +134,11 @@ class RowReader:
             else:
                 bad += 1
                 yield from found
+
+
+def _taken(rows: deque[RawRow | Problem]) -> Iterator[RawRow | Problem]:
+    while rows:
+        yield rows.popleft()
 
 
 def _read(raw: RawRow | Problem, shape: Shape) -> ImportedRow | list[Problem]:
@@ -178,7 +189,7 @@ def read_row(raw: RawRow, shape: Shape) -> ImportedRow | list[Problem]:
     return ImportedRow(pair, raw.where, fields.shown(pair), fields.facts, foreign)
 
 
-def recognise(head: list[RawRow | Problem]) -> Shape:
+def recognise(head: Sequence[RawRow | Problem]) -> Shape:
     """The first shape that claims one of these; kolm's own rows when none does."""
     records = [r.record for r in head if isinstance(r, RawRow) and isinstance(r.record, dict)]
     for shape in catalog.SHAPES:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 
 from kolm_cli.encoding.encoded import Encoded
 from kolm_cli.records.row import Row
@@ -26,7 +26,7 @@ class EncodedRows(Dataset[Encoded]):
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self._rows, self._encode = rows, encode
-        self._room = cache_bytes
+        self._cache_bytes, self._used = cache_bytes, 0
         self._kept: dict[int, Encoded] = {}
         self._pictures: dict[tuple[str, ...], dict[str, torch.Tensor]] = {}
 
@@ -47,8 +47,10 @@ class EncodedRows(Dataset[Encoded]):
         size = sum(t.nbytes for t in encoded.sequence.values())
         if shared is None:
             size += sum(t.nbytes for t in encoded.images.values())
-        if size > self._room:
+        # Each data worker is a process with a cache of its own.
+        worker = get_worker_info()
+        if self._used + size > self._cache_bytes // (worker.num_workers if worker else 1):
             return
-        self._room -= size
+        self._used += size
         images = self._pictures.setdefault(shown, encoded.images)
         self._kept[index] = replace(encoded, images=images)

@@ -11,7 +11,7 @@ from typing import Any
 
 _LISTS = ("List", "LargeList", "Sequence")
 # Rows that are Python objects at a time: each may hold images.
-_ROWS = 32
+_ROWS = 8
 
 
 def features_of(metadata: Mapping[bytes, bytes] | None) -> Mapping[str, Any]:

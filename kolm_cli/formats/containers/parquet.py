@@ -17,7 +17,7 @@ from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.targets import RowWriter, Target
 from kolm_cli.formats.writing import Exported, ImageForms
 
-_BATCH = 32
+_BATCH = 8
 # Rows that a file may have beyond one for each of its bytes.
 _FREE_ROWS = 1_000_000
 # Values that one column of a row group may have: these, or so many for each row.
@@ -28,7 +28,7 @@ _BYTES_A_GROUP = 64 * 1024 * 1024
 
 
 def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
-    """Every row by its number, counted from 1; a few rows are in memory at a time."""
+    """Every row by its number, counted from 1; one row group is in memory at a time."""
     for file in files_named(path, _is_parquet) if path.is_dir() else [path]:
         if isinstance(file, Problem):
             yield file
@@ -62,10 +62,11 @@ def _file(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Probl
     pa, pq = pyarrow("reading Parquet", name)
     number = 0
     try:
-        with open_regular(path) as raw, pq.ParquetFile(raw) as file:
+        with open_regular(path) as raw, pq.ParquetFile(raw, pre_buffer=False) as file:
             budget = Budget.of(raw)
             _check_cost(file.metadata, budget)
-            batches = file.iter_batches(batch_size=_BATCH)
+            # Without these two, what was read of the file stays in memory.
+            batches = file.iter_batches(batch_size=_BATCH, use_threads=False)
             features = features_of(file.schema_arrow.metadata)
             table = Table(name, tuple(file.schema_arrow.names))
             for record in budget.timed(records_of(batches, features)):
