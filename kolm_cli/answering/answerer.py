@@ -18,6 +18,7 @@ from kolm_cli.core.progress import Progress
 from kolm_cli.encoding.collate import to_device
 from kolm_cli.encoding.encoded import Encoded
 from kolm_cli.encoding.encoder import Encoder
+from kolm_cli.encoding.grounding import in_originals
 from kolm_cli.encoding.row_checks import check_rows
 from kolm_cli.records.row import Row
 
@@ -34,6 +35,8 @@ class Answerer:
         device: `cpu` or `cuda`.
         bf16: run under bf16 autocast, as training did.
         max_new_tokens: where an answer without an end is cut.
+        boxes: the model was taught boxes, so that those in its answers to questions without an
+            accepted answer are given in pixels of the original pictures.
 
     Attributes:
         device: where the model is.
@@ -48,7 +51,9 @@ class Answerer:
         device: str,
         bf16: bool,
         max_new_tokens: int,
+        boxes: bool = False,
     ) -> None:
+        self._boxes = boxes
         self.model = model.to(device).eval()
         self.encoder = encoder
         self.device, self._bf16 = torch.device(device), bf16
@@ -98,13 +103,24 @@ class Answerer:
 
     @torch.no_grad()
     def answer(self, prompts: Sequence[Encoded]) -> list[str | None]:
-        """One answer a prompt; None where the model said nothing."""
+        """One answer a prompt; None where the model said nothing.
+
+        Where boxes are asked for, those of the answer are in pixels of the original pictures.
+        """
         batch = self.encoder.batch(prompts, side="left")
         with self.precision():
             generate: Callable[..., torch.Tensor] = self.model.generate  # type: ignore[assignment]
             ids = generate(**to_device(batch, self.device), generation_config=self.generation)
         new = ids[:, batch["input_ids"].shape[1] :]
-        return [self.encoder.decode(said).strip() or None for said in new.tolist()]
+        said = [self.encoder.decode(ids).strip() for ids in new.tolist()]
+        return [self._placed(text, p) or None for text, p in zip(said, prompts, strict=True)]
+
+    def _placed(self, text: str, prompt: Encoded) -> str:
+        """An answer whose boxes and points, if any are asked for, are those of the originals."""
+        located = prompt.located
+        if not (located.images or (self._boxes and not located.answered)):
+            return text
+        return in_originals(self.encoder, text, located)
 
     @torch.no_grad()
     def logits(self, prompt: Encoded, *, last: int = 0) -> torch.Tensor:

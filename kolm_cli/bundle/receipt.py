@@ -97,7 +97,7 @@ class Receipt:
         for key in (
             *("family", "lora_r", "lora_alpha", "lora_targets", "projector", "freeze_vision"),
             *("learning_rate", "projector_learning_rate", "max_seq_length", "num_train_epochs"),
-            *("seed", "trainable_modules", "frozen_modules", "papers"),
+            *("coordinates", "seed", "trainable_modules", "frozen_modules", "papers"),
         ):
             if key.endswith("_modules") and isinstance(train.get(key), list):
                 yield key, [_text(item) for item in train[key]]

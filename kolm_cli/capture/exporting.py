@@ -105,6 +105,7 @@ def export(
             embed,
             plan.one_image,
             plan.weights,
+            plan.boxes,
         )
         with contextlib.closing(container.writer(target)) as writer:
             for pair in wanted.of(store):
@@ -134,6 +135,7 @@ class _Plan:
     pairs: int = 0
     one_image: bool = True
     weights: bool = False
+    boxes: bool = False
     simple: bool = True
 
     @classmethod
@@ -143,10 +145,11 @@ class _Plan:
         for pair in pairs:
             plan.pairs += 1
             plan.weights |= not all(m.learn for m in pair.conversation.messages)
+            plan.boxes |= pair.conversation.has_regions
             plan.one_image &= len(pair.conversation.images) == 1
             if plan.simple:
                 try:
-                    rows.SHAPE.render(Exported(pair.pair), nothing)
+                    rows.SHAPE.record(Exported(pair.pair), nothing)
                 except CannotError:
                     plan.simple = False
         return plan

@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 
 from kolm_cli.families.base import Family
+from kolm_cli.families.coordinates import Size
 from kolm_cli.records.conversation import Conversation
 
 
@@ -83,9 +84,13 @@ class BaseProcessor:
         pad = self.tokenizer.pad_token_id
         return int(pad) if pad is not None else 0
 
+    def shown(self, size: Size) -> Size:
+        """Width and height at which the model sees a picture of this width and height."""
+        return self.family.shown(self.processor, size)
+
     def messages(self, conversation: Conversation) -> list[dict[str, Any]]:
         """The conversation as the template takes it."""
-        return self.family.messages(conversation)
+        return self.family.messages(conversation.plain)
 
     def render(self, messages: list[dict[str, Any]], *, prompt: bool) -> str:
         """Apply the chat template; `prompt` asks for the opening of the next answer.

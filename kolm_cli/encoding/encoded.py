@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
+from kolm_cli.encoding.located import NOWHERE, Located
+
 # The label of a token that carries no loss.
 IGNORE = -100
 
@@ -30,6 +32,7 @@ class Encoded:
         image_tokens: how many tokens are for images, their row and column marks included.
         cut: how many prompt tokens were cut to fit, 0 for none.
         system_cut: whether text of the system prompt is among them.
+        located: of a prompt, what maps the boxes of its answer back to the original pictures.
     """
 
     sequence: dict[str, torch.Tensor]
@@ -38,6 +41,7 @@ class Encoded:
     image_tokens: int
     cut: int = 0
     system_cut: bool = False
+    located: Located = NOWHERE
 
     @property
     def tokens(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -13,6 +13,8 @@ from kolm_cli.encoding.base_processor import BaseProcessor
 from kolm_cli.encoding.collate import collate
 from kolm_cli.encoding.encoded import Encoded
 from kolm_cli.encoding.fitting import Side, encode_to_fit
+from kolm_cli.encoding.grounding import written
+from kolm_cli.encoding.located import Located
 from kolm_cli.encoding.open_images import open_images
 from kolm_cli.encoding.tokenizing import encode_prompt, encode_training
 from kolm_cli.families.image_limits import ImageLimits
@@ -74,7 +76,7 @@ class Encoder(BaseProcessor):
             RowError: the row cannot be used, or does not fit.
         """
         images = open_images(row, pixels)
-        wanted = row.conversation
+        wanted = written(self, row.conversation, [image.size for image in images])
         return encode_to_fit(
             self,
             wanted.learning_last() if self.loss_on == "last" else wanted,
@@ -92,13 +94,15 @@ class Encoder(BaseProcessor):
             RowError: the row cannot be asked, or does not fit.
         """
         images, budget = open_images(row, pixels), self.limits.max_tokens
-        return encode_to_fit(
+        sizes = [image.size for image in images]
+        encoded = encode_to_fit(
             self,
-            row.conversation,
+            written(self, row.conversation, sizes),
             lambda conversation: encode_prompt(self, conversation, images),
             budget=None if budget is None else max(1, budget - self.limits.answer_room),
             side=self.limits.side,
         )
+        return replace(encoded, located=Located.of(row.conversation, sizes))
 
     def batch(
         self, rows: Sequence[Encoded], *, side: Literal["left", "right"]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from kolm_cli.encoding.base_processor import BaseProcessor
 from kolm_cli.encoding.encoded import Encoded, TooLongError
-from kolm_cli.records.conversation import Conversation, Text
+from kolm_cli.records.conversation import Box, Conversation, Text
 
 Side = Literal["prompt_start", "prompt_end"]
 
@@ -98,7 +98,9 @@ def _cut(tokenizer: Any, conversation: Conversation, count: int, side: Side) -> 
                 continue
             starts = _starts(tokenizer, part.text)
             gone = min(count, len(starts))
-            count -= gone
+            if isinstance(part, Box) and gone:
+                gone = len(starts)  # Half of its coordinates would be another place.
+            count = max(0, count - gone)
             if side == "prompt_start":
                 text = part.text[starts[gone] :] if gone < len(starts) else ""
             else:

@@ -11,6 +11,7 @@ from kolm_cli.dataset.leakage import PixelDigests
 from kolm_cli.encoding.encoded import Encoded, RowError, TooLongError
 from kolm_cli.encoding.encoder import Encoder
 from kolm_cli.encoding.fitting_images import advice
+from kolm_cli.encoding.grounding import no_convention
 from kolm_cli.families.base import Family
 from kolm_cli.families.support import describe
 from kolm_cli.records.row import Row
@@ -71,6 +72,8 @@ def undeclared(family: Family, row: Row, max_images: int | None) -> list[str]:
         found.append(f"it has no image, and {family.name} takes no text-only rows")
     if turns > 1 and not takes.several_turns:
         found.append(f"it has {turns} answers, and {family.name} takes a single turn")
+    if row.conversation.boxes and family.coordinates is None:
+        found.append(no_convention(family.name))
     if any(message.role == "system" for message in messages) and not takes.system:
         found.append(f"it has a system prompt, and {family.name} takes none")
     return found

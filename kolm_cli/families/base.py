@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args
 
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.core.globs import matches_any
+from kolm_cli.families import shown
+from kolm_cli.families.coordinates import Coordinates, Size
 from kolm_cli.families.image_limits import ImageLimits, ImageSizing, limit_images
 from kolm_cli.families.support import Support, Supported
 from kolm_cli.families.vision_features import VisionFeatures
@@ -106,8 +108,10 @@ class Family:
         end_tokens: tokens that end an answer, the first that the tokenizer has; its `eos_token`
             when it has none of them.
         content_tokens: special tokens that are part of an answer, such as those of boxes.
+        coordinates: how its models write boxes and points; None where their authors do not say.
         image_sizing: how limits on the size of pictures reach its processor; None where every
             picture is shown at one size.
+        shown_size: the size at which a picture is shown; None where it is not known.
         auto_class: the transformers class that loads the model.
         native: the package in `families/native` whose classes answer for `model_types`; empty for
             families that transformers has.
@@ -134,7 +138,9 @@ class Family:
     lora_default: tuple[str, ...] = LLAMA_LINEARS
     end_tokens: tuple[str, ...] = ()
     content_tokens: tuple[str, ...] = ()
+    coordinates: Coordinates | None = None
     image_sizing: ImageSizing | None = None
+    shown_size: shown.Rule | None = None
     auto_class: str = "AutoModelForImageTextToText"
     native: str = ""
     processor_files: tuple[str, ...] = ("processor_config.json", "preprocessor_config.json")
@@ -190,6 +196,16 @@ class Family:
         if grids is None or not hasattr(config, "image_grid_pinpoints"):
             return {}
         return {"image_grid_pinpoints": [list(grid) for grid in grids]}
+
+    def shown(self, processor: Any, size: Size) -> Size:
+        """Width and height at which the tower sees a picture of this width and height.
+
+        Raises:
+            ValueError: the processor refuses such a picture.
+        """
+        if self.shown_size is None:
+            return size
+        return self.shown_size(processor.image_processor, size)
 
     def follow_processor(self, model: Any, processor: Any) -> None:
         """Bring the model's configuration in line with its processor, where both hold a setting."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from kolm_cli.families import image_limits
+from kolm_cli.families import coordinates, image_limits
 from kolm_cli.families.base import Family, Paper
 
 
@@ -47,5 +47,6 @@ FAMILY = InternVL(
     vision=("model.vision_tower",),
     projector=("model.multi_modal_projector",),
     language=("model.language_model",),
+    coordinates=coordinates.INTERNVL,
     image_sizing=image_limits.MAX_PATCHES,
 )

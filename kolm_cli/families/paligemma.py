@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kolm_cli.families import coordinates
 from kolm_cli.families.base import Family, Paper, Takes
 
 
@@ -66,5 +67,6 @@ FAMILY = PaliGemma(
     vision=("model.vision_tower",),
     projector=("model.multi_modal_projector",),
     language=("model.language_model",),
+    coordinates=coordinates.PALIGEMMA,
     takes=Takes(text_only=False, several_turns=False, system=False),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kolm_cli.families import image_limits, vision_features
+from kolm_cli.families import coordinates, image_limits, shown, vision_features
 from kolm_cli.families.base import QWEN_BOXES, Family, Paper
 
 FAMILY = Family(
@@ -20,5 +20,7 @@ FAMILY = Family(
     language=("model.language_model",),
     content_tokens=QWEN_BOXES,
     vision_features=vision_features.QWEN2_5_VL,
+    coordinates=coordinates.QWEN2_5_VL,
     image_sizing=image_limits.PIXELS_28,
+    shown_size=shown.merged_patches,
 )

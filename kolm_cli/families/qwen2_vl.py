@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kolm_cli.families import image_limits
+from kolm_cli.families import coordinates, image_limits, shown
 from kolm_cli.families.base import QWEN_BOXES, Family, Paper
 
 FAMILY = Family(
@@ -24,5 +24,7 @@ FAMILY = Family(
     projector=("model.visual.merger",),
     language=("model.language_model",),
     content_tokens=QWEN_BOXES,
+    coordinates=coordinates.QWEN2_VL,
     image_sizing=image_limits.PIXELS_28,
+    shown_size=shown.merged_patches,
 )

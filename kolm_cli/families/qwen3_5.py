@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kolm_cli.families import image_limits
+from kolm_cli.families import image_limits, shown
 from kolm_cli.families.base import LLAMA_LINEARS, QWEN_BOXES, Family, Paper, Takes
 from kolm_cli.families.support import Experimental
 
@@ -23,4 +23,5 @@ FAMILY = Family(
     takes=Takes(several_turns=False),
     lora_default=(*LLAMA_LINEARS, "in_proj_qkv", "in_proj_z", "in_proj_b", "in_proj_a", "out_proj"),
     image_sizing=image_limits.PIXELS_32,
+    shown_size=shown.merged_patches,
 )

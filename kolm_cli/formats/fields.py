@@ -6,16 +6,17 @@ import difflib
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kolm_cli.core.errors import Problem
+from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.formats import regions
 from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.kinds import kind_of, number_text
-from kolm_cli.formats.writing import Exported, ImageForms
+from kolm_cli.formats.writing import CannotError, Exported, ImageForms
 from kolm_cli.records.images import ImageSource
 from kolm_cli.records.pair import HasPair, Pair
-from kolm_cli.records.pictures import ImageError, ImageFacts
+from kolm_cli.records.pictures import ImageError, ImageFacts, upright_size
 from kolm_cli.records.row import Row
 
 _LONGEST_MISSPELT = 80
@@ -178,6 +179,16 @@ class Fields:
             self.facts[sha256] = facts
         return sha256
 
+    def size_of(self, sha256: str) -> tuple[int, int] | None:
+        """Width and height of an image of the row, upright; None after a problem."""
+        if (facts := self.facts.get(sha256)) is not None:
+            return facts.width, facts.height
+        try:
+            return upright_size(self.images[sha256].read())
+        except (ImageError, InputError) as error:
+            self.problem(f"its image cannot be read: {error}")
+            return None
+
     def image_list(self, value: object, name: str) -> tuple[str, ...]:
         """Read a list of image references, or a single one."""
         values = value if isinstance(value, list | tuple) else [value]
@@ -215,6 +226,7 @@ class Shape:
         render: writes a pair as a record; raises `CannotError` for what has no place in it.
         array: programs read it as one JSON array instead of lines.
         columns: what a table must have a column for, each as the names that it may have.
+        log: records are logged calls, whose texts hold no markers of boxes.
     """
 
     name: str
@@ -225,3 +237,23 @@ class Shape:
     render: Callable[[Exported, ImageForms], dict[str, Any]]
     array: bool = False
     columns: tuple[tuple[str, ...], ...] = ()
+    log: bool = False
+
+    def read(self, fields: Fields) -> Pair | None:
+        """`parse`, with the boxes that the record carries where its texts say."""
+        pair = self.parse(fields)
+        return pair if pair is None else regions.place(fields, pair, marked=not self.log)
+
+    def record(self, pair: Exported, images: ImageForms) -> dict[str, Any]:
+        """The record that `read` reads.
+
+        Raises:
+            CannotError: it has no place for something that the pair holds.
+        """
+        if self.log:
+            if pair.conversation.has_regions and not pair.lossy:
+                raise CannotError(f"{self.name} has no place for boxes")
+            return self.render(pair, images)
+        marked, beside = regions.taken_out(pair.conversation)
+        taken = replace(pair, pair=replace(pair.pair, conversation=marked))
+        return {**self.render(taken, images), **beside}

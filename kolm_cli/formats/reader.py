@@ -9,7 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from kolm_cli.core.errors import InputError, Problem
-from kolm_cli.formats import catalog
+from kolm_cli.formats import catalog, regions
 from kolm_cli.formats.budget import MAX_BAD_ROWS, MAX_COLUMNS
 from kolm_cli.formats.columns import Columns
 from kolm_cli.formats.fields import Fields, ImportedRow, RawRow, Shape
@@ -24,7 +24,7 @@ from kolm_cli.records.spool import Spool
 _LOOK_AHEAD = 20
 # Keys of other programs' rows that change what is shown or learned.
 _REFUSED = frozenset(
-    {"objects", "boxes", "videos", "video", "audios", "audio", "rejected_response", "rejected"}
+    {"videos", "video", "audios", "audio", "rejected_response", "rejected"}
     | {"min_pixels", "max_pixels", "channel_loss", "loss_mask", "loss_scale"}
 )
 # What a shape's reader raises on a record that nobody thought of.
@@ -160,7 +160,7 @@ def read_row(raw: RawRow, shape: Shape) -> ImportedRow | list[Problem]:
         return [Problem(what, where=raw.where)]
     fields = Fields(raw)
     try:
-        pair = shape.parse(fields)
+        pair = shape.read(fields)
     except _UNFORESEEN as error:
         # Whatever is wrong with a row is that row's.
         what = "nested too deeply" if isinstance(error, RecursionError) else repr(error)[:200]
@@ -185,7 +185,8 @@ def read_row(raw: RawRow, shape: Shape) -> ImportedRow | list[Problem]:
             )
     if fields.problems or pair is None:
         return fields.problems
-    foreign = frozenset(map(str, raw.record.keys() - shape.keys)) | fields.foreign
+    known = shape.keys | regions.KEYS
+    foreign = frozenset(map(str, raw.record.keys() - known)) | fields.foreign
     return ImportedRow(pair, raw.where, fields.shown(pair), fields.facts, foreign)
 
 

@@ -23,6 +23,7 @@ class Target:
         embed: put images into the rows as data URIs.
         one_image: every pair shows exactly one image.
         weights: some messages are not learned, and say so with `weight`.
+        boxes: some texts hold coordinates.
     """
 
     path: Path
@@ -32,6 +33,7 @@ class Target:
     embed: bool = False
     one_image: bool = False
     weights: bool = False
+    boxes: bool = False
 
     def image_forms(self) -> ImageForms:
         """Images in the rows, or in the folder beside them."""

@@ -175,6 +175,7 @@ def _answerer(
             device=device,
             bf16=bf16,
             max_new_tokens=files.spec["evaluate"]["max_new_tokens"],
+            boxes="coordinates" in files.trained,
         )
 
 

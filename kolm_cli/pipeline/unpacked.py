@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,8 @@ from pydantic import ValidationError
 
 from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.format.spec_file import read_spec
+from kolm_cli.bundle.signing.attestations import read_statement
+from kolm_cli.bundle.signing.sigstore import read_envelope
 from kolm_cli.core.errors import VerificationError
 from kolm_cli.spec.model import Spec
 from kolm_cli.spec.wording import problems_of
@@ -42,3 +45,11 @@ class Unpacked:
             return Spec.model_validate(said).model_dump(mode="json")
         except ValidationError as error:
             raise VerificationError(*problems_of(error, lambda loc, key: layout.SPEC)) from error
+
+    @cached_property
+    def trained(self) -> Mapping[str, Any]:
+        """The receipt's block `vlm_train`; its signature was verified with the bundle."""
+        statement = read_statement(read_envelope((self.folder / layout.RECEIPT).read_bytes()))
+        facts = statement["predicate"]["buildDefinition"]["internalParameters"]
+        block: Mapping[str, Any] = facts["vlm_train"]
+        return block

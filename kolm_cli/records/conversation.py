@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -18,6 +18,39 @@ class Text:
     """A piece of text in a message."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class Box(Text):
+    """Coordinates in a text: a box or a point of one of the conversation's images.
+
+    For whoever knows nothing of coordinates it is a text, `[x1, y1, x2, y2]` or `[x, y]`. What a
+    model is shown is in the convention of its family.
+
+    Attributes:
+        values: left, top, right and bottom of a box, or a point; in pixels of the upright image.
+        image: which of the conversation's images, counted from 0.
+    """
+
+    values: tuple[float, ...]
+    image: int = 0
+
+    @classmethod
+    def at(cls, values: Sequence[float], image: int = 0) -> Box:
+        """The box or point at these coordinates, which are kept to a hundredth of a pixel."""
+        kept = tuple(int(v) if v == int(v) else v for v in (round(v, 2) for v in values))
+        return cls(coordinates_text(kept), kept, image)
+
+
+@dataclass(frozen=True)
+class Reference(Text):
+    """The name of an object that is located, as some families mark it in a text."""
+
+
+def coordinates_text(values: Sequence[float]) -> str:
+    """Coordinates as kolm writes them where no family is involved: `[10, 15.5, 90, 70]`."""
+    numbers = (f"{value:.2f}".rstrip("0").rstrip(".") for value in values)
+    return f"[{', '.join(numbers)}]"
 
 
 @dataclass(frozen=True)
@@ -88,6 +121,21 @@ class Conversation:
         return Conversation((*shown, last))
 
     @property
+    def boxes(self) -> tuple[Box, ...]:
+        """All coordinates, in the order in which they are said."""
+        return tuple(p for m in self.messages for p in m.parts if isinstance(p, Box))
+
+    @property
+    def has_regions(self) -> bool:
+        """Whether a text of it holds coordinates, or marks the name of what is located."""
+        return any(isinstance(p, Box | Reference) for m in self.messages for p in m.parts)
+
+    @property
+    def plain(self) -> Conversation:
+        """The same with coordinates and references as the plain texts that they are."""
+        return Conversation(tuple(_plain(message) for message in self.messages))
+
+    @property
     def response(self) -> str:
         """The text of the last message."""
         return self.messages[-1].text
@@ -102,12 +150,7 @@ class Conversation:
         return [
             {
                 "role": message.role,
-                "content": [
-                    {"type": "text", "text": part.text}
-                    if isinstance(part, Text)
-                    else {"type": "image", "sha256": part.sha256}
-                    for part in message.parts
-                ],
+                "content": [_part_as_json(part) for part in message.parts],
                 **({} if message.learn else {"learn": False}),
             }
             for message in self.messages
@@ -120,10 +163,7 @@ class Conversation:
             tuple(
                 Message(
                     message["role"],
-                    tuple(
-                        Text(part["text"]) if part["type"] == "text" else Image(part["sha256"])
-                        for part in message["content"]
-                    ),
+                    tuple(map(_part_from_json, message["content"])),
                     message.get("learn", True),
                 )
                 for message in value
@@ -131,7 +171,38 @@ class Conversation:
         )
 
 
-def tidy(parts: list[Part]) -> tuple[Part, ...]:
+def _plain(message: Message) -> Message:
+    if not any(isinstance(part, Box | Reference) for part in message.parts):
+        return message
+    parts = tidy([Text(p.text) if isinstance(p, Text) else p for p in message.parts])
+    return replace(message, parts=parts)
+
+
+def _part_as_json(part: Part) -> dict[str, Any]:
+    match part:
+        case Image(sha256):
+            return {"type": "image", "sha256": sha256}
+        case Box():
+            return {"type": "box", "values": list(part.values), "image": part.image}
+        case Reference(text):
+            return {"type": "reference", "text": text}
+        case Text(text):
+            return {"type": "text", "text": text}
+
+
+def _part_from_json(part: dict[str, Any]) -> Part:
+    match part["type"]:
+        case "image":
+            return Image(part["sha256"])
+        case "box":
+            return Box.at(part["values"], part["image"])
+        case "reference":
+            return Reference(part["text"])
+        case _:
+            return Text(part["text"])
+
+
+def tidy(parts: Sequence[Part]) -> tuple[Part, ...]:
     """Join neighboring texts and drop empty ones: what a model is shown stays the same.
 
     Applications cut one text into several parts, or send an empty one, at random; without
@@ -139,11 +210,12 @@ def tidy(parts: list[Part]) -> tuple[Part, ...]:
     """
     result: list[Part] = []
     for part in parts:
-        if isinstance(part, Image):
+        # Coordinates and references are more than their text.
+        if type(part) is not Text:
             result.append(part)
         elif part.text:
             last = result[-1] if result else None
-            if isinstance(last, Text):
+            if type(last) is Text:
                 result[-1] = Text(last.text + part.text)
             else:
                 result.append(part)

@@ -23,6 +23,10 @@ MAX_BYTES = 64 * 1024 * 1024
 # Formats of pictures only: Pillow also opens EPS, by running Ghostscript on it. HEIF is read where
 # pillow-heif is installed.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "HEIF", "JPEG2000", "MPO")
+# The others may turn or change the picture while it is decoded.
+_SIZE_IN_HEADER = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "PPM", "MPO")
+# EXIF orientations that swap width and height.
+_ON_ITS_SIDE = (5, 6, 7, 8)
 # What Pillow's decoders raise on damaged data.
 _DAMAGE = (
     OSError,
@@ -114,6 +118,26 @@ def decode_rgb(data: bytes) -> Image.Image:
     with _damage_named(), warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         return as_rgb(Image.open(io.BytesIO(data), formats=_formats()))
+
+
+def upright_size(data: bytes) -> tuple[int, int]:
+    """Width and height of what `decode_rgb` gives, from the header where that says it.
+
+    Raises:
+        ImageError: not an image, or beyond the limits; damage behind the header is not noticed.
+    """
+    if len(data) > MAX_BYTES:
+        raise ImageError(f"{len(data)} bytes, more than the {MAX_BYTES} allowed")
+    with (
+        _damage_named(),
+        warnings.catch_warnings(),
+        Image.open(io.BytesIO(data), formats=_formats()) as image,
+    ):
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        if image.format not in _SIZE_IN_HEADER:
+            return as_rgb(image).size
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in _ON_ITS_SIDE
+        return (image.height, image.width) if turned else image.size
 
 
 def as_rgb(image: Image.Image) -> Image.Image:

@@ -251,6 +251,10 @@ class VLMTrainer:
         template = chat_template(self.encoder.processor)
         if template:
             block["chat_template_sha256"] = digests.sha256_bytes(template.encode())
+        convention = self.base.family.coordinates
+        if convention is not None and any(row.conversation.boxes for row in self._rows):
+            # Who serves the adapter has to know how to read the boxes that it writes.
+            block["coordinates"] = convention.name
         if self._evidence_facts is not None:
             block["evidence"] = self._evidence_facts
         return block

@@ -125,7 +125,7 @@ def test_the_response_itself_must_be_learned_and_a_question_cannot_be(tmp_path: 
 @pytest.mark.parametrize(
     "more",
     [
-        {"objects": {"ref": ["dog"], "bbox": [[10, 15, 90, 70]]}},
+        {"audios": ["x.wav"]},
         {"rejected_response": "b"},
         {"videos": ["x.mp4"]},
     ],

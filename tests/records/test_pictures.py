@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image as Picture
 
 from kolm_cli.capture.store import Store
@@ -86,3 +87,26 @@ def test_a_bomb_is_refused(kolm: Kolm, tmp_path: Path) -> None:
     ran = kolm("capture", "import", rows, "--to", "ns")
     assert ran.code == 2
     assert "r.jsonl:1: image: a decompression bomb" in ran.err
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "AVIF"])
+@pytest.mark.parametrize("orientation", range(9))
+def test_the_size_in_the_header_is_that_of_the_decoded_picture(
+    format: str, orientation: int
+) -> None:
+    from kolm_cli.records.pictures import decode_rgb, upright_size
+
+    picture = Picture.new("RGB", (20, 10), "navy")
+    exif = picture.getexif()
+    exif[0x0112] = orientation
+    more = {} if format in ("GIF", "BMP") else {"exif": exif}
+    data = encoded(picture, format, **more)
+    assert upright_size(data) == decode_rgb(data).size
+
+
+def test_a_size_is_not_read_from_what_is_no_picture() -> None:
+    from kolm_cli.records.pictures import ImageError, upright_size
+
+    for data in (b"", b"not a picture", b"%!PS-Adobe-3.0 EPSF-3.0"):
+        with pytest.raises(ImageError):
+            upright_size(data)

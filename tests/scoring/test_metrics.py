@@ -12,6 +12,11 @@ texts = st.text(max_size=30)
 PLAIN = [
     name for name in names() if name not in ("regex", "vqa_accuracy", "json_fields", "weighted")
 ]
+box = st.tuples(*[st.integers(0, 9)] * 4).map(
+    lambda v: f"[{v[0]}, {v[1]}, {v[0] + v[2] + 1}, {v[1] + v[3] + 1}]"
+)
+# The metrics of boxes take answers with a box only.
+ANSWERS = {name: box for name in ("iou", "iou@0.5", "click_in_box")}
 numbers = st.decimals(min_value=-(10**9), max_value=10**9, places=3, allow_nan=False)
 
 
@@ -34,18 +39,20 @@ def test_an_unknown_name_names_the_likely_one(wrong: str, meant: str) -> None:
 
 
 @pytest.mark.parametrize("metric", PLAIN)
-@given(prediction=texts, answers=st.lists(texts, min_size=1, max_size=4))
-def test_every_score_is_in_range_and_no_answer_hurts(
-    metric: str, prediction: str, answers: list[str]
-) -> None:
+@given(data=st.data())
+def test_every_score_is_in_range_and_no_answer_hurts(metric: str, data: st.DataObject) -> None:
+    kind = ANSWERS.get(metric, texts)
+    prediction = data.draw(texts | kind)
+    answers = data.draw(st.lists(kind, min_size=1, max_size=4))
     alone = [score(metric, prediction, answer) for answer in answers]
     assert all(0 <= value <= 1 for value in alone)
     assert score(metric, prediction, *answers) == max(alone)
 
 
 @pytest.mark.parametrize("metric", PLAIN)
-@given(answer=texts)
-def test_the_answer_itself_is_right_whatever_the_spaces(metric: str, answer: str) -> None:
+@given(data=st.data())
+def test_the_answer_itself_is_right_whatever_the_spaces(metric: str, data: st.DataObject) -> None:
+    answer = data.draw(ANSWERS.get(metric, texts))
     assert score(metric, f"  {answer}\n", answer) == 1.0
 
 

@@ -15,8 +15,9 @@ from kolm_cli.scoring.metrics.catalog import METRICS
 FORMS = st.sampled_from(["NFC", "NFD"])
 
 
-# `regex` compares with expressions, and `weighted` with other metrics.
-COMPARING = [metric for metric in METRICS if metric.name not in ("regex", "weighted")]
+# `regex` compares with expressions, `weighted` with other metrics, and three compare boxes.
+OTHERS = ("regex", "weighted", "iou", "iou@0.5", "click_in_box")
+COMPARING = [metric for metric in METRICS if metric.name not in OTHERS]
 
 
 def score(metric: Metric, prediction: str, answer: str) -> float:

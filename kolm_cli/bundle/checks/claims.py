@@ -50,6 +50,7 @@ STAND_ALONE: dict[str, str] = {
     f"{TRAINED}.family": "how kolm took the base, which is not in the bundle",
     f"{TRAINED}.family_support": "how well kolm knows the family",
     f"{TRAINED}.papers": "where the family is described",
+    f"{TRAINED}.coordinates": "the family's own; which numbers its boxes are",
     f"{EVIDENCE}.projector_calls_observed": "seen during training only",
     f"{EVIDENCE}.optimizer_steps": "seen during training only; the stage repeats it",
     f"{SCORED}.latency_us": "measured; the axis L follows from it",

@@ -40,7 +40,11 @@ def decide(
         if pair.digest != digest:
             raise InputError(Problem("was changed by somebody else meanwhile", where, "reload"))
         changed = pair.conversation
-        if response is not None:
+        if response is not None and response != changed.response:
+            if any(type(part) is not Text for part in changed.messages[-1].parts):
+                raise InputError(
+                    Problem("its response holds boxes, which a correction would lose", where)
+                )
             *asked, _ = pair.conversation.messages
             changed = Conversation((*asked, Message("assistant", (Text(response),))))
             raise_if_any(faults(changed, where))

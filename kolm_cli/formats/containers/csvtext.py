@@ -1,4 +1,4 @@
-"""CSV with a header. `images`, `answers` and `tags` may hold a JSON list."""
+"""CSV with a header. `images`, `answers`, `tags` and `boxes` may hold JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ _COLUMNS = (
     "image", "images", "system", "prompt", "response", "answers", "model", "tags", "time", "review",
 )  # fmt: skip
 # Columns whose cells are JSON when they begin like it.
-_JSON_COLUMNS = ("images", "answers", "tags", "messages", "conversations", "completion")
+_JSON_COLUMNS = (
+    *("images", "answers", "tags", "messages", "conversations", "completion"),
+    *("boxes", "objects"),
+)
 
 
 def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
@@ -125,16 +128,17 @@ class CSVTable:
         self._images = target.image_forms()
         self._shape = target.shape
         self._stream = target.path.open("w", encoding="utf-8", newline="\n")
-        self._writer = csv.DictWriter(self._stream, _COLUMNS, quoting=csv.QUOTE_ALL)
+        columns = (*_COLUMNS, "objects") if target.boxes else _COLUMNS
+        self._writer = csv.DictWriter(self._stream, columns, quoting=csv.QUOTE_ALL)
         self._writer.writeheader()
 
     def write(self, pair: Exported) -> None:
         """Write one row."""
-        record = self._shape.render(pair, self._images)
+        record = self._shape.record(pair, self._images)
         if "\0" in line_of(record):
             raise CannotError("CSV has no place for a NUL character")
         self._writer.writerow(
-            {k: line_of(v) if isinstance(v, list) else v for k, v in record.items()}
+            {k: line_of(v) if isinstance(v, list | dict) else v for k, v in record.items()}
         )
 
     def close(self) -> None:

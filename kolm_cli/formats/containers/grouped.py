@@ -100,7 +100,7 @@ class Numbered:
             return sha256
 
         forms = self._images.embedded()
-        record = self._shape.render(pair, type(forms)(named, forms.read, forms.media_type))
+        record = self._shape.record(pair, type(forms)(named, forms.read, forms.media_type))
         self._count += 1
         key = f"{self._count:07d}"
         names = [

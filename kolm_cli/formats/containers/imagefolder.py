@@ -63,7 +63,7 @@ class ImageFolder(jsontext.JSONLines):
 
     def write(self, pair: Exported) -> None:
         """Write one line, its images under the names that `datasets` looks for."""
-        record = self._shape.render(pair, self._images)
+        record = self._shape.record(pair, self._images)
         shown = record.pop("images", None)
         if shown is None:
             shown = [record.pop("image")]

@@ -118,7 +118,7 @@ class JSONLines:
 
     def write(self, pair: Exported) -> None:
         """Write one line."""
-        self._stream.write(line_of(self._shape.render(pair, self._images)) + "\n")
+        self._stream.write(line_of(self._shape.record(pair, self._images)) + "\n")
 
     def close(self) -> None:
         """Close the file."""
@@ -132,7 +132,7 @@ class JSONArray(JSONLines):
 
     def write(self, pair: Exported) -> None:
         """Write one element."""
-        text = line_of(self._shape.render(pair, self._images))
+        text = line_of(self._shape.record(pair, self._images))
         self._stream.write(self._before + text)
         self._before = ",\n"
 

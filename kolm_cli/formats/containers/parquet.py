@@ -12,6 +12,7 @@ from kolm_cli.core.files import open_regular
 from kolm_cli.formats.budget import Budget, BudgetError, check_columns
 from kolm_cli.formats.containers.folder_files import files_named
 from kolm_cli.formats.containers.hf_features import features_of, records_of
+from kolm_cli.formats.containers.jsontext import line_of
 from kolm_cli.formats.fields import RawRow, Table
 from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.targets import RowWriter, Target
@@ -111,18 +112,21 @@ class ParquetFile:
         self._stored = images = target.images
         # References are bare digests here; `write` puts the bytes in their place.
         self._forms = ImageForms(str, images.read, images.media_type)
-        self._schema = _schema(pa, weights=target.weights)
+        self._schema = _schema(pa, weights=target.weights, boxes=target.boxes)
         self._writer = pq.ParquetWriter(target.path, self._schema)
         self._rows: list[dict[str, Any]] = []
         self._held = 0
 
     def write(self, pair: Exported) -> None:
         """Take one row; full groups are written."""
-        record = self._shape.render(pair, self._forms)
+        record = self._shape.record(pair, self._forms)
         record["images"] = [
             {"bytes": self._stored.read(sha256), "path": f"{sha256}.{self._stored.suffix(sha256)}"}
             for sha256 in record["images"]
         ]
+        if "objects" in record:
+            # The lists in it differ in length from row to row, which a struct cannot say.
+            record["objects"] = line_of(record["objects"])
         self._held += sum(len(image["bytes"]) for image in record["images"])
         self._rows.append(record)
         if len(self._rows) >= _ROWS_A_GROUP or self._held >= _BYTES_A_GROUP:
@@ -139,7 +143,7 @@ class ParquetFile:
         self._writer.close()
 
 
-def _schema(pa: Any, *, weights: bool) -> Any:
+def _schema(pa: Any, *, weights: bool, boxes: bool) -> Any:
     text = pa.string()
     part = pa.struct([("type", text), ("text", text)])
     weight = [("weight", pa.int8())] if weights else []
@@ -162,6 +166,7 @@ def _schema(pa: Any, *, weights: bool) -> Any:
         "tags": texts,
         "time": value,
         "review": value,
+        **({"objects": value} if boxes else {}),
     }
     return pa.schema(
         [
@@ -172,6 +177,7 @@ def _schema(pa: Any, *, weights: bool) -> Any:
             ("tags", pa.list_(text)),
             ("time", text),
             ("review", text),
+            *([("objects", text)] if boxes else []),
         ],
         metadata={"huggingface": json.dumps({"info": {"features": features}})},
     )

@@ -113,4 +113,12 @@ def render(pair: Exported, images: ImageForms) -> dict[str, Any]:
     return record
 
 
-SHAPE = Shape("anthropic", "Anthropic messages with base64 images", claims, parse, KEYS, render)
+SHAPE = Shape(
+    "anthropic",
+    "Anthropic messages with base64 images",
+    claims,
+    parse,
+    KEYS,
+    render,
+    log=True,
+)

@@ -182,4 +182,5 @@ CHAT = Shape(
     parse_chat,
     _CHAT_KEYS,
     render_chat,
+    log=True,
 )

@@ -12,8 +12,11 @@ from kolm_cli.scoring.metrics import (
     anls,
     cer,
     classification,
+    click_in_box,
     contains,
     exact_match,
+    iou,
+    iou_at_half,
     json_fields,
     normalized_match,
     regex,
@@ -41,6 +44,9 @@ METRICS: tuple[Metric, ...] = (
     classification.METRIC,
     json_fields.METRIC,
     weighted.METRIC,
+    iou.METRIC,
+    iou_at_half.METRIC,
+    click_in_box.METRIC,
 )
 WHERE = "evaluate.metric"
 

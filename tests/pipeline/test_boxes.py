@@ -1,0 +1,67 @@
+"""A job whose rows carry boxes, from the file to a verified score."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.support.jobs import Job
+
+
+def boxed(job: Job, name: str, **more: Any) -> None:
+    """Each row of a file asks for a box in its picture of 56 x 28 or 56 x 56."""
+    path = job.folder / f"{name}.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text(
+        "".join(
+            json.dumps(
+                {
+                    "messages": [
+                        {"role": "user", "content": row["prompt"]},
+                        {"role": "assistant", "content": "<bbox>"},
+                    ],
+                    "images": [row["image"]],
+                    "objects": {"bbox": [[7, 7, 35, 21]]},
+                    **more,
+                }
+            )
+            + "\n"
+            for row in rows
+        )
+    )
+
+
+def test_boxes_are_trained_scored_and_verified(new_job: Callable[..., Job]) -> None:
+    job = new_job(
+        data={"images": {"max_pixels": 1568}},
+        evaluate={"metric": "iou", "max_new_tokens": 24},
+    )
+    boxed(job, "train")
+    checked = job.kolm("validate", "spec.yaml", "--json")
+    assert checked.code == 2  # the pack has no boxes yet
+    assert "holds no box" in checked.err
+    boxed(job, "eval")
+    shown = job.kolm("validate", "spec.yaml", "--show-mask", "2")
+    assert shown.code == 0, shown.err
+    # The first picture is shown as it is, 56 x 28; the second, 56 x 56, as 28 x 28.
+    assert "⟦[7, 7, 35, 21]" in shown.out
+    assert "⟦[4, 4, 18, 11]" in shown.out
+    done = job.kolm("compile", "spec.yaml", "--json")
+    assert done.code == 0, done.err
+    bundle = Path(done.json["bundle"])
+    definition = done.json["receipt"]["predicate"]["buildDefinition"]
+    trained = definition["internalParameters"]["vlm_train"]
+    assert trained["coordinates"] == "pixels of the picture as shown"
+    with zipfile.ZipFile(bundle) as archive:
+        pack = [json.loads(line) for line in archive.read("eval/pack.jsonl").splitlines()]
+    assert {tuple(row["answers"]) for row in pack} == {("[7, 7, 35, 21]",)}
+    verified = job.kolm("verify", bundle, "--json")
+    assert verified.json["state"] == "trusted", verified.out
+    asked = job.kolm("run", bundle, "--image", "images/0.png", "--prompt", "Where?", "--json")
+    assert asked.code == 0, asked.err
+    again = job.kolm("eval", bundle, "--json")
+    assert again.code == 0, again.err
+    assert again.json["predictions_as_in_bundle"] is True
