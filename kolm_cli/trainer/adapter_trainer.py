@@ -9,7 +9,6 @@ from typing import Any
 
 from peft import PeftModel
 from torch import nn
-from transformers.trainer_utils import set_seed
 
 from kolm_cli.bundle.format.modules import summarize
 from kolm_cli.core import digests
@@ -25,7 +24,6 @@ from kolm_cli.records.row import Row, rows_digest
 from kolm_cli.spec.model import TrainSection
 from kolm_cli.trainer import checkpoints
 from kolm_cli.trainer.adapter_files import module_lists, save_adapter, start_from
-from kolm_cli.trainer.base_model import without_kv_cache
 from kolm_cli.trainer.data_workers import choose_workers, free_shared_memory
 from kolm_cli.trainer.distributed import decided_by_first, processes_here
 from kolm_cli.trainer.encoded_rows import EncodedRows
@@ -33,14 +31,12 @@ from kolm_cli.trainer.evidence import (
     Evidence,
     EvidenceError,
     GradientLedger,
-    count_parameters,
 )
 from kolm_cli.trainer.feature_cache import FeatureCache
-from kolm_cli.trainer.freeze import GraphWatch, isolate_vision, set_trainable
+from kolm_cli.trainer.freeze import GraphWatch
 from kolm_cli.trainer.loop import KolmTrainer, Observer, training_arguments
-from kolm_cli.trainer.lora import attach, leaf_names
 from kolm_cli.trainer.loss import make_loss
-from kolm_cli.trainer.partition import Partition
+from kolm_cli.trainer.prepare import prepare
 
 
 class StoppedEarly(Exception):  # noqa: N818  # a state, not an error of anybody's
@@ -94,46 +90,21 @@ class VLMTrainer:
         self._wrap(model)
 
     def _wrap(self, model: nn.Module) -> None:
-        """Attach LoRA and freeze; all lists are read from the model after this."""
-        family, config = self.base.family, self.config
-        before = {
-            part: counts["parameters"]
-            for part, counts in count_parameters(model, Partition.of(family, model)).items()
-        }
-        self.lora_targets = leaf_names(model, family, config.lora_targets)
-        if config.freeze_vision:
-            isolate_vision(model, family)
-        else:
+        """Make the model ready to train; all lists are read from it after this."""
+        if not self.config.freeze_vision:
             self._progress.note(
                 "the vision tower is trained too: its activations, gradients and optimizer state"
                 " need memory that a frozen one does not, and its weights are kept in fp32"
             )
-        set_seed(config.seed)
-        self.model = attach(
-            model,
-            family,
-            targets=config.lora_targets,
-            r=config.lora_r,
-            alpha=config.lora_alpha,
-            dropout=config.lora_dropout,
+        prepared = prepare(
+            model, self.base.family, self.config, device="cpu" if self._cpu else "cuda"
         )
-        self.partition = Partition.of(family, self.model)
-        set_trainable(
-            self.model,
-            self.partition,
-            projector=config.projector != "freeze",
-            vision=not config.freeze_vision,
-            never_used=family.never_used(self.model),
-        )
+        self.model, self.partition = prepared.model, prepared.partition
+        self.lora_targets = prepared.lora_targets
         if self.start is not None:
             # Before the evidence begins: what changes is told against these weights.
-            start_from(self.model, family, self.start.folder)
-        if config.gradient_checkpointing:
-            # The hook that makes inputs require gradients would reach into the frozen tower.
-            self.model.gradient_checkpointing_enable({"use_reentrant": False})
-            self.model.disable_input_require_grads()
-        without_kv_cache(self.model)
-        self.evidence = Evidence(self.model, self.partition, before)
+            start_from(self.model, self.base.family, self.start.folder)
+        self.evidence = Evidence(self.model, self.partition, prepared.before)
 
     def train(self) -> VLMTrainer:
         """Train to the end, resuming from the newest whole checkpoint when there is one.

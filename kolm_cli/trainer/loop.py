@@ -46,6 +46,8 @@ def training_arguments(
         save_steps=config.save_steps,
         save_total_limit=2,
         logging_strategy="no",
+        # Nothing is logged, and looking for NaN in each loss makes a GPU wait.
+        logging_nan_inf_filter=False,
         report_to=[],
         disable_tqdm=True,
         remove_unused_columns=False,
@@ -107,6 +109,10 @@ class KolmTrainer(Trainer):
         """Count what a batch holds here: the collator may run in another process."""
         self.tokens += int(inputs["input_ids"].numel())
         return super()._prepare_inputs(inputs)
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Not estimated: it walks over all parameters at each micro-batch, and nobody reads it."""
+        return 0
 
     def _load_from_checkpoint(
         self, resume_from_checkpoint: str, model: nn.Module | None = None
