@@ -10,7 +10,7 @@ from __future__ import annotations
 COMMANDS: dict[str, tuple[str, ...]] = {
     "Start": ("init", "demo", "families"),
     "Capture": ("capture",),
-    "Train": ("validate", "compile"),
+    "Train": ("validate", "compile", "loop"),
     "Use": ("evaluate", "export", "serve", "parity"),
     "Check": ("verify", "receipt", "diff", "unpack"),
     "Sign and trust": ("sign", "keys", "trust"),

@@ -54,6 +54,12 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "kolm compile kolm.yaml",
         "kolm compile kolm.yaml --out chart-qa.kolm --json --progress json",
     ),
+    "loop run": (
+        "kolm loop run kolm.yaml --every 1h --webhook https://example.com/hook",
+        "kolm loop run kolm.yaml --once --on-promote 'systemctl reload chart-qa'",
+    ),
+    "loop status": ("kolm loop status", "kolm loop status --json"),
+    "rollback": ("kolm rollback chart-qa", "kolm rollback chart-qa --json"),
     "eval": (
         "kolm eval chart-qa.kolm",
         "kolm eval chart-qa.kolm --pack new-charts.jsonl --device cpu",

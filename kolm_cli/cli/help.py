@@ -45,7 +45,8 @@ def add_examples(app: typer.Typer, prefix: str = "") -> None:
         name = f"{prefix}{command.name}"
         command.epilog = as_text(name) or command.epilog
     for group in app.registered_groups:
-        group.cls = TitledGroup
+        if not (isinstance(group.cls, type) and issubclass(group.cls, TitledGroup)):
+            group.cls = TitledGroup
         if group.typer_instance is not None:
             add_examples(group.typer_instance, f"{prefix}{group.name} ")
 

@@ -21,6 +21,18 @@ def exact_time_text(milliseconds: int) -> str:
     return moment.isoformat(timespec="milliseconds")
 
 
+def parse_duration(text: str) -> int:
+    """Seconds of `30s`, `15m`, `1h`, `7d` or `2w`.
+
+    Raises:
+        InputError: not a duration, or none at all.
+    """
+    found = re.fullmatch(r"(\d{1,9})([smhdw])", text)
+    if found is None or int(found[1]) == 0:
+        raise InputError(Problem(f"{text!r:.40} is not a duration", fix="write 15m, 1h or 7d"))
+    return int(found[1]) * _UNITS[found[2]]
+
+
 def parse_time(text: str, *, now: datetime | None = None) -> int:
     """Milliseconds since 1970 of `2026-01-31`, `2026-01-31T12:00:00Z`, or an age: `30d`, `12h`.
 

@@ -48,6 +48,7 @@ def compile_spec(
     out: Path | None = None,
     force: bool = False,
     device: Literal["cpu", "cuda"] | None = None,
+    adapter: str | None = None,
     progress: Progress,
 ) -> Compiled:
     """Compile a spec into a bundle.
@@ -57,6 +58,8 @@ def compile_spec(
         out: where the bundle goes; what the spec says when None.
         force: train even when the same inputs were compiled before.
         device: replaces the spec's `launch.device`.
+        adapter: what training starts from, instead of the spec's `base.adapter`: the CID of a
+            stored bundle, or an empty text for the base.
         progress: told of every stage.
 
     Raises:
@@ -66,7 +69,7 @@ def compile_spec(
     """
     started = datetime.now(UTC)
     progress.stage("read spec")
-    inputs = gather(spec, device=device)
+    inputs = gather(spec, device=device, adapter=adapter)
     target = (out or inputs.loaded.bundle_path).expanduser().absolute()
     require_writable(target)
     signer = signer_for_compile()

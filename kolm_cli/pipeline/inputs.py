@@ -107,14 +107,15 @@ class Inputs:
 
 
 def gather(
-    path: Path, *, device: Literal["cpu", "cuda"] | None = None, cold: bool = False
+    path: Path, *, device: Literal["cpu", "cuda"] | None = None, adapter: str | None = None
 ) -> Inputs:
     """Load the spec, find the base, name the data.
 
     Args:
         path: the spec file.
         device: replaces `launch.device`.
-        cold: start from the base, whatever `base.adapter` says.
+        adapter: what training starts from, instead of `base.adapter`: the CID of a stored
+            bundle, or nothing (an empty text) for the base; None leaves it to the spec.
 
     Raises:
         InputError: all problems of the spec, or of the base, or of the data, at once.
@@ -134,7 +135,7 @@ def gather(
     train = Data(loaded.train_source, accepted_only=accepted)
     pack = Data(loaded.eval_source, accepted_only=accepted)
     threads = _threads(spec)
-    parent = None if cold else find_parent(loaded)
+    parent = find_parent(loaded, adapter)
     keys = _keys(spec, base, files, train, pack, threads, parent)
     return Inputs(loaded, base, weights, train, pack, keys, threads, parent)
 

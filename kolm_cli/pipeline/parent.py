@@ -16,6 +16,7 @@ from kolm_cli.registry.index import find, named
 from kolm_cli.registry.names import Pinned
 from kolm_cli.registry.pull import deliver
 from kolm_cli.registry.store import Registry
+from kolm_cli.spec.sources import AdapterSource
 
 if TYPE_CHECKING:
     from kolm_cli.spec.load import LoadedSpec
@@ -53,15 +54,19 @@ class Parent:
             yield copy
 
 
-def find_parent(loaded: LoadedSpec) -> Parent | None:
+def find_parent(loaded: LoadedSpec, instead: str | None = None) -> Parent | None:
     """The bundle that `base.adapter` names; None when the training starts from the base.
+
+    Args:
+        loaded: the spec.
+        instead: the CID of a stored bundle to take in its place, or an empty text for the base.
 
     Raises:
         InputError: there is no such bundle.
         VerificationError: it, or the registry, is damaged.
     """
-    source = loaded.adapter
-    if source is None:
+    source = loaded.adapter if instead is None else AdapterSource(instead)
+    if source is None or not source.text:
         return None
     where = f"{loaded.position('base.adapter')}: base.adapter"
     if source.path is not None:

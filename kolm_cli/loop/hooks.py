@@ -1,0 +1,146 @@
+"""Telling the world: a command that runs, an address that gets a POST. Each at least once."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import shlex
+import signal
+import subprocess
+from typing import Any
+from urllib import error as url_error
+from urllib import request
+from urllib.parse import urlsplit
+
+from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.progress import Progress
+from kolm_cli.loop.journal import Hook, Journal
+
+COMMAND_SECONDS = 600
+WEBHOOK_SECONDS = 30
+# With it, a webhook carries a signature that its receiver can check.
+SECRET_VARIABLE = "KOLM_LOOP_SECRET"  # noqa: S105  # the name of a variable
+_SECRETS = ("KOLM_SIGNING_KEY", "KOLM_KEY_PASSPHRASE", SECRET_VARIABLE)
+_SHOWN = 300
+
+
+def command(line: str, event: dict[str, Any]) -> Hook:
+    """A command that is owed."""
+    return Hook(0, "command", line, event, 0, "waiting", "")
+
+
+def webhook(address: str, event: dict[str, Any]) -> Hook:
+    """A POST that is owed."""
+    return Hook(0, "webhook", address, event, 0, "waiting", "")
+
+
+def check_command(line: str) -> list[str]:
+    """The words of a command line.
+
+    Raises:
+        InputError: it has none, or a quotation without an end.
+    """
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise InputError(Problem(f"{line!r:.100}: {error}", "a hook")) from error
+    if not words:
+        raise InputError(Problem("is empty", "a hook", "write a command"))
+    return words
+
+
+def check_address(address: str) -> str:
+    """The address, if it is one.
+
+    Raises:
+        InputError: it is not http or https, or has no host.
+    """
+    try:
+        parts = urlsplit(address)
+        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        fits = False
+    if not fits or not address.isascii() or not address.isprintable() or " " in address:
+        raise InputError(
+            Problem(f"{address!r:.100} is no http:// or https:// address", "--webhook")
+        )
+    return address
+
+
+def make_owed_calls(journal: Journal, progress: Progress) -> list[str]:
+    """Make every call that is owed; what fails stays owed, and is returned in words."""
+    failures = []
+    for hook in journal.owed():
+        progress.stage(f"hook: {hook.kind}")
+        error = _run(hook) if hook.kind == "command" else _post(hook)
+        journal.tried(hook, error)
+        if error:
+            failures.append(f"{hook.target}: {error}")
+            progress.note(f"the {hook.kind} {hook.target} failed and is tried again: {error}")
+    return failures
+
+
+def _run(hook: Hook) -> str:
+    """Run a command in a session of its own; what is wrong, or nothing."""
+    environment = {k: v for k, v in os.environ.items() if k not in _SECRETS}
+    for name, value in hook.event.items():
+        environment[f"KOLM_LOOP_{name.upper()}"] = "" if value is None else str(value)
+    try:
+        process = subprocess.Popen(
+            check_command(hook.target),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except (OSError, InputError) as error:
+        return str(error)
+    try:
+        said, _ = process.communicate(timeout=COMMAND_SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"it ran longer than {COMMAND_SECONDS} seconds"
+    finally:
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    if process.returncode == 0:
+        return ""
+    tail = said.decode(errors="replace").strip()[-_SHOWN:]
+    return (
+        f"it ended with {process.returncode}: {tail}"
+        if tail
+        else (f"it ended with {process.returncode}")
+    )
+
+
+class _NoRedirect(request.HTTPRedirectHandler):
+    """The address that was given is the one that is told, and no other."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def _post(hook: Hook) -> str:
+    """Send the event; what is wrong, or nothing."""
+    body = json.dumps(hook.event, sort_keys=True).encode()
+    headers = {"Content-Type": "application/json", "User-Agent": "kolm-loop"}
+    secret = os.environ.get(SECRET_VARIABLE)
+    if secret:
+        digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+        headers["X-Kolm-Signature"] = f"sha256={digest}"
+    opener = request.build_opener(_NoRedirect)
+    try:
+        call = request.Request(check_address(hook.target), body, headers)  # noqa: S310  # checked
+        with opener.open(call, timeout=WEBHOOK_SECONDS):
+            return ""
+    except url_error.HTTPError as error:
+        error.close()
+        return f"it answered {error.code}"
+    except (OSError, http.client.HTTPException, ValueError, InputError) as error:
+        return str(getattr(error, "reason", error))[:_SHOWN]

@@ -1,0 +1,269 @@
+"""One turn: finish what was cut short, compile what is new, promote it or keep the old one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from kolm_cli.core import digests
+from kolm_cli.core.errors import InputError, InterruptedRunError, KolmError, Problem
+from kolm_cli.core.progress import Progress
+from kolm_cli.loop import hooks
+from kolm_cli.loop.journal import JUDGED, Hook, Journal, Move, Turn, now
+from kolm_cli.loop.place import Place, Wishes
+from kolm_cli.loop.promotion import carry_out, line, plan_promotion, plan_rollback, taken_back
+from kolm_cli.pipeline.compile import compile_spec
+from kolm_cli.pipeline.inputs import Inputs, gather
+from kolm_cli.registry.index import find, named
+from kolm_cli.registry.names import Tag, parse_tag
+from kolm_cli.registry.store import Registry
+
+# What of a compile's report the journal keeps.
+_KEPT = ("cid", "bundle", "accuracy", "base_accuracy", "coverage", "cached", "unchanged")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a turn came to.
+
+    Attributes:
+        state: `nothing new`, `promoted`, `unchanged` or `kept`.
+        why: in words.
+        name: the loop's.
+        tag: `NAME:TAG`.
+        result: what was compiled; empty when nothing was.
+        in_use: the CID that the tag means now; empty when none was promoted.
+        failed_hooks: calls that failed, and are tried again in the next turn.
+    """
+
+    state: str
+    why: str
+    name: str
+    tag: str
+    result: dict[str, Any]
+    in_use: str
+    failed_hooks: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def take_turn(
+    spec: Path,
+    wishes: Wishes,
+    progress: Progress,
+    *,
+    device: Literal["cpu", "cuda"] | None = None,
+) -> Outcome:
+    """Take one turn of the loop of a spec.
+
+    Raises:
+        KolmError: the compile failed, or was interrupted; what is in use stays, and the journal
+            says why.
+        LackingError: another turn of this loop is running.
+    """
+    _check(wishes)
+    progress.stage("look for new data")
+    # As if from the base: what it starts from changes with every promotion, and is no new data.
+    inputs = gather(spec, device=device, adapter="")
+    place, name = Place.of(inputs.spec.name), inputs.spec.name
+    tag = Tag(name, wishes.tag)
+    with place.turn_lock(), place.journal() as journal:
+        journal.configure(spec=str(spec.absolute()), looked=now(), **asdict(wishes))
+        with place.move_lock():
+            finished = _finish_moves(journal, tag, wishes)
+        killed = journal.unended()
+        if killed is not None and killed.state == "compiled":
+            state, why = _judge(place, journal, killed, tag, wishes)
+            result = killed.result
+        elif (old := _judged(journal, inputs)) is not None:
+            state, why, result = "nothing new", f"as in the turn of {old.started}", {}
+            if finished:
+                state, why = "promoted", "what a kill had cut short is done now"
+            if killed is not None:
+                journal.end(killed.id, "interrupted", "killed; its data is gone")
+        else:
+            turn = _compile(journal, spec, inputs, killed, progress, device, wishes)
+            state, why = _judge(place, journal, turn, tag, wishes)
+            result = turn.result
+        failed = hooks.make_owed_calls(journal, progress)
+        promoted = line(journal.moves())
+    in_use = promoted[-1].cid if promoted else ""
+    return Outcome(state, why, name, str(tag), result, in_use, failed)
+
+
+def roll_back(name: str, progress: Progress) -> Outcome:
+    """Move a loop's tag back to the promotion before, and tell those who are told of promotions.
+
+    Raises:
+        InputError: there is no such loop, or nothing to go back to.
+    """
+    place = Place.existing(name)
+    with place.journal() as journal:
+        wishes = _wishes(journal)
+        tag = Tag(name, wishes.tag)
+        with place.move_lock():
+            _finish_moves(journal, tag, wishes)
+            move = plan_rollback(journal, name)
+            _carry_out(journal, move, tag, wishes)
+        failed = hooks.make_owed_calls(journal, progress)
+    return Outcome("rolled back", "as asked", name, str(tag), {}, move.cid, failed)
+
+
+def _check(wishes: Wishes) -> None:
+    problems: list[Problem] = []
+    for check, values in (
+        (hooks.check_command, (*wishes.on_promote, *wishes.on_keep)),
+        (hooks.check_address, wishes.webhooks),
+        (lambda tag: parse_tag(f"name:{tag}"), (wishes.tag,)),
+    ):
+        for value in values:
+            try:
+                check(value)
+            except InputError as error:
+                problems += error.problems
+    if problems:
+        raise InputError(*problems)
+
+
+def _wishes(journal: Journal) -> Wishes:
+    settings = journal.settings()
+    return Wishes(
+        settings.get("tag", "live"),
+        settings.get("keep", 5),
+        *(tuple(settings.get(name, ())) for name in ("on_promote", "on_keep", "webhooks")),
+    )
+
+
+def _judged(journal: Journal, inputs: Inputs) -> Turn | None:
+    """The turn that judged these very inputs last, if that was the last that judged any."""
+    for turn in journal.turns(limit=200):
+        if turn.state in JUDGED:
+            return turn if turn.fingerprint == _fingerprint(inputs) else None
+    return None
+
+
+def _fingerprint(inputs: Inputs) -> str:
+    """Names what a turn is about: data, base and spec, but not which bundle a tag means now."""
+    adapter = inputs.loaded.adapter
+    return digests.sha256_json([inputs.keys.result, adapter.text if adapter else ""])
+
+
+def _compile(
+    journal: Journal,
+    spec: Path,
+    inputs: Inputs,
+    killed: Turn | None,
+    progress: Progress,
+    device: Literal["cpu", "cuda"] | None,
+    wishes: Wishes,
+) -> Turn:
+    """Compile as a turn; one that was killed over the same data starts from the same bundle."""
+    same = killed is not None and killed.fingerprint == _fingerprint(inputs)
+    if killed is not None and not same:
+        journal.end(killed.id, "interrupted", "killed; the data changed since")
+    if killed is not None and same:
+        number, parent = killed.id, killed.parent
+    else:
+        parent = _parent(inputs, progress)
+        number = journal.begin(_fingerprint(inputs), parent)
+    try:
+        compiled = compile_spec(spec, device=device, adapter=parent, progress=progress)
+    except InterruptedRunError:
+        # Left open: the next turn goes on with it.
+        raise
+    except KolmError as error:
+        why = "; ".join(str(problem) for problem in error.problems)[:2000]
+        event = _event(inputs.spec.name, wishes, "failed", why, {}, journal)
+        journal.end(number, "failed", why, _calls(wishes, event, promoted=False))
+        hooks.make_owed_calls(journal, progress)
+        raise
+    report = compiled.report
+    result = {key: report[key] for key in _KEPT if key in report}
+    result["k"] = report["k_score"]["k"]
+    result["gate_failed"] = [] if compiled.gate_passed else list(report["gate"]["failed"])
+    result["gate_passed"] = compiled.gate_passed
+    journal.compiled(number, result)
+    return next(turn for turn in journal.turns() if turn.id == number)
+
+
+def _parent(inputs: Inputs, progress: Progress) -> str | None:
+    """The CID that this turn starts from: fixed now, whatever its tag means when it is resumed."""
+    source = inputs.loaded.adapter
+    if source is None or source.path is not None:
+        return None
+    index = Registry().index()
+    try:
+        return find(index, named(index, source.text)).cid
+    except InputError:
+        # The first turn of a loop that starts from its own last result.
+        progress.note(f"there is no {source.text} yet: this turn starts from the base")
+        return ""
+
+
+def _judge(place: Place, journal: Journal, turn: Turn, tag: Tag, wishes: Wishes) -> tuple[str, str]:
+    """Promote what a turn compiled, or say why not."""
+    result = turn.result
+    with place.move_lock():
+        moves = journal.moves()
+        promoted = line(moves)
+        if not result["gate_passed"]:
+            state, why = "kept", "gate not met: " + "; ".join(result["gate_failed"])
+        elif promoted and promoted[-1].cid == result["cid"]:
+            state, why = "unchanged", "the result is the bundle that is in use"
+        elif result["cid"] in taken_back(moves):
+            state, why = "kept", "this very bundle was rolled back before"
+        else:
+            _carry_out(journal, plan_promotion(journal, turn.id, result["cid"]), tag, wishes)
+            return "promoted", "the gate was met"
+        event = _event(tag.name, wishes, state, why, result, journal)
+        owed = [] if state == "unchanged" else _calls(wishes, event, promoted=False)
+        journal.end(turn.id, state, why, owed)
+    return state, why
+
+
+def _finish_moves(journal: Journal, tag: Tag, wishes: Wishes) -> bool:
+    """Do what was decided and then cut short; whether there was anything."""
+    planned = [move for move in journal.moves() if not move.done]
+    for move in planned:
+        _carry_out(journal, move, tag, wishes)
+    return bool(planned)
+
+
+def _carry_out(journal: Journal, move: Move, tag: Tag, wishes: Wishes) -> None:
+    turn = next((turn for turn in journal.turns(limit=200) if turn.id == move.turn), None)
+    state = "promoted" if move.kind == "promote" else "rolled-back"
+    result = turn.result if turn else {}
+    why = "the gate was met" if move.kind == "promote" else "somebody asked for it"
+    event = {**_event(tag.name, wishes, state, why, result, journal), "cid": move.cid}
+    owed = _calls(wishes, event, promoted=True)
+    carry_out(journal, move, tag, keep=wishes.keep, why=why, hooks=owed)
+
+
+def _event(
+    name: str, wishes: Wishes, state: str, why: str, result: dict[str, Any], journal: Journal
+) -> dict[str, Any]:
+    """What hooks are told."""
+    before = line(journal.moves())
+    return {
+        "event": state,
+        "name": name,
+        "tag": f"{name}:{wishes.tag}",
+        "why": why,
+        "cid": result.get("cid"),
+        "bundle": result.get("bundle"),
+        "accuracy": result.get("accuracy"),
+        "k": result.get("k"),
+        "previous": before[-1].cid if before else None,
+    }
+
+
+def _calls(wishes: Wishes, event: dict[str, Any], *, promoted: bool) -> Sequence[Hook]:
+    commands = wishes.on_promote if promoted else wishes.on_keep
+    return [
+        *(hooks.command(text, event) for text in commands),
+        *(hooks.webhook(address, event) for address in wishes.webhooks),
+    ]
