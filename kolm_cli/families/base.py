@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from kolm_cli.core.errors import InputError, Problem
@@ -163,6 +164,10 @@ class Family:
         return prefixes
 
     # -- loading -----------------------------------------------------------------------------
+
+    def companions(self, folder: Path, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """Hub ids of checkpoints that the one in `folder` is loaded with, and does not hold."""
+        return ()
 
     def register(self) -> None:
         """Make transformers know the family's own classes, where it has such."""

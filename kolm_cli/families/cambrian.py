@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from kolm_cli.families.base import Family, Paper, Takes
 from kolm_cli.families.feature_layer import after_layers
 from kolm_cli.families.support import Experimental
 from kolm_cli.families.text import TOKENIZER_FILES
+from kolm_cli.families.vision_features import VisionFeatures
 from kolm_cli.records.conversation import Conversation, Text
 
 _ENCODERS = "model.vision_tower_aux_list"
@@ -40,6 +42,19 @@ class Cambrian(Family):
 
         return self.with_template(published_processor(source, **options))
 
+    def companions(self, folder: Path, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """The published encoders, each where the checkpoint does not hold it."""
+        from kolm_cli.families.native.cambrian.encoders import PUBLISHED
+
+        held = _tensor_names(folder)
+        names = config.get("mm_vision_tower_aux_list")
+        return tuple(
+            PUBLISHED[name].repository
+            for index, name in enumerate(names if isinstance(names, list) else PUBLISHED)
+            if name in PUBLISHED
+            and not any(tensor.startswith(f"{_ENCODERS}.{index}.") for tensor in held)
+        )
+
     def load_model(self, source: str, **options: Any) -> tuple[Any, dict[str, Any]]:
         """The model; where its checkpoint lacks the encoders, they come from their own.
 
@@ -51,6 +66,10 @@ class Cambrian(Family):
 
         info["missing_keys"] = load_encoders(model, set(info["missing_keys"]))
         return model, info
+
+    def settings_of(self, config: Any, processor: Any) -> dict[str, Any]:
+        """Which id stands for an image: Phi-3's vocabulary has room for it, Llama's has none."""
+        return {"image_token_id": processor.image_token_id}
 
     def never_used(self, model: Any) -> tuple[str, ...]:
         """Whatever comes after the features that each encoder gives, and DINOv2's mask."""
@@ -65,6 +84,25 @@ class Cambrian(Family):
         return tuple(idle)
 
 
+def _tensor_names(folder: Path) -> set[str]:
+    """The names in a checkpoint's own weight files."""
+    from safetensors import safe_open
+
+    names: set[str] = set()
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, "np") as file:
+            names.update(file.keys())
+    return names
+
+
+def _encode(model: Any, images: dict[str, Any]) -> Any:
+    return model.model.encode(images["pixel_values"])
+
+
+def _feed(model: Any, features: Any, images: dict[str, Any]) -> dict[str, Any]:
+    return {"image_features": features}
+
+
 FAMILY = Cambrian(
     name="cambrian",
     model_types=("cambrian_llama",),
@@ -77,9 +115,10 @@ FAMILY = Cambrian(
         ),
     ),
     native="cambrian",
+    vision_features=VisionFeatures(encode=_encode, feed=_feed),
     support=Experimental(
-        "its four encoders have checkpoints of their own, which are found by name and whose digests"
-        " the receipt does not hold; neither they nor published weights were tried"
+        "its four encoders come from checkpoints of their own; neither those nor published weights"
+        " were tried"
     ),
     vision=(_ENCODERS,),
     projector=(

@@ -25,6 +25,7 @@ MODULES: tuple[str, ...] = (
     "paligemma",
     "phi3_v",
     "cambrian",
+    "cambrian_phi3",
     "phi4_multimodal",
     "qwen3_5",
     "mllama",

@@ -10,7 +10,9 @@ from typing import Any
 from kolm_cli.core import canonical_json
 from kolm_cli.core.errors import InputError, LackingError, Problem
 from kolm_cli.core.file_digests import FileMemo
+from kolm_cli.families import companions
 from kolm_cli.families.base import Family
+from kolm_cli.families.companions import Companion
 from kolm_cli.families.detect import detect
 
 MAX_CONFIG_BYTES = 4 << 20
@@ -29,6 +31,8 @@ class Base:
         revision: the commit of a hub id; empty for a local folder.
         config: the parsed `config.json`.
         family: the family that claims it.
+        trust_remote_code: whether code that comes with the checkpoint may run.
+        companions: other checkpoints that it is loaded with.
     """
 
     name: str
@@ -38,24 +42,25 @@ class Base:
     config: Mapping[str, Any]
     family: Family
     trust_remote_code: bool = False
+    companions: tuple[Companion, ...] = ()
 
-    def files(self) -> list[Path]:
-        """The files that decide how the base behaves, sorted by name."""
-        return sorted(
-            path
-            for path in self.folder.iterdir()
-            if path.is_file() and path.suffix in _RELEVANT and not path.name.startswith(".")
-        )
+    def files(self) -> dict[str, Path]:
+        """The files that decide how the base behaves; a companion's are named after it."""
+        found = {path.name: path for path in _relevant(self.folder)}
+        for companion in self.companions:
+            for path in _relevant(companion.folder):
+                found[f"{companion.repository}/{path.name}"] = path
+        return found
 
     def file_digests(self, memo: FileMemo) -> dict[str, str]:
         """File name to SHA-256, from the memo where the file is unchanged."""
-        return {path.name: memo.sha256(path) for path in self.files()}
+        return {name: memo.sha256(path) for name, path in self.files().items()}
 
     def weights(self, memo: FileMemo) -> dict[str, str]:
         """The digests of the weight files alone."""
         return {
-            path.name: memo.sha256(path)
-            for path in self.files()
+            name: memo.sha256(path)
+            for name, path in self.files().items()
             if path.suffix in (".safetensors", ".gguf")
         }
 
@@ -81,7 +86,8 @@ def resolve_base(
 
     Raises:
         InputError: the folder is not a checkpoint, or no family takes it.
-        LackingError: the hub id is not on this machine and cannot be fetched.
+        LackingError: the hub id, or a checkpoint that it needs, is not on this machine and cannot
+            be fetched.
     """
     folder = Path(model).expanduser()
     if relative_to is not None and not folder.is_absolute():
@@ -98,7 +104,16 @@ def resolve_base(
     config = _config(folder, name)
     family = detect(name, config, local=local, trust_remote_code=trust_remote_code)
     _check_complete(folder, name, family)
-    return Base(name, str(folder), folder, commit, config, family, trust_remote_code)
+    beside = companions.find(family.companions(folder, config))
+    return Base(name, str(folder), folder, commit, config, family, trust_remote_code, beside)
+
+
+def _relevant(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and path.suffix in _RELEVANT and not path.name.startswith(".")
+    )
 
 
 def _config(folder: Path, name: str) -> Mapping[str, Any]:

@@ -14,12 +14,30 @@ class VisionFeatures:
     Attributes:
         encode: (base model, image tensors of one row) to the tower's output [units, width],
             before the projector, under `no_grad`.
-        project: (base model, joined outputs, image tensors of the batch) to one tensor
-            [image tokens, text width] an image, with the projector's gradient.
+        feed: (base model, joined outputs, image tensors of the batch) to what the model's forward
+            is given instead of pixels; the projector runs there or in the forward, with gradient.
     """
 
     encode: Callable[[Any, dict[str, Any]], Any]
-    project: Callable[[Any, Any, dict[str, Any]], list[Any]]
+    feed: Callable[[Any, Any, dict[str, Any]], dict[str, Any]]
+
+
+def projected(
+    project: Callable[[Any, Any, dict[str, Any]], list[Any]],
+) -> Callable[[Any, Any, dict[str, Any]], dict[str, Any]]:
+    """A `feed` for models that take images projected already, as transformers' own do.
+
+    Args:
+        project: as `feed`, to one tensor [image tokens, text width] an image.
+    """
+
+    def feed(model: Any, features: Any, images: dict[str, Any]) -> dict[str, Any]:
+        from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+        output = BaseModelOutputWithPooling(pooler_output=project(model, features, images))
+        return {"mm_encoder_outputs": {"image": output}}
+
+    return feed
 
 
 def _encode_windows(model: Any, images: dict[str, Any]) -> Any:
@@ -48,4 +66,4 @@ def _project_merged(model: Any, features: Any, images: dict[str, Any]) -> list[A
     return list(tower.merger(features).split(sizes))
 
 
-QWEN2_5_VL = VisionFeatures(encode=_encode_windows, project=_project_merged)
+QWEN2_5_VL = VisionFeatures(encode=_encode_windows, feed=projected(_project_merged))

@@ -90,7 +90,9 @@ def find_base(bundle: Unpacked, given: Path | None) -> Base:
     elif named["revision"]:
         base = resolve_base(named["model"], named["revision"])
     else:
-        places = (known_base(sha256) for sha256 in weights.values())
+        # Its own files before those of its companions, which other bases share.
+        own_first = sorted(weights, key=lambda name: "/" in name)
+        places = (known_base(weights[name]) for name in own_first)
         place = next((folder for folder in places if folder is not None), None)
         if place is None or not place.is_dir():
             raise LackingError(

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.encoding.encoded import Encoded
@@ -81,12 +80,9 @@ class FeatureCache:
     def _feed(
         self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Before each forward pass: project what was kept, with gradient."""
+        """Before each forward pass: what was kept, in place of pixels."""
         kept = kwargs.pop(KEY, None)
         if kept is not None:
             base = self._model.get_base_model()
-            projected = self._features.project(base, kept, kwargs)
-            kwargs["mm_encoder_outputs"] = {
-                "image": BaseModelOutputWithPooling(pooler_output=projected)
-            }
+            kwargs |= self._features.feed(base, kept, kwargs)
         return args, kwargs

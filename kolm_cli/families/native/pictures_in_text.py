@@ -21,7 +21,9 @@ class ShowsPictures:
         """The language model's forward, which hands the pictures on to its decoder."""
         pictures: dict[str, Any] = {}
         if pixel_values is not None:
-            pictures = {"pixel_values": pixel_values, "image_sizes": image_sizes}
+            pictures["pixel_values"] = pixel_values
+        if image_sizes is not None:
+            pictures["image_sizes"] = image_sizes
         inner: Any = super()
         return inner.forward(
             input_ids=input_ids, attention_mask=attention_mask, **pictures, **kwargs

@@ -1,26 +1,20 @@
-"""Cambrian-1: published weights, encoders of their own, the connector, one picture at its place."""
+"""Cambrian-1: published tensors, the connector against a naive one, one picture at its place."""
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from huggingface_hub import constants
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch.nn import functional
-from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText, LlamaForCausalLM
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForImageTextToText
 
-from kolm_cli.core.errors import InputError, LackingError
 from kolm_cli.families.native import cambrian
-from kolm_cli.families.native.cambrian.encoders import PUBLISHED
-from kolm_cli.families.resolve import resolve_base
 from tests.families.native import naive_cambrian, published_tensors
 from tests.support.cases import Case, picture
 
@@ -28,9 +22,9 @@ ENCODERS = "model.vision_tower_aux_list."
 SIZES = [(40, 40), (30, 90), (100, 31), (9, 100), (100, 3)]
 
 
-@pytest.fixture(scope="module")
-def case(new_case: Callable[..., Case]) -> Case:
-    return new_case("cambrian")
+@pytest.fixture(scope="module", params=["cambrian", "cambrian_phi3"])
+def case(request: pytest.FixtureRequest, new_case: Callable[..., Case]) -> Case:
+    return new_case(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +35,7 @@ def tiny(case: Case) -> Any:
 # -- published checkpoints ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["cambrian_8b", "cambrian_13b"])
+@pytest.mark.parametrize("name", ["cambrian_3b", "cambrian_8b", "cambrian_13b"])
 def test_all_published_tensors_load_at_full_size(name: str, tmp_path: Path) -> None:
     """All but the encoders, which the checkpoint does not hold."""
     cambrian.register()
@@ -64,7 +58,8 @@ def test_all_published_tensors_load_at_full_size(name: str, tmp_path: Path) -> N
 
 
 def test_saving_writes_the_published_names(case: Case) -> None:
-    tensors = published_tensors.read("cambrian_8b")["tensors"]
+    like = {"cambrian": "cambrian_8b", "cambrian_phi3": "cambrian_3b"}
+    tensors = published_tensors.read(like[case.family.name])["tensors"]
     counts = {r"^model\.layers\.(\d+)": 2, r"sampler_0\.layers\.(\d+)": 2}
     counts[r"sampler_layers\.(\d+)"] = 1
     wanted = {
@@ -87,124 +82,15 @@ def test_an_encoder_that_is_not_known_by_name_is_refused() -> None:
         AutoConfig.for_model("cambrian_llama", mm_projector_type="linear")
 
 
-# -- encoders from their own checkpoints -------------------------------------------------------
-
-
-def _without_encoders(case: Case, folder: Path) -> dict[str, torch.Tensor]:
-    """A checkpoint as published: no encoders in it, no processor beside it. Returns the former."""
-    shutil.copytree(case.folder, folder)
-    weights = load_file(folder / "model.safetensors")
-    encoders = {key: weights.pop(key) for key in list(weights) if key.startswith(ENCODERS)}
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    (folder / "processor_config.json").unlink()
-    config = json.loads((folder / "config.json").read_text())
-    config["mm_vision_tower_aux_list"] = list(PUBLISHED)
-    (folder / "config.json").write_text(json.dumps(config))
-    return encoders
-
-
-def _as_open_clip(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A ConvNeXt's weights under the names that timm gives them."""
-    renamed = {}
-    for name, tensor in weights.items():
-        if name.startswith("layernorm."):
-            continue
-        for ours, theirs in {
-            "embeddings.patch_embeddings": "stem.0",
-            "embeddings.layernorm": "stem.1",
-            "encoder.": "",
-            "downsampling_layer": "downsample",
-            ".layers.": ".blocks.",
-            "dwconv": "conv_dw",
-            "layernorm": "norm",
-            "pwconv": "mlp.fc",
-            "layer_scale_parameter": "gamma",
-        }.items():
-            name = name.replace(ours, theirs)
-        renamed[f"visual.trunk.{name}"] = tensor
-    return {**renamed, "visual.head.proj.weight": torch.zeros(2, 2), "logit_scale": torch.ones(1)}
-
-
-def _publish(hub: Path, case: Case, encoders: dict[str, torch.Tensor]) -> None:
-    """The four encoders' repositories in a hub cache."""
-    for index, entry in enumerate(PUBLISHED.values()):
-        prefix = f"{ENCODERS}{index}.vision_tower."
-        weights = {k.removeprefix(prefix): v for k, v in encoders.items() if k.startswith(prefix)}
-        folder = hub / f"models--{entry.repository.replace('/', '--')}"
-        (folder / "refs").mkdir(parents=True)
-        (folder / "refs" / "main").write_text("c0ffee")
-        snapshot = folder / "snapshots" / "c0ffee"
-        snapshot.mkdir(parents=True)
-        name = "model.safetensors"
-        if entry.config["model_type"] == "convnext":
-            name, weights = "open_clip_model.safetensors", _as_open_clip(weights)
-        save_file(weights, snapshot / name, metadata={"format": "pt"})
-        config = case.base.config["encoder_configs"][index]
-        (snapshot / "config.json").write_text(json.dumps(config))
-
-
-def test_encoders_are_loaded_from_their_own_checkpoints(
-    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    encoders = _without_encoders(case, tmp_path / "base")
-    _publish(tmp_path / "hub", case, encoders)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    base = resolve_base(str(tmp_path / "base"))
-    model, info = base.family.load_model(base.source, **base.load_options())
-    assert not any(info.values()), info
-    loaded = model.state_dict()
-    unread = f"{ENCODERS}3.vision_tower.layernorm."
-    for key, tensor in case.fresh().state_dict().items():
-        assert key.startswith(unread) or torch.equal(loaded[key], tensor), key
-
-
-def test_encoders_that_are_not_here_are_all_named(
-    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _without_encoders(case, tmp_path / "base")
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    base = resolve_base(str(tmp_path / "base"))
-    with pytest.raises(LackingError) as caught:
-        base.family.load_model(base.source, **base.load_options())
-    wanted = [entry.repository for entry in PUBLISHED.values()]
-    assert [problem.where for problem in caught.value.problems] == wanted
-    assert f"hf download {wanted[0]}" in caught.value.problems[0].fix
-
-
-def test_an_encoder_of_another_shape_is_refused(
-    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    encoders = _without_encoders(case, tmp_path / "base")
-    lost = f"{ENCODERS}3.vision_tower.embeddings.patch_embeddings.bias"
-    del encoders[lost]
-    _publish(tmp_path / "hub", case, encoders)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    base = resolve_base(str(tmp_path / "base"))
-    with pytest.raises(InputError, match=r"not as expected: embeddings\.patch_embeddings\.bias"):
-        base.family.load_model(base.source, **base.load_options())
-
-
-def test_a_published_checkpoints_processor_is_made_from_its_tokenizer(
-    case: Case, tmp_path: Path
-) -> None:
-    _without_encoders(case, tmp_path / "base")
-    base = resolve_base(str(tmp_path / "base"))
-    processor = base.family.load_processor(base.source, **base.load_options())
-    assert processor.image_processor.picture_sizes == [384, 336, 378, 1024]
-    found = processor.image_processor([picture(640, 480, 0)], return_tensors="pt")
-    assert found["pixel_values"].shape == (1, 3 * (384**2 + 336**2 + 378**2 + 1024**2))
-    assert found["num_img_tokens"].tolist() == [18 * 25]
-    square = processor.image_processor([picture(500, 500, 0)], return_tensors="pt")
-    assert square["num_img_tokens"].tolist() == [24 * 25]
-
-
 # -- the numerics, half by half ----------------------------------------------------------------
 
 
 @torch.no_grad()
 def test_text_goes_through_transformers_own_decoder(tiny: Any) -> None:
-    config = tiny.config.to_dict()
-    own = LlamaForCausalLM(AutoConfig.for_model("llama", **_only_llamas(config))).eval()
+    decoder = "phi3" if "phi3" in tiny.config.model_type else "llama"
+    known = set(AutoConfig.for_model(decoder).to_dict()) - {"model_type", "architectures"}
+    values = {key: value for key, value in tiny.config.to_dict().items() if key in known}
+    own = AutoModelForCausalLM.from_config(AutoConfig.for_model(decoder, **values)).eval()
     weights = tiny.state_dict()
     missing, _ = own.load_state_dict(weights, strict=False)
     assert not missing
@@ -212,16 +98,11 @@ def test_text_goes_through_transformers_own_decoder(tiny: Any) -> None:
     assert torch.allclose(tiny(ids).logits, own(ids).logits, atol=1e-5)
 
 
-def _only_llamas(config: dict[str, Any]) -> dict[str, Any]:
-    known = set(AutoConfig.for_model("llama").to_dict()) - {"model_type", "architectures"}
-    return {key: value for key, value in config.items() if key in known}
-
-
 @torch.no_grad()
 def test_encoders_are_transformers_own(case: Case, tiny: Any) -> None:
     """Their classes, loaded apart, and the resizing written out."""
     inputs = case.processor.image_processor([picture(50, 40, 3)], return_tensors="pt")
-    found = tiny.model.encode(inputs["pixel_values"])
+    found = tiny.model.apart(tiny.model.encode(inputs["pixel_values"]))
     start = 0
     for index, encoder in enumerate(tiny.model.vision_tower_aux_list):
         side, grid = encoder.picture, encoder.side
@@ -258,7 +139,7 @@ def _on_grid(features: torch.Tensor, side: int) -> torch.Tensor:
 def _aligned(model: Any, pixel_values: torch.Tensor) -> list[torch.Tensor]:
     return [
         getattr(model, f"mm_projector_aux_{index}")(features)
-        for index, features in enumerate(model.encode(pixel_values))
+        for index, features in enumerate(model.apart(model.encode(pixel_values)))
     ]
 
 
@@ -275,7 +156,9 @@ def test_the_connector_agrees_with_the_naive_one(
     wanted = naive_cambrian.tokens(model, aligned, size)
     places = torch.zeros(1, len(wanted) + 3, dtype=torch.bool)
     places[0, 2 : 2 + len(wanted)] = True
-    found, pictures = model._look(places, inputs["pixel_values"], inputs["image_sizes"])
+    found, pictures = model._look(
+        places, model.encode(inputs["pixel_values"]), inputs["image_sizes"]
+    )
     assert torch.allclose(found, wanted, atol=1e-5)
     assert inputs["num_img_tokens"].tolist() == [len(wanted)]
 
@@ -329,9 +212,11 @@ def test_places_are_never_looked_up_and_the_published_id_is_one(case: Case, tiny
     )
     ids = inputs["input_ids"]
     places = ids == case.processor.image_token_id
-    assert case.processor.image_token_id >= tiny.config.vocab_size
+    own = case.processor.image_token_id
+    assert own >= tiny.config.vocab_size or own == tiny.config.image_token_id
     start = case.processor.tokenizer.bos_token_id
-    assert ids[0, places[0].nonzero()[-1] + 1] == start, "as the published code has it"
+    again = ids[0, places[0].nonzero()[-1] + 1] == start
+    assert again == (case.processor.tokenizer.bos_token == "<|begin_of_text|>"), "as published"
     wanted = tiny(**inputs).logits
     given = ids.masked_fill(places, -200)
     assert torch.equal(tiny(**{**inputs, "input_ids": given}).logits, wanted)
@@ -350,3 +235,27 @@ def test_answers_are_the_same_with_and_without_a_cache(case: Case, tiny: Any) ->
     options = {"max_new_tokens": 6, "do_sample": False, "eos_token_id": 1_000}
     cached = tiny.generate(**inputs, **options, use_cache=True)
     assert torch.equal(cached, tiny.generate(**inputs, **options, use_cache=False))
+
+
+def test_keeping_the_encoders_output_changes_nothing_and_runs_them_once(
+    case: Case, tmp_path: Path
+) -> None:
+    trained, runs = [], []
+    for cached in (False, True):
+        trainer = case.trainer(
+            case.variety(),
+            tmp_path / f"{cached}",
+            cache_vision=cached,
+            num_train_epochs=2,
+            per_device_train_batch_size=2,
+        )
+        seen: list[int] = []
+        for encoder in trainer.model.get_base_model().model.vision_tower_aux_list:
+            encoder.register_forward_hook(lambda *_, seen=seen: seen.append(1))
+        trainer.train()
+        runs.append(len(seen))
+        trained.append({n: p for n, p in trainer.model.named_parameters() if p.requires_grad})
+    shown = {row.conversation.images for row in case.variety() if row.images}
+    assert runs[1] == 4 * len(shown) < runs[0]
+    for name, parameter in trained[0].items():
+        assert torch.allclose(parameter, trained[1][name], atol=1e-6), name

@@ -1,20 +1,23 @@
-"""The published configuration, and the encoders that it names."""
+"""The published configurations, and the encoders that they name."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
-from transformers import AutoConfig, LlamaConfig
+from transformers import AutoConfig, LlamaConfig, Phi3Config
 
 from kolm_cli.families.native.cambrian.encoders import PUBLISHED
 
 
-@strict
-class CambrianConfig(LlamaConfig):
-    """Llama's configuration with Cambrian's connector; published names throughout.
+@dataclass
+class Connector:
+    """Cambrian's connector, beside a decoder's own configuration; published names throughout.
 
     Attributes:
+        image_token_id: the id that stands for an image, where the vocabulary has room for one;
+            ids outside the vocabulary always do.
         mm_vision_tower_aux_list: the encoders' published names.
         mm_vision_tower_aux_token_len_list: features of each, a square number.
         image_token_len: queries of a square picture, a square number.
@@ -32,8 +35,7 @@ class CambrianConfig(LlamaConfig):
         picture_sizes: side of the picture that each is shown, pixels.
     """
 
-    model_type = "cambrian_llama"
-
+    image_token_id: int | None = None
     mm_vision_tower_aux_list: list[str] | None = None
     mm_vision_tower_aux_token_len_list: list[int] | None = None
     mm_projector_type: str = "sva"
@@ -57,6 +59,7 @@ class CambrianConfig(LlamaConfig):
         Raises:
             ValueError: another connector, or an encoder that is not known by name.
         """
+        kind = type(self).__dict__["model_type"]
         names = self.mm_vision_tower_aux_list or list(PUBLISHED)
         self.mm_vision_tower_aux_list = names
         self.mm_vision_tower_aux_token_len_list = self.mm_vision_tower_aux_token_len_list or [
@@ -65,16 +68,17 @@ class CambrianConfig(LlamaConfig):
         ]
         self.query_num_list = self.query_num_list or [self.image_token_len]
         if (self.mm_projector_type, self.query_num_list) != ("sva", [self.image_token_len]):
-            raise ValueError("cambrian_llama: only the spatial vision aggregator with one group")
+            raise ValueError(f"{kind}: only the spatial vision aggregator with one group")
         if self.encoder_configs is None or self.picture_sizes is None:
             unknown = [name for name in names if name not in PUBLISHED]
             if unknown:
-                raise ValueError(f"cambrian_llama: unknown encoders {', '.join(unknown)}")
+                raise ValueError(f"{kind}: unknown encoders {', '.join(unknown)}")
             self.encoder_configs = [PUBLISHED[name].config for name in names]
             self.picture_sizes = [PUBLISHED[name].picture for name in names]
         # The checkpoint's own code is never run.
         kwargs.pop("auto_map", None)
-        super().__post_init__(**kwargs)
+        decoder: Any = super()
+        decoder.__post_init__(**kwargs)
 
     def encoders(self) -> list[Any]:
         """The encoders' configurations as objects of their classes."""
@@ -85,4 +89,18 @@ class CambrianConfig(LlamaConfig):
         return found
 
 
-__all__ = ["CambrianConfig"]
+@strict
+class CambrianConfig(Connector, LlamaConfig):
+    """Cambrian-1 with Llama 3 (8B) or Vicuna (13B)."""
+
+    model_type = "cambrian_llama"
+
+
+@strict
+class CambrianPhi3Config(Connector, Phi3Config):
+    """Cambrian-1 with Phi-3-mini (3B)."""
+
+    model_type = "cambrian_phi3"
+
+
+__all__ = ["CambrianConfig", "CambrianPhi3Config"]

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
-from kolm_cli.core.errors import InputError, LackingError, Problem
+from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.families import companions
 from kolm_cli.families.native.cambrian.encoders import PUBLISHED
 from kolm_cli.families.native.cambrian.image_processing import CambrianImageProcessor
 from kolm_cli.families.native.cambrian.processing import CambrianProcessor
@@ -34,9 +33,21 @@ _FROM_OPEN_CLIP = (
 )
 
 
+# Vicuna's tokenizer has no template; its answers end with the end token, its questions do not.
+_VICUNA_TEMPLATE = (
+    "{{ bos_token }}{% for m in messages %}"
+    "{% if m['role'] == 'system' %}{{ m['content'] + ' ' }}"
+    "{% elif m['role'] == 'user' %}{{ 'USER: ' + m['content'] + ' ' }}"
+    "{% else %}{{ 'ASSISTANT: ' + m['content'] + eos_token }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}ASSISTANT:{% endif %}"
+)
+
+
 def published_processor(source: str, **options: Any) -> CambrianProcessor:
     """The tokenizer of a checkpoint, and the pictures that the published encoders are shown."""
     tokenizer = AutoTokenizer.from_pretrained(source, **options)
+    if tokenizer.chat_template is None:
+        tokenizer.chat_template = _VICUNA_TEMPLATE
     return CambrianProcessor(image_processor=CambrianImageProcessor(), tokenizer=tokenizer)
 
 
@@ -60,8 +71,9 @@ def load_encoders(model: Any, missing: set[str]) -> set[str]:
         for index in range(len(names))
         if any(name.startswith(f"{_PREFIX}.{index}.") for name in missing)
     ]
-    folders = _fetch([PUBLISHED[names[index]].repository for index in absent])
-    for index, folder in zip(absent, folders, strict=True):
+    found = companions.find([PUBLISHED[names[index]].repository for index in absent])
+    for index, companion in zip(absent, found, strict=True):
+        folder = companion.folder
         encoder = model.model.vision_tower_aux_list[index]
         kind = encoder.kind
         weights = _open_clip(folder) if kind == "convnext" else _own(folder, encoder.vision_tower)
@@ -74,27 +86,6 @@ def load_encoders(model: Any, missing: set[str]) -> set[str]:
             )
         missing = {name for name in missing if not name.startswith(f"{_PREFIX}.{index}.")}
     return missing
-
-
-def _fetch(repositories: list[str]) -> list[Path]:
-    folders, problems = [], []
-    for repository in repositories:
-        try:
-            folder = snapshot_download(repository, allow_patterns=["*.safetensors", "*.json"])
-        except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
-            problems.append(
-                Problem(
-                    "one of Cambrian's encoders is not on this machine, and the hub could not be"
-                    f" asked ({type(error).__name__})",
-                    where=repository,
-                    fix=f"run `hf download {repository}` where there is a network",
-                )
-            )
-        else:
-            folders.append(Path(folder))
-    if problems:
-        raise LackingError(*problems)
-    return folders
 
 
 def _own(folder: Path, tower: Any) -> dict[str, torch.Tensor]:
