@@ -82,7 +82,8 @@ def read_evaluation(contents: BundleContents) -> StoredEvaluation:
         VerificationError: something in it is missing, malformed or does not fit together.
     """
     settings = read_settings(contents.content(layout.EVALUATION))
-    pack = read_pack(contents.content(layout.PACK), settings.include)
+    data = contents.content(layout.PACK)
+    pack = read_pack(data, settings.include, settings.row_keys)
     if len(pack) != settings.rows:
         raise VerificationError(f"{layout.PACK} has {len(pack)} rows, not {settings.rows}")
     predictions = [

@@ -24,6 +24,7 @@ from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.core.home import kolm_home
 from kolm_cli.records.conversation import Conversation
 from kolm_cli.records.images import BytesImage, ImageSource
+from kolm_cli.records.judging_tags import PREFIX
 from kolm_cli.records.pair import Pair
 
 BATCH = 200
@@ -202,7 +203,7 @@ class Store:
     ) -> str:
         """One SHA-256 that changes whenever `pairs` with the same arguments would change.
 
-        Covers the digests and further answers of the chosen pairs; with a split, those of
+        Covers the digests, further answers and judging of the chosen pairs; with a split, those of
         every pair in the namespace, as each may decide on which side another falls. Decodes
         nothing: half a second for a million pairs.
 
@@ -226,6 +227,16 @@ class Store:
                     while rows := found.fetchmany(5000):
                         total.update(b"".join([row for (row,) in rows]))
                     total.update(b"\n")
+            # Tags that say how a row is judged. Nothing where there are none, as it always was.
+            tagged = connection.execute(
+                "SELECT CAST(digest || tag || char(10) AS BLOB) FROM pair_tags "  # noqa: S608
+                "JOIN pairs ON pairs.id = pair_tags.pair "
+                f"WHERE tag >= ? AND tag < ? AND namespace = ? AND {chosen} "
+                "ORDER BY digest, tag",
+                (PREFIX, f"{PREFIX}\U0010ffff", number),
+            )
+            for (line,) in tagged:
+                total.update(line)
         return total.hexdigest()
 
     def image_path(self, sha256: str) -> Path:

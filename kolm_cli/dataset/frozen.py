@@ -11,6 +11,7 @@ from kolm_cli.records.conversation import Conversation
 from kolm_cli.records.images import ImageSource, PathImage, StoredImage
 from kolm_cli.records.row import Row
 from kolm_cli.records.spool import SpooledImage
+from kolm_cli.scoring.judging import Judging
 
 
 def freeze(rows: Iterable[Row], folder: Path, split: str) -> None:
@@ -34,6 +35,8 @@ def freeze(rows: Iterable[Row], folder: Path, split: str) -> None:
                 "answers": list(row.answers),
                 "provenance": dict(row.provenance),
             }
+            if own := row.judging.as_json():
+                record["judging"] = own
             stream.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
 
 
@@ -67,4 +70,5 @@ def thaw(folder: Path, split: str) -> Iterator[Row]:
                 },
                 answers=tuple(record["answers"]),
                 provenance=record["provenance"],
+                judging=Judging.of(record.get("judging", {})),
             )

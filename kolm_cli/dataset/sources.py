@@ -10,11 +10,12 @@ from pathlib import Path
 
 from kolm_cli.capture.store import Store
 from kolm_cli.core.digests import sha256_bytes
-from kolm_cli.core.errors import Problem
+from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.core.files import write_atomic
 from kolm_cli.core.home import kolm_home
 from kolm_cli.formats.reader import RowReader
 from kolm_cli.records.images import ImageSource, StoredImage
+from kolm_cli.records.judging_tags import judging_of
 from kolm_cli.records.row import Row, rows_digest
 from kolm_cli.records.spool import Spool
 from kolm_cli.spec.sources import CaptureSource, FileSource, Source
@@ -101,7 +102,12 @@ def _captured(source: CaptureSource, *, accepted_only: bool) -> Iterator[Row]:
                 for sha256 in pair.conversation.images
             }
             name = f"capture:{source.namespace}/{pair.digest[:16]}"
-            yield Row(name, pair.conversation, images, pair.answers, pair.provenance())
+            try:
+                judging = judging_of(pair.tags)
+            except (ValueError, InputError) as error:
+                fix = "correct its tags: export the pairs, edit the file, and import it again"
+                raise InputError(Problem(str(error), name, fix)) from error
+            yield Row(name, pair.conversation, images, pair.answers, pair.provenance(), judging)
 
 
 def _from_file(

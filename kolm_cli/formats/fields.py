@@ -15,6 +15,7 @@ from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.kinds import kind_of, number_text
 from kolm_cli.formats.writing import CannotError, Exported, ImageForms
 from kolm_cli.records.images import ImageSource
+from kolm_cli.records.judging_tags import judging_of
 from kolm_cli.records.pair import HasPair, Pair
 from kolm_cli.records.pictures import ImageError, ImageFacts, upright_size
 from kolm_cli.records.row import Row
@@ -40,7 +41,8 @@ class ImportedRow(HasPair):
 
     def as_row(self, id: str = "") -> Row:
         """What training and evaluation need of it, under `id` or the place it was read from."""
-        return Row(id or self.where, self.conversation, self.images, self.answers)
+        judging = judging_of(self.tags)
+        return Row(id or self.where, self.conversation, self.images, self.answers, judging=judging)
 
 
 @dataclass(frozen=True, eq=False)

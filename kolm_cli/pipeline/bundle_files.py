@@ -15,10 +15,11 @@ from kolm_cli.bundle.format.predictions import write_predictions
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.pipeline.run_results import FrozenRows, RunResults
-from kolm_cli.scoring.gate import Gate
+from kolm_cli.scoring.gate import Gate, NoRegression
+from kolm_cli.scoring.judging import PLAIN
 from kolm_cli.scoring.metrics.catalog import choose
 from kolm_cli.spec.digest_forms import bundle_form
-from kolm_cli.spec.model import EvaluateSection
+from kolm_cli.spec.model import EvaluateSection, GateSection
 
 _PROCESSOR_SUFFIXES = (".json", ".jinja", ".model", ".txt")
 
@@ -88,28 +89,56 @@ def _portable(path: str, value: dict[str, Any]) -> dict[str, Any]:
     return processor_keys.listed(path, value)
 
 
-def evaluation_settings(evaluate: EvaluateSection, rows: int) -> EvaluationSettings:
-    """How a pack of so many rows is scored, as the bundle says it."""
+def evaluation_settings(
+    evaluate: EvaluateSection, rows: int, row_keys: tuple[str, ...] = ()
+) -> EvaluationSettings:
+    """How a pack is scored, as the bundle says it.
+
+    Args:
+        evaluate: the spec's section.
+        rows: how many rows the pack has.
+        row_keys: which keys of their own judging the rows have; with digests none is stored.
+    """
     metric = choose(evaluate.metric_name, evaluate.metric_options)
     return EvaluationSettings(
         metric=metric.metric.name,
         rows=rows,
         max_new_tokens=evaluate.max_new_tokens,
         include=evaluate.include,
-        gate=Gate(evaluate.gate.k, evaluate.gate.accuracy),
+        gate=gate_of(evaluate.gate),
         usd_per_hour=evaluate.usd_per_hour,
         metric_options=metric.options,
+        row_keys=row_keys if evaluate.include == "answers" else (),
+    )
+
+
+def gate_of(section: GateSection) -> Gate:
+    """What the spec asks for."""
+    asked = section.no_regression
+    return Gate(
+        k=section.k,
+        accuracy=section.accuracy,
+        axes={str(axis): least for axis, least in (section.axes or {}).items()},
+        groups=section.groups or {},
+        worst_group=section.worst_group,
+        no_regression=None
+        if asked is None
+        else NoRegression(asked.against, asked.margin, asked.confidence),
     )
 
 
 def _evaluation_files(settings: EvaluationSettings, results: RunResults) -> dict[str, Path | bytes]:
     pack = results.pack.rows
-    rows = [PackRow(r.id, r.conversation.images, r.accepted, r.digest) for r in pack]
+    stored = settings.include == "answers"
+    rows = [
+        PackRow(r.id, r.conversation.images, r.accepted, r.digest, r.judging if stored else PLAIN)
+        for r in pack
+    ]
     files: dict[str, Path | bytes] = {
         layout.EVALUATION: settings.to_bytes(),
-        layout.PACK: write_pack(rows, settings.include),
+        layout.PACK: write_pack(rows, settings.include, settings.row_keys),
     }
-    if settings.include == "answers":
+    if stored:
         ids = [row.id for row in pack]
         files[layout.PREDICTIONS] = write_predictions(ids, results.predictions)
         files[layout.BASE_PREDICTIONS] = write_predictions(ids, results.base_predictions)

@@ -10,14 +10,17 @@ from typing import Any
 
 from kolm_cli.bundle.build import BaseIdentity, Content, build_bundle
 from kolm_cli.bundle.format.evaluation import EvaluationSettings
+from kolm_cli.bundle.format.pack import row_keys
 from kolm_cli.bundle.signing.keys import Signer
 from kolm_cli.core.errors import raise_if_any
+from kolm_cli.core.progress import Progress
 from kolm_cli.pipeline.bundle_files import bundle_files, evaluation_settings, total_bytes
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.pipeline.preflight import pack_problems
 from kolm_cli.pipeline.receipt_chain import stages_of
+from kolm_cli.pipeline.regression import Earlier, compared
 from kolm_cli.pipeline.run_results import RunResults
-from kolm_cli.scoring.score import Measurements, ScoreReport, score
+from kolm_cli.scoring.score import Measurements, ScoreReport, score, score_rows
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,11 @@ def write_bundle(
     inputs: Inputs,
     results: RunResults,
     signer: Signer,
+    against: Earlier | None,
     *,
     started: datetime,
     place: Callable[[bool], Path],
+    progress: Progress,
 ) -> Bundled:
     """Score a run's results, and write the signed bundle.
 
@@ -47,22 +52,32 @@ def write_bundle(
         inputs: what was compiled.
         results: what its run left.
         signer: signs every stage.
+        against: the bundle that the gate compares with, if it asks for that.
         started: when the compile began.
         place: says where the bundle goes, given whether the gate was met.
+        progress: told when the earlier bundle has to answer.
 
     Raises:
         InputError: the metric cannot read a row's answers.
     """
-    settings = evaluation_settings(inputs.spec.evaluate, len(results.pack.rows))
+    pack = results.pack.rows
+    settings = evaluation_settings(inputs.spec.evaluate, len(pack), row_keys(pack))
+    metric = settings.scoring().metric
     # Preflight said so already, unless only the metric changed since the run.
-    raise_if_any(pack_problems(results.pack.rows, settings.scoring().metric))
+    raise_if_any(pack_problems(pack, metric))
     files = bundle_files(inputs, results, settings)
+    rows = score_rows(metric, pack, results.predictions, results.base_predictions)
+    asked = settings.gate.no_regression
     scored = score(
-        results.pack.rows,
+        pack,
         results.predictions,
-        Measurements(total_bytes(files), results.latency_us),
+        Measurements(
+            total_bytes(files),
+            results.latency_us,
+            previous=compared(against, asked, inputs, pack, rows, metric, progress),
+        ),
         settings.scoring(),
-        results.base_predictions,
+        rows=rows,
     )
     path = place(scored.gate.passed)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +91,9 @@ def write_bundle(
         finished=datetime.now(UTC),
     )
     built = build_bundle(content, signer, path)
-    return Bundled(path, {"cid": built.cid, **scored.as_json(), "receipt": built.receipt})
+    rulings = [ruling.as_json() for ruling in scored.gate.rulings]
+    report = {"cid": built.cid, **scored.as_json(), "rulings": rulings, "receipt": built.receipt}
+    return Bundled(path, report)
 
 
 def _receipt(

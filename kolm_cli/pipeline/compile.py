@@ -19,6 +19,7 @@ from kolm_cli.pipeline import known_inputs, result_cache
 from kolm_cli.pipeline.bundling import write_bundle
 from kolm_cli.pipeline.inputs import gather
 from kolm_cli.pipeline.preflight import preflight, require_device
+from kolm_cli.pipeline.regression import check_earlier, find_earlier
 from kolm_cli.pipeline.run_results import read_results
 from kolm_cli.pipeline.train import discard_trained, finished_run, train
 from kolm_cli.run.lock import one_at_a_time
@@ -76,9 +77,11 @@ def compile_spec(
     # The signature is part of what is returned: another key asks for another bundle.
     key = digests.sha256_json([inputs.keys.result, signer.key_id])
     with one_at_a_time(inputs.keys.training, progress):
-        earlier = None if force else result_cache.find(key, target)
-        if earlier is not None:
-            return _compiled(target, earlier.path, earlier.report, cached=True)
+        against = find_earlier(inputs)
+        known = None if force else result_cache.find(key, target, against)
+        if known is not None:
+            return _compiled(target, known.path, known.report, cached=True)
+        check_earlier(against, inputs, progress)
         run = finished_run(inputs)
         if force or run is None:
             require_device(inputs)
@@ -89,7 +92,9 @@ def compile_spec(
         progress.stage("bundle")
         results = read_results(inputs, run)
         place = partial(result_cache.place_of, target)
-        bundled = write_bundle(inputs, results, signer, started=started, place=place)
+        bundled = write_bundle(
+            inputs, results, signer, against, started=started, place=place, progress=progress
+        )
         known_inputs.remember(inputs, results)
         result_cache.keep(key, inputs.spec.name, bundled.path, bundled.report, progress)
     return _compiled(target, bundled.path, bundled.report, cached=False)

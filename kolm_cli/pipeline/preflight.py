@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from kolm_cli.spec.model import EvaluateSection, Spec
 
 
+# A verifier computes an interval for each, and a person reads them.
+MAX_GROUPS = 200
+
+
 @dataclass(frozen=True)
 class Preflight:
     """Rows that passed, and what was counted.
@@ -90,12 +94,25 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     problems += leaks(train.rows, pack.rows, pixels)
     problems += _repeated(train.rows, "training")
     problems += pack_problems(pack.rows, metric_of(spec.evaluate))
+    problems += group_problems(spec.evaluate, pack.rows, loaded.position("evaluate.gate"))
     steps = steps_of(len(train.rows), spec.train, spec.launch.num_processes)
     problems += unlearnable(
         train.rows, spec.train, family, loaded.position("train"), spec.launch.num_processes
     )
     raise_if_any(problems, hint=trained.hint(encoder) if trained.too_long else "")
     return Preflight(train, pack, trained.rows, steps, encoder)
+
+
+def group_problems(evaluate: EvaluateSection, pack: Sequence[Row], where: str) -> Iterator[Problem]:
+    """Gates on groups that no row is in."""
+    gate = evaluate.gate
+    known = sorted({row.judging.group for row in pack} - {""})
+    fix = f"groups are {', '.join(known)}" if known else 'rows say "group": "NAME"'
+    for name in gate.groups or {}:
+        if name not in known:
+            yield Problem(f"no evaluation row is in the group {name!r}", f"{where}: groups", fix)
+    if gate.worst_group is not None and not known:
+        yield Problem("no evaluation row is in a group", f"{where}: worst_group", fix)
 
 
 def metric_of(evaluate: EvaluateSection) -> ChosenMetric:
@@ -154,10 +171,13 @@ def pack_problems(pack: Sequence[Row], metric: ChosenMetric | None = None) -> It
             yield Problem("it has no accepted answer to compare with", where=row.id)
         elif metric is not None:
             try:
-                metric.score("", row.accepted)
+                (row.judging.metric or metric).score("", row.accepted)
             except ValueError as error:
                 yield Problem(str(error), where=row.id)
     yield from _repeated(pack, "evaluation")
+    groups = {row.judging.group for row in pack} - {""}
+    if len(groups) > MAX_GROUPS:
+        yield Problem(f"its rows are in {len(groups)} groups, more than {MAX_GROUPS}", "data.eval")
 
 
 def _repeated(rows: Sequence[Row], which: str) -> Iterator[Problem]:

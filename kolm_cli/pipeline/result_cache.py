@@ -11,6 +11,7 @@ from kolm_cli.core.files import write_atomic
 from kolm_cli.core.home import home_path, private_folder
 from kolm_cli.core.progress import Progress
 from kolm_cli.pipeline.bundling import Bundled
+from kolm_cli.pipeline.regression import Earlier
 from kolm_cli.registry.names import Pinned, Tag
 from kolm_cli.registry.pull import deliver
 from kolm_cli.registry.store import Registry
@@ -24,17 +25,20 @@ def place_of(target: Path, passed: bool) -> Path:
     return target.with_name(f"{stem}.rejected{target.name[len(stem) :]}")
 
 
-def find(key: str, target: Path) -> Bundled | None:
+def find(key: str, target: Path, against: Earlier | None = None) -> Bundled | None:
     """Put the bundle of the same inputs where `place_of` says, and return its report.
 
-    Every byte is checked on its way out of the registry. None when there is no such result, or
-    its bundle was removed or damaged since: compiling then makes it anew.
+    Every byte is checked on its way out of the registry. None when there is no such result, when
+    its bundle was removed or damaged since, or when it was compared with another bundle than
+    `against`: compiling then makes it anew, from the same answers where they are still there.
     """
     try:
         entry = json.loads(_entry(key).read_bytes())
         report, image = entry["report"], Pinned(entry["name"], entry["image"])
-        if "accuracy" not in report:
+        if "compared" not in report:
             return None  # an earlier kolm kept it, and did not report what is printed now
+        if against is not None and not against.holds(report):
+            return None
         registry = Registry()
         registry.resolve(image)
     except (OSError, ValueError, KeyError, TypeError, InputError, VerificationError):

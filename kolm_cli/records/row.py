@@ -9,6 +9,7 @@ from functools import cached_property
 from kolm_cli.core import digests
 from kolm_cli.records.conversation import Conversation
 from kolm_cli.records.images import ImageSource
+from kolm_cli.scoring.judging import PLAIN, Judging
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Row:
             what several people said, each as often as it was given.
         provenance: of a captured pair, its digest, where it came from and who accepted it. It is
             no part of the row's digest: the same content trains the same way.
+        judging: what the row says of its own judging: its group, its weight, its metric.
     """
 
     id: str
@@ -30,6 +32,7 @@ class Row:
     images: Mapping[str, ImageSource] = field(default_factory=dict)
     answers: tuple[str, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
+    judging: Judging = PLAIN
 
     @property
     def accepted(self) -> tuple[str, ...]:
@@ -41,10 +44,10 @@ class Row:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of what the row says: its conversation and accepted answers."""
-        return digests.sha256_json(
-            {"conversation": self.conversation.as_json(), "answers": list(self.answers)}
-        )
+        """SHA-256 of what the row says: its conversation and accepted answers, and its judging."""
+        said = {"conversation": self.conversation.as_json(), "answers": list(self.answers)}
+        own = self.judging.as_json()
+        return digests.sha256_json({**said, "judging": own} if own else said)
 
 
 def rows_digest(rows: list[Row]) -> str:

@@ -1,20 +1,67 @@
-"""The gate: what a result must reach. K and accuracy are judged separately."""
+"""The gate: what a result must reach. Each thing that is asked for is judged by itself."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kolm_cli.scoring.interval import PLACES
+
+
+@dataclass(frozen=True)
+class NoRegression:
+    """That a result is no worse than an earlier bundle, on the same rows.
+
+    Attributes:
+        against: the earlier bundle, by tag or CID.
+        margin: how much worse it may be.
+        confidence: how sure that must be: the lower bound of the difference at this confidence has
+            to be above -margin.
+    """
+
+    against: str
+    margin: float = 0.01
+    confidence: float = 0.95
+
+    def as_json(self) -> dict[str, Any]:
+        """What is asked for."""
+        return {"against": self.against, "margin": self.margin, "confidence": self.confidence}
 
 
 @dataclass(frozen=True)
 class Gate:
-    """The least values that pass; None asks for nothing."""
+    """The least values that pass; None asks for nothing.
+
+    Attributes:
+        k: the K-score.
+        accuracy: the mean of the metric.
+        axes: an axis of K, by its letter.
+        groups: the accuracy of a group, by its name.
+        worst_group: the accuracy of every group.
+        no_regression: the comparison with an earlier bundle.
+        parity: the share of rows that a server answers as the bundle does.
+    """
 
     k: float | None = None
     accuracy: float | None = None
+    axes: Mapping[str, float] = field(default_factory=dict)
+    groups: Mapping[str, float] = field(default_factory=dict)
+    worst_group: float | None = None
+    no_regression: NoRegression | None = None
+    parity: float | None = None
 
-    def as_json(self) -> dict[str, float]:
+    def as_json(self) -> dict[str, Any]:
         """What is asked for, by name."""
-        asked = {"k": self.k, "accuracy": self.accuracy}
+        asked: dict[str, Any] = {
+            "k": self.k,
+            "accuracy": self.accuracy,
+            "axes": dict(self.axes) or None,
+            "groups": dict(self.groups) or None,
+            "worst_group": self.worst_group,
+            "no_regression": self.no_regression and self.no_regression.as_json(),
+            "parity": self.parity,
+        }
         return {name: least for name, least in asked.items() if least is not None}
 
 
@@ -22,32 +69,141 @@ NO_GATE = Gate()
 
 
 @dataclass(frozen=True)
+class Reached:
+    """What a gate is held against; None, or no entry, for what was not measured.
+
+    Attributes:
+        k: the K-score, None when it is undefined.
+        accuracy: the mean of the metric, unrounded.
+        axes: the axes of K.
+        groups: the accuracy of each group, rounded.
+        previous: `compared.previous` of the receipt: the comparison with the earlier bundle.
+        parity: the share of rows that a server answers as the bundle does.
+        intervals: what is known of how sure a value is, by the gate's name.
+    """
+
+    k: float | None
+    accuracy: float | None
+    axes: Mapping[str, float | None] = field(default_factory=dict)
+    groups: Mapping[str, float] = field(default_factory=dict)
+    previous: Mapping[str, Any] | None = None
+    parity: float | None = None
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """One thing that was asked for.
+
+    Attributes:
+        gate: its name.
+        least: what was asked.
+        value: what came; None when it is undefined.
+        interval: where the value may lie, with 95 % confidence; None when that is not known.
+        passed: whether it was reached.
+        note: a sentence on it.
+    """
+
+    gate: str
+    least: float
+    value: float | None
+    interval: tuple[float, float] | None
+    passed: bool
+    note: str
+
+    @property
+    def sure(self) -> bool | None:
+        """Whether the whole interval is on the same side; None when there is none."""
+        if self.interval is None:
+            return None
+        low, high = self.interval
+        return low >= self.least if self.passed else high < self.least
+
+    def as_json(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        return {
+            "gate": self.gate,
+            "asked": self.least,
+            "came": None if self.value is None else round(self.value, PLACES),
+            "interval": None if self.interval is None else list(self.interval),
+            "passed": self.passed,
+            "sure": self.sure,
+            "note": self.note,
+        }
+
+
+@dataclass(frozen=True)
 class GateResult:
     """Whether a result passed.
 
     Attributes:
-        passed: everything that was asked for was reached.
-        failed: a sentence for each thing that was not.
+        rulings: one for each thing that was asked for.
     """
 
-    passed: bool
-    failed: list[str]
+    rulings: tuple[Ruling, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Everything that was asked for was reached."""
+        return all(ruling.passed for ruling in self.rulings)
+
+    @property
+    def failed(self) -> list[str]:
+        """A sentence for each thing that was not."""
+        return [ruling.note for ruling in self.rulings if not ruling.passed]
 
 
-def judge(gate: Gate, k: float | None, accuracy: float | None) -> GateResult:
-    """Hold a result against a gate. A value that is undefined fails every gate on it.
+def judge(gate: Gate, reached: Reached) -> GateResult:
+    """Hold a result against a gate. A value that is undefined fails every gate on it."""
+    return GateResult(tuple(_rulings(gate, reached)))
 
-    Args:
-        gate: the least values that pass.
-        k: the K-score, None when it is undefined.
-        accuracy: the mean of the metric, unrounded; None when it was not measured.
-    """
-    failed = []
-    for name, least, value in (("k", gate.k, k), ("accuracy", gate.accuracy, accuracy)):
-        if least is None:
-            continue
-        if value is None:
-            failed.append(f"{name} is undefined, the gate asks for {least}")
-        elif not value >= least:  # so written, a NaN fails
-            failed.append(f"{name} {value:.4f} is below the gate's {least}")
-    return GateResult(passed=not failed, failed=failed)
+
+def _rulings(gate: Gate, reached: Reached) -> Iterator[Ruling]:
+    def least(name: str, asked: float | None, value: float | None) -> Iterator[Ruling]:
+        if asked is not None:
+            yield _at_least(name, asked, value, reached.intervals.get(name))
+
+    yield from least("k", gate.k, reached.k)
+    yield from least("accuracy", gate.accuracy, reached.accuracy)
+    for axis, asked in gate.axes.items():
+        yield from least(f"axes.{axis}", asked, reached.axes.get(axis))
+    for name, asked in gate.groups.items():
+        yield from least(f"groups.{name}", asked, reached.groups.get(name))
+    if gate.worst_group is not None:
+        worst = min(reached.groups.items(), key=lambda item: item[1], default=None)
+        ruling = _at_least("worst_group", gate.worst_group, worst and worst[1], None)
+        named = f"{ruling.note} ({worst[0]})" if worst else ruling.note
+        interval = reached.intervals.get(f"groups.{worst[0]}") if worst else None
+        yield Ruling("worst_group", ruling.least, ruling.value, interval, ruling.passed, named)
+    yield from least("parity", gate.parity, reached.parity)
+    if gate.no_regression is not None:
+        yield _no_regression(gate.no_regression, reached.previous)
+
+
+def _at_least(
+    name: str, least: float, value: float | None, interval: tuple[float, float] | None
+) -> Ruling:
+    if value is None:
+        note, passed = f"{name} is undefined, the gate asks for {least}", False
+    elif value >= least:  # so written, a NaN fails
+        note, passed = f"{name} {value:.4f} reaches the gate's {least}", True
+    else:
+        note, passed = f"{name} {value:.4f} is below the gate's {least}", False
+    return Ruling(name, least, value, interval, passed, note)
+
+
+def _no_regression(asked: NoRegression, previous: Mapping[str, Any] | None) -> Ruling:
+    name, margin, sure = "no_regression", 0.0 - asked.margin, f"{asked.confidence:.0%}"
+    if previous is None:
+        note = f"no_regression is undefined: nothing was compared with {asked.against}"
+        return Ruling(name, margin, None, None, False, note)
+    if previous.get("cid") is None:
+        note = f"there is no {asked.against} yet to be worse than"
+        return Ruling(name, margin, None, None, True, note)
+    difference, lower = float(previous["difference"]), float(previous["at_least"])
+    low, high = previous["ci95"]
+    words = f"{difference:+.4f} against {asked.against}, {sure} sure of at least {lower:+.4f}"
+    if lower >= margin:
+        return Ruling(name, margin, difference, (low, high), True, words)
+    note = f"{words}: the gate asks for {margin:+g}"
+    return Ruling(name, margin, difference, (low, high), False, note)

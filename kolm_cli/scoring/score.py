@@ -6,14 +6,17 @@ bundle's own files.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import fmean
 from typing import Any, Protocol
 
-from kolm_cli.scoring.gate import NO_GATE, Gate, GateResult, judge
+from kolm_cli.scoring.comparison import Comparison, weighted_mean
+from kolm_cli.scoring.gate import NO_GATE, Gate, GateResult, Reached, judge
+from kolm_cli.scoring.groups import GroupScore, by_group
 from kolm_cli.scoring.interval import bootstrap_interval
+from kolm_cli.scoring.judging import Judging
 from kolm_cli.scoring.k_score import PLACES, KScore, k_score
 from kolm_cli.scoring.metrics.base import ChosenMetric
 
@@ -32,6 +35,10 @@ class Asked(Protocol):
     @property
     def accepted(self) -> Sequence[str]:
         """The answers that are right."""
+
+    @property
+    def judging(self) -> Judging:
+        """What it says of its own judging."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +63,71 @@ class Measurements:
     Attributes:
         bytes_total: the sum of the file sizes in `manifest.json`.
         latency_us: median time of one answer in microseconds; None when it was not measured.
+        latency_range: between what the median lies with 95 % confidence; None when not known.
+        previous: the comparison with the bundle that the gate names, as the receipt has it; None
+            when nothing was compared.
+        parity: the share of rows that a server answers as the bundle does; None when no server
+            was asked.
     """
 
     bytes_total: int
     latency_us: int | None
+    latency_range: tuple[int, int] | None = None
+    previous: Mapping[str, Any] | None = None
+    parity: float | None = None
+
+
+@dataclass(frozen=True)
+class RowsScored:
+    """The rows of a pack with their scores, and what follows from them alone.
+
+    Attributes:
+        scores: the metric of each row, in the pack's order; 0 for a row without an answer.
+        weights: how much each row counts; None when all count alike.
+        names: the group of each row; empty for none.
+        base: the scores of the base's answers; None when they were not given.
+        majority: the pack's most frequent answer.
+        constant: the scores that this answer would get.
+    """
+
+    scores: Sequence[float]
+    weights: Sequence[float] | None
+    names: Sequence[str]
+    base: Sequence[float] | None
+    majority: str
+    constant: Sequence[float]
+
+    @cached_property
+    def accuracy(self) -> float:
+        """The mean of the metric over all rows, unrounded."""
+        return weighted_mean(self.scores, self.weights)
+
+    @cached_property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % bootstrap interval of the accuracy."""
+        return bootstrap_interval(self.scores, self.weights)
+
+    @cached_property
+    def groups(self) -> Mapping[str, GroupScore]:
+        """The score of each group, by name."""
+        return by_group(self.names, self.scores, self.weights)
+
+    @cached_property
+    def against_base(self) -> Comparison | None:
+        """The adapter against the base."""
+        return None if self.base is None else Comparison(self.scores, self.base, self.weights)
+
+    @cached_property
+    def against_majority(self) -> Comparison:
+        """The adapter against the pack's most frequent answer, given to every question."""
+        return Comparison(self.scores, self.constant, self.weights)
+
+    def compared(self) -> dict[str, Any]:
+        """What the adapter was compared with, as the receipt has it."""
+        found = {"majority": {"answer": self.majority, **self.against_majority.as_json()}}
+        if self.against_base is not None:
+            found["base"] = self.against_base.as_json()
+        return found
 
 
 @dataclass(frozen=True)
@@ -67,32 +135,45 @@ class ScoreReport:
     """How an adapter did.
 
     Attributes:
-        row_scores: the metric of each row, in the pack's order; 0 for a row without an answer.
+        rows: the rows' scores, and what follows from them.
         coverage: share of the rows with an answer.
-        base_accuracy: mean of the metric for the base, before training; None when the base's
-            answers were not given.
         k: the K-score.
         gate: whether the gate was met.
+        measured: what was measured beside the answers.
     """
 
-    row_scores: Sequence[float]
+    rows: RowsScored
     coverage: float
-    base_accuracy: float | None
     k: KScore
     gate: GateResult
+    measured: Measurements
 
-    @cached_property
+    @property
+    def row_scores(self) -> Sequence[float]:
+        """The metric of each row, in the pack's order."""
+        return self.rows.scores
+
+    @property
     def accuracy(self) -> float:
         """The mean of the metric over all rows, unrounded."""
-        return fmean(self.row_scores)
+        return self.rows.accuracy
 
-    @cached_property
+    @property
     def interval(self) -> tuple[float, float]:
         """The 95 % bootstrap interval of the accuracy."""
-        return bootstrap_interval(self.row_scores)
+        return self.rows.interval
+
+    @property
+    def base_accuracy(self) -> float | None:
+        """The mean of the metric for the base; None when its answers were not given."""
+        base = self.rows.base
+        return None if base is None else weighted_mean(base, self.rows.weights)
 
     def as_json(self) -> dict[str, Any]:
         """What `--json` prints, and the receipt repeats: values as people read them."""
+        compared = self.rows.compared()
+        if self.measured.previous is not None:
+            compared["previous"] = dict(self.measured.previous)
         found: dict[str, Any] = {
             "accuracy": round(self.accuracy, PLACES),
             "k_score": {
@@ -102,24 +183,62 @@ class ScoreReport:
                 "accuracy_ci95": list(self.interval),
             },
             "gate": {"passed": self.gate.passed, "failed": list(self.gate.failed)},
+            "compared": compared,
         }
+        if self.rows.groups:
+            found["groups"] = {name: one.as_json() for name, one in self.rows.groups.items()}
         if self.base_accuracy is not None:
             found["base_accuracy"] = round(self.base_accuracy, PLACES)
+        if self.measured.parity is not None:
+            found["parity"] = self.measured.parity
         return found
 
 
 def row_scores(
     metric: ChosenMetric, pack: Sequence[Asked], predictions: Predictions
 ) -> list[float]:
-    """The metric of each row, 0 where there is no answer.
+    """The metric of each row (its own, if it has one), 0 where there is no answer.
 
     Raises:
-        ValueError: a row has no accepted answer.
+        ValueError: a row has no accepted answer, or one that its metric cannot read.
     """
     return [
-        0.0 if (said := predictions.get(row.id)) is None else metric.score(said, row.accepted)
+        0.0
+        if (said := predictions.get(row.id)) is None
+        else (row.judging.metric or metric).score(said, row.accepted)
         for row in pack
     ]
+
+
+def majority_answer(pack: Sequence[Asked]) -> str:
+    """The most frequent of the rows' first accepted answers; of several, the first in order."""
+    counts = Counter(row.accepted[0] for row in pack)
+    return min(counts, key=lambda answer: (-counts[answer], answer))
+
+
+def score_rows(
+    metric: ChosenMetric,
+    pack: Sequence[Asked],
+    predictions: Predictions,
+    base_predictions: Predictions | None = None,
+) -> RowsScored:
+    """Score answers row by row.
+
+    Raises:
+        ValueError: a row has no accepted answer, or one that its metric cannot read.
+    """
+    scores = row_scores(metric, pack, predictions)
+    base = None if base_predictions is None else row_scores(metric, pack, base_predictions)
+    weights = [row.judging.weight for row in pack]
+    majority = majority_answer(pack)
+    return RowsScored(
+        scores=scores,
+        weights=None if all(weight == 1 for weight in weights) else weights,
+        names=[row.judging.group for row in pack],
+        base=base,
+        majority=majority,
+        constant=row_scores(metric, pack, {row.id: majority for row in pack}),
+    )
 
 
 def score(
@@ -128,31 +247,62 @@ def score(
     measured: Measurements,
     settings: ScoringSettings,
     base_predictions: Predictions | None = None,
+    rows: RowsScored | None = None,
 ) -> ScoreReport:
     """Score an adapter's answers.
 
     Args:
         pack: the rows that were asked; at least one.
         predictions: row id to answer; None, or no entry, for a row without one.
-        measured: the size and the latency.
+        measured: the size, the latency, and what it was compared with.
         settings: the metric, the gate and the price.
         base_predictions: the base's answers to the same rows, before training.
+        rows: what `score_rows` gives for these answers, when that is known already.
 
     Raises:
         ValueError: a row has no accepted answer, or a measurement cannot have been made.
     """
-    scores = row_scores(settings.metric, pack, predictions)
-    accuracy = fmean(scores)
+    rows = rows or score_rows(settings.metric, pack, predictions, base_predictions)
     coverage = sum(predictions.get(row.id) is not None for row in pack) / len(pack)
-    k = k_of(accuracy, coverage, measured, settings.usd_per_hour)
-    base = base_predictions
-    return ScoreReport(
-        row_scores=scores,
-        coverage=coverage,
-        base_accuracy=None if base is None else fmean(row_scores(settings.metric, pack, base)),
-        k=k,
-        gate=judge(settings.gate, k.k, accuracy),
+    k = k_of(rows.accuracy, coverage, measured, settings.usd_per_hour)
+    gate = judge(
+        settings.gate,
+        Reached(
+            k=k.k,
+            accuracy=rows.accuracy,
+            axes=k.axes,
+            groups={name: one.accuracy for name, one in rows.groups.items()},
+            previous=measured.previous,
+            parity=measured.parity,
+            intervals=_intervals(rows, coverage, measured, settings),
+        ),
     )
+    return ScoreReport(rows, coverage, k, gate, measured)
+
+
+def _intervals(
+    rows: RowsScored, coverage: float, measured: Measurements, settings: ScoringSettings
+) -> dict[str, tuple[float, float]]:
+    """How sure the values are that the gate asks for, by the gate's name."""
+    asked, found = settings.gate, {}
+    if asked.accuracy is not None:
+        found["accuracy"] = rows.interval
+    if asked.groups or asked.worst_group is not None:
+        found |= {f"groups.{name}": one.interval for name, one in rows.groups.items()}
+    if (asked.k is not None or asked.axes) and measured.latency_range is not None:
+        price = settings.usd_per_hour
+        ends = [
+            k_of(rows.accuracy, coverage, replace(measured, latency_us=latency), price)
+            for latency in reversed(measured.latency_range)
+        ]
+        low, high = ends
+        if low.k is not None and high.k is not None:
+            found["k"] = (low.k, high.k)
+        for axis in asked.axes.keys() & {"L", "C"}:
+            one, other = low.axes[axis], high.axes[axis]
+            if one is not None and other is not None:
+                found[f"axes.{axis}"] = (one, other)
+    return found
 
 
 def k_of(

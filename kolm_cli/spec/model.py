@@ -125,11 +125,34 @@ class LaunchSection(Section):
             )
 
 
+def _reference(text: str) -> str:
+    """A bundle of the registry: a path would be true of one machine only."""
+    if "/" in text or text.endswith(".kolm"):
+        raise custom_error(f"{text!r:.70} is no bundle of the registry", "write NAME:TAG or a CID")
+    return text
+
+
+class NoRegressionSection(Section):
+    """That the result is no worse than an earlier bundle by more than `margin`."""
+
+    against: Annotated[Text, AfterValidator(_reference)]
+    margin: Share = 0.01
+    confidence: Annotated[float, Field(ge=0.5, le=0.999)] = 0.95
+
+
 class GateSection(Section):
     """What a result must reach to pass; a gate that is not written is not asked."""
 
+    younger: ClassVar[frozenset[str]] = frozenset(
+        {"axes", "groups", "worst_group", "no_regression"}
+    )
+
     k: Share | None = None
     accuracy: Share | None = None
+    axes: dict[Literal["A", "S", "L", "C", "V"], Share] | None = None
+    groups: dict[Text, Share] | None = None
+    worst_group: Share | None = None
+    no_regression: NoRegressionSection | None = None
 
 
 def listed(value: Any) -> Any:
@@ -186,7 +209,14 @@ class EvaluateSection(Section):
         return options
 
     def conflicts(self) -> Iterator[Conflict]:
-        """A gate on a K-score that would be undefined."""
+        """A gate on a K-score, or on an axis of it, that would be undefined."""
+        if self.usd_per_hour is None and "C" in (self.gate.axes or {}):
+            yield Conflict(
+                "gate.axes",
+                "usd_per_hour",
+                "cannot be judged: without evaluate.usd_per_hour the axis C is undefined",
+                "write usd_per_hour, or leave C out",
+            )
         if self.gate.k is not None and self.usd_per_hour is None:
             yield Conflict(
                 "gate.k",

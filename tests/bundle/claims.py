@@ -15,10 +15,14 @@ from kolm_cli.bundle.checks.base import Case
 from kolm_cli.bundle.checks.statements import Statements
 from kolm_cli.bundle.contents import read_contents
 from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format.evaluation import read_settings
+from kolm_cli.bundle.format.pack import read_pack
+from kolm_cli.bundle.format.predictions import read_predictions
 from kolm_cli.bundle.signing import keys
 from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.bundle.verify import Report, verify
 from kolm_cli.core import canonical_json, digests
+from kolm_cli.scoring.score import score_rows
 from kolm_cli.spec.model import EvaluateSection, LaunchSection, TrainSection
 from tests.bundle import factory
 from tests.bundle.forge import envelope, files_of, pack, payload_of
@@ -106,6 +110,9 @@ def _receipt(files: factory.Files) -> dict[str, Any]:
             "tensors_with_gradient": 5,
         },
     }
+    receipt["evaluation"] |= _judged(files)
+    if not receipt["evaluation"].get("metric_options", True):
+        del receipt["evaluation"]["metric_options"]
     receipt["environment"] = {
         "accelerator": "cpu",
         "device": "x86_64",
@@ -117,6 +124,59 @@ def _receipt(files: factory.Files) -> dict[str, Any]:
         "versions": {"kolm-cli": kolm_version(), "torch": "2.13.0"},
     }
     return receipt
+
+
+PREVIOUS = {
+    "against": "tiny-chart:latest",
+    "cid": PARENT,
+    "accuracy": 0.7,
+    "difference": 0.1,
+    "ci95": [0.0, 0.3],
+    "wins": 1,
+    "losses": 0,
+    "p": 1.0,
+    "at_least": 0.0,
+}
+
+
+def _judged(files: factory.Files) -> dict[str, Any]:
+    """What a receipt says of comparisons, groups, the spread of the latency and a server."""
+    measured = {
+        "latency": {"answers": 20, "low_us": 110_000, "high_us": 130_000},
+        "parity": 1.0,
+    }
+    settings = read_settings(_bytes(files[layout.EVALUATION]))
+    if settings.include == "digests":
+        return {**measured, "compared": {"previous": PREVIOUS}}
+    pack = read_pack(_bytes(files[layout.PACK]), settings.include, settings.row_keys)
+    said, base = (
+        read_predictions(_bytes(files[path]), path)
+        for path in (layout.PREDICTIONS, layout.BASE_PREDICTIONS)
+    )
+    rows = score_rows(settings.scoring().metric, pack, said, base)
+    return {
+        **measured,
+        "groups": {name: one.as_json() for name, one in rows.groups.items()},
+        "compared": {**rows.compared(), "previous": PREVIOUS},
+    }
+
+
+def _with_groups(files: factory.Files) -> None:
+    """Put the rows of the pack into two groups."""
+    evaluation = _json(files[layout.EVALUATION])
+    evaluation |= {"format": "kolm-eval/3", "metric_options": {}, "row_keys": ["group"]}
+    files[layout.EVALUATION] = canonical_json.dumps(evaluation)
+    files[layout.PACK] = factory.jsonl(
+        [
+            {**line, "group": "odd" if place % 2 else "even"}
+            for place, line in enumerate(factory.lines_of(files, layout.PACK))
+        ]
+    )
+
+
+def _bytes(data: Path | bytes) -> bytes:
+    assert isinstance(data, bytes)
+    return data
 
 
 def kolm_version() -> str:
@@ -191,6 +251,8 @@ def full_bundle(
         files: changes its files; the claims are made of what it leaves.
     """
     content_files = factory.make_files(include=include)
+    if include == "answers":
+        _with_groups(content_files)
     files(content_files)
     document, _, name = claim.partition(".")
     spec = _spec(content_files)

@@ -14,10 +14,11 @@ from statistics import fmean
 from typing import Any
 
 from kolm_cli.bundle.build import BaseIdentity, Built, Content, Stage, build_bundle
+from kolm_cli.bundle.format.evaluation import read_gate
 from kolm_cli.bundle.signing import keys
 from kolm_cli.bundle.trust.policy import TrustedKey, TrustPolicy
 from kolm_cli.core import canonical_json
-from kolm_cli.scoring.gate import Gate, judge
+from kolm_cli.scoring.gate import Reached, judge
 from kolm_cli.scoring.interval import bootstrap_interval
 from kolm_cli.scoring.k_score import k_score
 from kolm_cli.scoring.metrics.catalog import choose
@@ -229,7 +230,7 @@ def make_receipt(files: Files) -> dict[str, Any]:
         usd_per_call=None if price is None else price * LATENCY_US / 3_600_000_000,
         coverage=coverage,
     )
-    gate = judge(Gate(**evaluation["gate"]), k.k, accuracy)
+    gate = judge(read_gate(evaluation["gate"]), Reached(k.k, accuracy))
     return {
         "vlm_train": {
             "model_id": BASE.model,

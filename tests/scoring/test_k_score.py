@@ -1,13 +1,12 @@
 """The K-score, its interval and the gate."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kolm_cli.scoring.gate import judge
+from kolm_cli.scoring.gate import Gate, Reached, judge
 from kolm_cli.scoring.interval import bootstrap_interval
 from kolm_cli.scoring.k_score import k_score
 
@@ -90,12 +89,6 @@ def test_in_range_and_better_is_never_worse(
     assert k(coverage=1.0) >= k()
 
 
-@dataclass
-class Gate:
-    k: float | None = None
-    accuracy: float | None = None
-
-
 @pytest.mark.parametrize(
     ("gate", "k", "accuracy", "failed"),
     [
@@ -109,7 +102,7 @@ class Gate:
     ],
 )
 def test_gate(gate: Gate, k: float | None, accuracy: float | None, failed: list[str]) -> None:
-    result = judge(gate, k, accuracy)
+    result = judge(gate, Reached(k, accuracy))
     assert result.failed == failed
     assert result.passed == (not failed)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from kolm_cli.scoring.gate import Gate
+from kolm_cli.scoring.judging import PLAIN, Judging
 from kolm_cli.scoring.metrics.catalog import choose
 from kolm_cli.scoring.score import Measurements, ScoringSettings, score
 
@@ -18,6 +19,7 @@ MEASURED = Measurements(bytes_total=1 << 20, latency_us=100_000)
 class Question:
     id: str
     accepted: Sequence[str]
+    judging: Judging = PLAIN
 
 
 PACK = [Question("a", ["1"]), Question("b", ["2"]), Question("c", ["3"]), Question("d", ["4"])]

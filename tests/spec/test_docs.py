@@ -12,7 +12,7 @@ from kolm_cli.spec.model import Spec
 from kolm_cli.spec.section import Section
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
-ROW = re.compile(r"^\| `([a-z0-9_.]+)` \| (.+?) \| .+ \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `([a-z0-9_.@]+)` \| (.+?) \| .+ \|$", re.MULTILINE)
 
 
 def fields(model: type[Section], prefix: str = "") -> Iterator[tuple[str, object]]:

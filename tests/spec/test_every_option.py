@@ -61,6 +61,13 @@ EFFECTS: dict[str, tuple[Any, Observe]] = {
     "evaluate.include": ("digests", lambda inputs: settings(inputs).include),
     "evaluate.gate.k": (0.5, lambda inputs: settings(inputs).scoring().gate),
     "evaluate.gate.accuracy": (0.5, lambda inputs: settings(inputs).scoring().gate),
+    "evaluate.gate.axes": ({"S": 0.5}, lambda inputs: settings(inputs).scoring().gate),
+    "evaluate.gate.groups": ({"dates": 0.5}, lambda inputs: settings(inputs).scoring().gate),
+    "evaluate.gate.worst_group": (0.5, lambda inputs: settings(inputs).scoring().gate),
+    "evaluate.gate.no_regression": (
+        {"against": "chart-qa:latest"},
+        lambda inputs: settings(inputs).scoring().gate,
+    ),
     "bundle.out": ("elsewhere/", lambda inputs: inputs.loaded.bundle_path),
 }
 # Shown by a test of their own, which is named here.

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from kolm_cli.bundle.checks.previous import claimed_parity, claimed_previous, claimed_range
 from kolm_cli.bundle.contents import BundleContents
 from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.format.manifest import Manifest
@@ -89,15 +90,24 @@ class Case:
     def score(self) -> ScoreReport | None:
         """What the bundle's own predictions give; None when it holds digests alone.
 
-        The latency is the one thing that the files cannot hold: the receipt's claim counts.
+        Of the latency, of another bundle and of a server the files hold nothing: there the
+        receipt's claims count.
 
         Raises:
-            VerificationError: the claimed latency is not a duration, or nothing can be scored.
+            VerificationError: such a claim cannot be true, or nothing can be scored.
         """
         latency = self.claimed_evaluation.get("latency_us")
         if latency is not None and (type(latency) is not int or latency < 0):
             raise VerificationError(f"the receipt's latency_us is {latency!r:.40}")
-        return self.evaluation.score(Measurements(self.manifest.total_bytes, latency))
+        return self.evaluation.score(
+            Measurements(
+                self.manifest.total_bytes,
+                latency,
+                claimed_range(self.claimed_evaluation),
+                claimed_previous(self.claimed_evaluation),
+                claimed_parity(self.claimed_evaluation),
+            )
+        )
 
 
 Run = Callable[[Case], Outcome]

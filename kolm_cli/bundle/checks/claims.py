@@ -43,6 +43,9 @@ ELSEWHERE: dict[str, str] = {
     f"{SCORED}.accuracy": "k-score",
     f"{SCORED}.base_accuracy": "k-score",
     f"{SCORED}.coverage": "coverage",
+    f"{SCORED}.compared.previous": "k-score",
+    f"{SCORED}.parity": "k-score",
+    f"{SCORED}.latency": "k-score",
 }
 
 # Claims that nothing else in a bundle could contradict, and why.

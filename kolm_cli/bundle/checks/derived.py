@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable
 from math import prod
 from typing import Any
 
+from kolm_cli.bundle.checks.previous import claimed_parity, claimed_previous
 from kolm_cli.bundle.checks.statements import UNSAID, Statements
 from kolm_cli.bundle.format.modules import ListedTensor
 from kolm_cli.core import digests
-from kolm_cli.scoring.gate import judge
+from kolm_cli.scoring.gate import Reached, judge
 from kolm_cli.scoring.k_score import PLACES, KScore
 from kolm_cli.scoring.metrics.catalog import choose
-from kolm_cli.scoring.score import Measurements, k_of
+from kolm_cli.scoring.score import Measurements, RowsScored, k_of
 
 Value = Callable[[Statements], Any]
 # A row score is drawn a thousand times for an interval: beyond this, it would take seconds.
@@ -125,10 +126,19 @@ def k_claimed(statements: Statements) -> KScore:
 
 
 def gate_passed(statements: Statements) -> bool:
-    """Whether the claimed K and accuracy reach the gate."""
+    """Whether what is claimed reaches the gate."""
     gate = statements.case.evaluation.settings.gate
-    accuracy = statements.said("receipt.evaluation.accuracy")
-    return judge(gate, k_claimed(statements).k, accuracy).passed
+    claims = statements.said("receipt.evaluation")
+    k = k_claimed(statements)
+    reached = Reached(
+        k=k.k,
+        accuracy=claims["accuracy"],
+        axes=k.axes,
+        groups={name: one["accuracy"] for name, one in claims.get("groups", {}).items()},
+        previous=claimed_previous(claims),
+        parity=claimed_parity(claims),
+    )
+    return judge(gate, reached).passed
 
 
 def interval(statements: Statements) -> Any:
@@ -137,6 +147,32 @@ def interval(statements: Statements) -> Any:
     if score is None or len(score.row_scores) > MAX_INTERVAL_ROWS:
         return UNSAID
     return list(score.interval)
+
+
+def _few_rows(statements: Statements) -> RowsScored | None:
+    """The scored rows, where there are few enough for intervals."""
+    score = statements.case.score
+    return None if score is None or len(score.row_scores) > MAX_INTERVAL_ROWS else score.rows
+
+
+def groups(statements: Statements) -> Any:
+    """Rows, accuracy and interval of each group."""
+    rows = _few_rows(statements)
+    return UNSAID if rows is None else {n: one.as_json() for n, one in rows.groups.items()}
+
+
+def against_base(statements: Statements) -> Any:
+    """The paired comparison with the base's answers."""
+    rows = _few_rows(statements)
+    return UNSAID if rows is None or rows.against_base is None else rows.against_base.as_json()
+
+
+def against_majority(statements: Statements) -> Any:
+    """The paired comparison with the most frequent answer."""
+    rows = _few_rows(statements)
+    if rows is None:
+        return UNSAID
+    return {"answer": rows.majority, **rows.against_majority.as_json()}
 
 
 def has_failures(statements: Statements) -> bool:

@@ -121,7 +121,20 @@ EQUATIONS: tuple[Equation, ...] = (
         lambda statements: derived.k_claimed(statements).spec,
     ),
     Equation(f"{SCORED}.k_score.accuracy_ci95", "the interval of the row scores", derived.interval),
-    Equation(f"{SCORED}.gate.passed", "K and accuracy reach evaluation.gate", derived.gate_passed),
+    Equation(f"{SCORED}.groups", "the groups of the row scores", derived.groups),
+    Equation(
+        f"{SCORED}.compared.base",
+        "the paired comparison with the base's answers",
+        derived.against_base,
+    ),
+    Equation(
+        f"{SCORED}.compared.majority",
+        "the paired comparison with the most frequent answer",
+        derived.against_majority,
+    ),
+    Equation(
+        f"{SCORED}.gate.passed", "what is claimed reaches evaluation.gate", derived.gate_passed
+    ),
     Equation(
         f"{SCORED}.gate.failed", "empty where the gate was passed", derived.has_failures, bool
     ),

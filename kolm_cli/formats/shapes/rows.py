@@ -1,11 +1,12 @@
 """`{"image": ..., "prompt": ..., "response": ...}`: kolm's own rows.
 
 `images` for several, `answers` for further accepted answers, `system`, `model`, `tags`, `time`
-and `review` when there is more to say.
+and `review` when there is more to say; `group`, `weight` and `metric` for how it is judged.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any, get_args
 
@@ -13,11 +14,13 @@ from kolm_cli.formats.fields import Fields, Shape
 from kolm_cli.formats.shapes import markers
 from kolm_cli.formats.writing import CannotError, Exported, ImageForms
 from kolm_cli.records.conversation import Conversation, Image, ReviewState
+from kolm_cli.records.judging_tags import judging_of, judging_tags
 from kolm_cli.records.pair import Pair
+from kolm_cli.scoring import judging
 
 KEYS = frozenset(
     {"image", "images", "prompt", "response", "answers", "system", *("model", "tags"), "time"}
-    | {"review", "id"}
+    | {"review", "id", *judging.KEYS}
 )
 
 
@@ -84,8 +87,28 @@ def extras(fields: Fields) -> dict[str, Any]:
     if review not in get_args(ReviewState):
         fields.problem(f"review: {review!r} is not pending, accepted or rejected")
         review = "pending"
-    tags = tuple(dict.fromkeys(fields.texts("tags")))
+    tags = tuple(dict.fromkeys((*fields.texts("tags"), *_judging(fields))))
+    try:
+        judging_of(tags)
+    except (ValueError, InputError) as error:
+        fields.problem(str(error))
     return {"model": fields.text("model"), "tags": tags, "captured": captured, "review": review}
+
+
+def _judging(fields: Fields) -> tuple[str, ...]:
+    """The tags that keep what a row says of its own judging."""
+    from kolm_cli.core.errors import InputError
+
+    said = {k: v for k in judging.KEYS if (v := fields.record.get(k)) is not None}
+    if isinstance(said.get("weight"), str):
+        # A table without types holds numbers as texts.
+        with contextlib.suppress(ValueError):
+            said["weight"] = float(said["weight"])
+    try:
+        return judging_tags(said)
+    except (ValueError, InputError) as error:
+        fields.problem(str(error))
+        return ()
 
 
 def render(pair: Exported, images: ImageForms) -> dict[str, Any]:

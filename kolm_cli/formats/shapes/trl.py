@@ -22,8 +22,9 @@ from kolm_cli.formats.shapes.messages import (
 from kolm_cli.formats.writing import Exported, ImageForms
 from kolm_cli.records.conversation import Image, Message, Part, Role, Text, tidy
 from kolm_cli.records.pair import Pair
+from kolm_cli.scoring import judging
 
-_EXTRAS = frozenset({"answers", "model", "tags", "time", "review", "id"})
+_EXTRAS = frozenset({"answers", "model", "tags", "time", "review", "id", *judging.KEYS})
 _MESSAGES_KEYS = frozenset({"messages", "images", "image", *_EXTRAS})
 _PROMPT_KEYS = frozenset({"prompt", "completion", "images", "image", *_EXTRAS})
 # A part may name its image itself, as chat templates allow.

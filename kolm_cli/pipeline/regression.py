@@ -1,0 +1,168 @@
+"""The earlier bundle that a result must not be worse than: found, checked, and asked again.
+
+Both answer the same rows. What the earlier one answered to this very pack is in it; to another pack
+it answers anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format.predictions import read_predictions
+from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.home import private_folder
+from kolm_cli.core.progress import Progress
+from kolm_cli.pipeline.bundle_use import Demands, answerer_for, find_base, unpacked
+from kolm_cli.pipeline.unpacked import Unpacked
+from kolm_cli.records.row import Row
+from kolm_cli.registry.index import find, named
+from kolm_cli.registry.names import Pinned
+from kolm_cli.registry.pull import deliver
+from kolm_cli.registry.store import Registry
+from kolm_cli.scoring.comparison import Comparison
+from kolm_cli.scoring.gate import NoRegression
+from kolm_cli.scoring.metrics.base import ChosenMetric
+from kolm_cli.scoring.score import Predictions, RowsScored, row_scores
+
+if TYPE_CHECKING:
+    from kolm_cli.pipeline.inputs import Inputs
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """An earlier bundle, as it was when the compile began: a tag may move meanwhile.
+
+    Attributes:
+        against: what the spec calls it.
+        cid: its CID; None when there is none yet.
+        image: its name and digest in the local registry; None likewise.
+    """
+
+    against: str
+    cid: str | None = None
+    image: Pinned | None = None
+
+    def holds(self, report: Mapping[str, Any]) -> bool:
+        """Whether a result that was judged before would be judged alike now."""
+        previous = report["compared"].get("previous") or {}
+        return self.cid == previous.get("cid") or self.cid == report["cid"]
+
+    @contextlib.contextmanager
+    def file(self) -> Iterator[Path]:
+        """The bundle as a file, for as long as the block lasts."""
+        if self.image is None:
+            raise AssertionError("there is no earlier bundle")
+        with TemporaryDirectory(prefix="kolm-", dir=private_folder("tmp")) as folder:
+            copy = Path(folder) / "earlier.kolm"
+            deliver(Registry(), self.image, copy)
+            yield copy
+
+
+def find_earlier(inputs: Inputs) -> Earlier | None:
+    """The bundle that the gate compares with; None when it asks for no comparison.
+
+    Raises:
+        InputError: there is no such bundle, and it is not the first of the spec's own name.
+        VerificationError: the registry is damaged.
+    """
+    asked = inputs.spec.evaluate.gate.no_regression
+    if asked is None:
+        return None
+    try:
+        index = Registry().index()
+        entry = find(index, named(index, asked.against))
+    except InputError as error:
+        if asked.against in (inputs.spec.name, f"{inputs.spec.name}:latest"):
+            return Earlier(asked.against)  # the first compile has nothing to be worse than
+        where = inputs.loaded.position("evaluate.gate.no_regression")
+        raise InputError(
+            Problem(
+                error.problems[0].what,
+                f"{where}: evaluate.gate.no_regression.against",
+                "kolm ls lists what is stored",
+            )
+        ) from error
+    return Earlier(asked.against, entry.cid, Pinned(entry.name, entry.digest))
+
+
+def check_earlier(earlier: Earlier | None, inputs: Inputs, progress: Progress) -> None:
+    """Look, before anything is trained, whether the comparison can be made.
+
+    Raises:
+        LackingError: it has to answer, and its base is not here.
+        VerificationError: it is not intact, or its signer is not trusted.
+    """
+    if earlier is None or earlier.cid is None:
+        return
+    progress.stage("check the bundle to compare with")
+    with earlier.file() as path, unpacked(path, _demands(earlier), progress) as bundle:
+        if _stored(bundle, inputs.pack.digest) is None:
+            find_base(bundle, _base(bundle, inputs))
+
+
+def compared(
+    earlier: Earlier | None,
+    asked: NoRegression | None,
+    inputs: Inputs,
+    pack: Sequence[Row],
+    rows: RowsScored,
+    metric: ChosenMetric,
+    progress: Progress,
+) -> dict[str, Any] | None:
+    """The comparison with the earlier bundle, as the receipt has it; None when none is asked for.
+
+    Raises:
+        LackingError: it has to answer, and its base is not here.
+        VerificationError: it is not intact, or its signer is not trusted.
+    """
+    if earlier is None or asked is None:
+        return None
+    named = {"against": earlier.against, "cid": earlier.cid}
+    if earlier.cid is None:
+        return named
+    said = _answers(earlier, inputs, pack, progress)
+    found = Comparison(rows.scores, row_scores(metric, pack, said), rows.weights)
+    return {**named, **found.as_json(), "at_least": found.at_least(asked.confidence)}
+
+
+def _answers(
+    earlier: Earlier, inputs: Inputs, pack: Sequence[Row], progress: Progress
+) -> Predictions:
+    with earlier.file() as path:
+        with unpacked(path, _demands(earlier), progress) as bundle:
+            stored = _stored(bundle, inputs.pack.digest)
+            base = _base(bundle, inputs)
+        if stored is not None:
+            return stored
+        device = inputs.spec.launch.device
+        with answerer_for(
+            path, base=base, device=device, progress=progress, demands=_demands(earlier)
+        ) as (files, answerer):
+            progress.stage(f"evaluate {earlier.against}", len(pack), "rows")
+            batch_size = files.spec["evaluate"]["batch_size"]
+            said = answerer.answer_all(pack, batch_size=batch_size, progress=progress)
+    return {row.id: answer for row, answer in zip(pack, said, strict=True)}
+
+
+def _stored(bundle: Unpacked, pack_digest: str) -> Predictions | None:
+    """What it answered to this very pack; None when it was asked another, or does not say."""
+    path = bundle.folder / layout.PREDICTIONS
+    if bundle.spec["data"]["eval"] != f"sha256:{pack_digest}" or not path.is_file():
+        return None
+    return read_predictions(path.read_bytes(), layout.PREDICTIONS)
+
+
+def _base(bundle: Unpacked, inputs: Inputs) -> Path | None:
+    """Where its base is, if it is the base of this compile too."""
+    same = bundle.manifest["base"]["weights"] == inputs.weights
+    return inputs.base.folder if same else None
+
+
+def _demands(earlier: Earlier) -> Demands:
+    return Demands(cid=earlier.cid)
