@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -24,6 +25,24 @@ from kolm_cli.records.row import Row
 
 # Enough answers for a steady median, few enough not to double an evaluation's time.
 LATENCY_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said.
+
+    Attributes:
+        text: the answer; None where it said nothing.
+        cut: it ended at the limit on its tokens, and not of itself.
+    """
+
+    text: str | None
+    cut: bool = False
+
+    @property
+    def finish(self) -> str:
+        """Why it ended, in the words of the chat APIs: `stop`, or `length` at the limit."""
+        return "length" if self.cut else "stop"
 
 
 class Answerer:
@@ -66,13 +85,14 @@ class Answerer:
         ends = {tokenizer.convert_tokens_to_ids(self.encoder.end_of_turn)}
         declared = getattr(own, "eos_token_id", None)
         ends |= set(declared) if isinstance(declared, list) else {declared}
+        self._ends: list[int] = sorted(end for end in ends if end is not None)
         pad = tokenizer.pad_token_id
         config = GenerationConfig(
             do_sample=False,
             num_beams=1,
             repetition_penalty=1.0,
             max_new_tokens=max_new_tokens,
-            eos_token_id=sorted(end for end in ends if end is not None),
+            eos_token_id=self._ends,
             pad_token_id=pad if pad is not None else tokenizer.eos_token_id,
             use_cache=True,
         )
@@ -102,8 +122,8 @@ class Answerer:
         return check_rows(self.encoder, rows, progress=progress, prompts_only=True).problems
 
     @torch.no_grad()
-    def answer(self, prompts: Sequence[Encoded]) -> list[str | None]:
-        """One answer a prompt; None where the model said nothing.
+    def answer(self, prompts: Sequence[Encoded]) -> list[Answer]:
+        """One answer a prompt.
 
         Where boxes are asked for, those of the answer are in pixels of the original pictures.
         """
@@ -112,15 +132,18 @@ class Answerer:
             generate: Callable[..., torch.Tensor] = self.model.generate  # type: ignore[assignment]
             ids = generate(**to_device(batch, self.device), generation_config=self.generation)
         new = ids[:, batch["input_ids"].shape[1] :]
-        said = [self.encoder.decode(ids).strip() for ids in new.tolist()]
-        return [self._placed(text, p) or None for text, p in zip(said, prompts, strict=True)]
+        ends = set(self._ends)
+        return [
+            Answer(self._placed(self.encoder.decode(said).strip(), prompt), not ends & set(said))
+            for said, prompt in zip(new.tolist(), prompts, strict=True)
+        ]
 
-    def _placed(self, text: str, prompt: Encoded) -> str:
+    def _placed(self, text: str, prompt: Encoded) -> str | None:
         """An answer whose boxes and points, if any are asked for, are those of the originals."""
         located = prompt.located
         if not (located.images or (self._boxes and not located.answered)):
-            return text
-        return in_originals(self.encoder, text, located)
+            return text or None
+        return in_originals(self.encoder, text, located) or None
 
     @torch.no_grad()
     def logits(self, prompt: Encoded, *, last: int = 0) -> torch.Tensor:
@@ -144,9 +167,9 @@ class Answerer:
         batch_size: int,
         progress: Progress,
         should_stop: Callable[[], bool] = lambda: False,
-    ) -> list[str | None]:
+    ) -> list[Answer]:
         """Answers to all rows, in their order; ends early, with fewer, when told to stop."""
-        answers: list[str | None] = []
+        answers: list[Answer] = []
         for start in range(0, len(rows), batch_size):
             if should_stop():
                 break

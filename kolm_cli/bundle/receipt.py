@@ -118,6 +118,9 @@ class Receipt:
         score = _block(evaluation, "k_score")
         for key in ("metric", "base_accuracy", "accuracy", "coverage", "latency_us"):
             yield key, _text(evaluation.get(key))
+        for name, rows in _block(evaluation, "cut_answers").items():
+            if isinstance(rows, list):
+                yield f"cut {name}", f"{len(rows)} ended at max_new_tokens"
         interval = score.get("accuracy_ci95")
         if isinstance(interval, list) and len(interval) == 2:
             yield "accuracy, 95 %", f"{_text(interval[0])} to {_text(interval[1])}"

@@ -7,18 +7,20 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
+from PIL import Image as PILImage
 
 from kolm_cli.dataset.leakage import PixelDigests
 from kolm_cli.encoding.base_processor import BaseProcessor
 from kolm_cli.encoding.collate import collate
-from kolm_cli.encoding.encoded import Encoded
+from kolm_cli.encoding.encoded import Encoded, TooLongError
 from kolm_cli.encoding.fitting import Side, encode_to_fit
 from kolm_cli.encoding.grounding import written
 from kolm_cli.encoding.located import Located
 from kolm_cli.encoding.open_images import open_images
-from kolm_cli.encoding.tokenizing import encode_prompt, encode_training
+from kolm_cli.encoding.tokenizing import answer_tokens, encode_prompt, encode_training
 from kolm_cli.families.image_limits import ImageLimits
 from kolm_cli.families.resolve import Base
+from kolm_cli.records.conversation import Conversation
 from kolm_cli.records.row import Row
 
 
@@ -30,13 +32,11 @@ class Limits:
         max_tokens: prompt and answers together.
         max_images: images in a row.
         side: where cutting begins.
-        answer_room: tokens that a prompt leaves to the answer that is not there yet.
     """
 
     max_tokens: int | None = None
     max_images: int | None = None
     side: Side = "prompt_start"
-    answer_room: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,21 +88,37 @@ class Encoder(BaseProcessor):
     def prompt(self, row: Row, pixels: PixelDigests | None = None) -> Encoded:
         """A row up to its last answer, as the model sees it; `pixels` is told of its images.
 
-        It is cut as rows to train on are, with room for the answer.
+        It is cut where training would cut the row, so that the same row is asked as it was learned:
+        its own answer counts, though it is not shown. Of a row without one, and of one whose answer
+        leaves no room, the end token counts alone.
 
         Raises:
             RowError: the row cannot be asked, or does not fit.
         """
-        images, budget = open_images(row, pixels), self.limits.max_tokens
+        images = open_images(row, pixels)
         sizes = [image.size for image in images]
-        encoded = encode_to_fit(
-            self,
-            written(self, row.conversation, sizes),
-            lambda conversation: encode_prompt(self, conversation, images),
-            budget=None if budget is None else max(1, budget - self.limits.answer_room),
-            side=self.limits.side,
-        )
+        encoded = self._prompt(written(self, row.conversation, sizes), images)
         return replace(encoded, located=Located.of(row.conversation, sizes))
+
+    def _prompt(self, conversation: Conversation, images: list[PILImage.Image]) -> Encoded:
+        encoded = encode_prompt(self, conversation, images)
+        budget, said = self.limits.max_tokens, conversation.response
+        if budget is None or encoded.tokens + _most_tokens(said) <= budget:
+            return encoded
+
+        def fitting(answer: str) -> Encoded:
+            return encode_to_fit(
+                self,
+                conversation,
+                lambda shorter: encode_prompt(self, shorter, images),
+                budget=max(1, budget - answer_tokens(self, conversation, answer)),
+                side=self.limits.side,
+            )
+
+        try:
+            return fitting(said)
+        except TooLongError:
+            return fitting("")
 
     def batch(
         self, rows: Sequence[Encoded], *, side: Literal["left", "right"]
@@ -113,3 +129,8 @@ class Encoder(BaseProcessor):
     def training_batch(self, rows: Sequence[Encoded]) -> dict[str, torch.Tensor]:
         """Encoded rows as one batch to train on."""
         return collate(self, rows, side="right")
+
+
+def _most_tokens(answer: str) -> int:
+    """No answer has more, its end included: a character is at most four bytes, each a token."""
+    return 4 * len(answer) + 64

@@ -12,7 +12,7 @@ from PIL import Image as PILImage
 from kolm_cli.encoding.base_processor import BaseProcessor, RenderError
 from kolm_cli.encoding.encoded import IGNORE, Encoded, RowError
 from kolm_cli.encoding.rendering import Rendered, render_prompt, render_training
-from kolm_cli.records.conversation import Conversation
+from kolm_cli.records.conversation import Conversation, Message, Text
 
 
 def encode_training(
@@ -46,6 +46,21 @@ def encode_prompt(
     except RenderError as error:
         raise RowError(str(error)) from error
     return _encode(base, Rendered(text, ()), list(images))
+
+
+def answer_tokens(base: BaseProcessor, conversation: Conversation, answer: str) -> int:
+    """How many tokens come after a prompt when it is trained on with this answer.
+
+    1 where the template does not take it.
+    """
+    *asked, _ = conversation.messages
+    learned = Conversation((*asked, Message("assistant", (Text(answer),))))
+    try:
+        rendered = render_training(base, learned)
+    except RenderError:
+        return 1
+    start, _ = rendered.answers[-1]
+    return max(1, len(base.token_ids(rendered.text[start:])))
 
 
 def _refuse_reserved(base: BaseProcessor, conversation: Conversation) -> None:

@@ -192,10 +192,6 @@ def encoder_of(files: Unpacked, base: Base, progress: Progress) -> Iterator[Enco
     from kolm_cli.encoding.guarded_rendering import guarded
 
     processor = load_processor(files, base, progress)
-    limits = Limits(
-        files.spec["train"]["max_seq_length"],
-        side=files.spec["data"]["truncation"],
-        answer_room=files.spec["evaluate"]["max_new_tokens"],
-    )
+    limits = Limits(files.spec["train"]["max_seq_length"], side=files.spec["data"]["truncation"])
     with guarded(base.family, processor) as renderer:
         yield Encoder(base.family, processor, limits, renderer=renderer)

@@ -22,6 +22,9 @@ from kolm_cli.pipeline.regression import Earlier, compared
 from kolm_cli.pipeline.run_results import RunResults
 from kolm_cli.scoring.score import Measurements, ScoreReport, score, score_rows
 
+# A statement is read whole by a verifier.
+LISTED_CUT = 10_000
+
 
 @dataclass(frozen=True)
 class Bundled:
@@ -92,8 +95,8 @@ def write_bundle(
     )
     built = build_bundle(content, signer, path)
     rulings = [ruling.as_json() for ruling in scored.gate.rulings]
-    report = {"cid": built.cid, **scored.as_json(), "rulings": rulings, "receipt": built.receipt}
-    return Bundled(path, report)
+    report = {"cid": built.cid, **scored.as_json(), "cut_answers": list(results.cut[:LISTED_CUT])}
+    return Bundled(path, {**report, "rulings": rulings, "receipt": built.receipt})
 
 
 def _receipt(
@@ -108,6 +111,9 @@ def _receipt(
     }
     if settings.metric_options:
         evaluation["metric_options"] = dict(settings.metric_options)
+    cut = {"predictions": results.cut, "base_predictions": results.base_cut}
+    if any(cut.values()):
+        evaluation["cut_answers"] = {k: list(v[:LISTED_CUT]) for k, v in cut.items() if v}
     return {
         "vlm_train": dict(results.vlm_train),
         "evaluation": evaluation,

@@ -98,7 +98,7 @@ def evaluate_again(
         answers = answerer.answer_all(rows, batch_size=batch_size, progress=progress)
         progress.stage("measure latency")
         latency = answerer.median_latency_us(rows)
-        predictions = {row.id: said for row, said in zip(rows, answers, strict=True)}
+        predictions = {row.id: said.text for row, said in zip(rows, answers, strict=True)}
         stored = files.folder / layout.PREDICTIONS
         same = None
         if pack is None and stored.is_file():
@@ -110,6 +110,8 @@ def evaluate_again(
         "metric": settings.metric,
         "rows": len(rows),
         **found.as_json(),
+        "max_new_tokens": settings.max_new_tokens,
+        "cut_answers": [row.id for row, said in zip(rows, answers, strict=True) if said.cut],
         "predictions_as_in_bundle": same,
     }
 
@@ -170,4 +172,4 @@ def answer_one(
         raise_if_any(answerer.problems([row], progress))
         progress.stage("answer")
         said = answerer.answer([answerer.encode(row)])[0]
-    return {"cid": files.cid, "response": said or ""}
+    return {"cid": files.cid, "response": said.text or "", "finish": said.finish}

@@ -124,12 +124,7 @@ def limits_of(spec: Spec) -> Limits:
     """What a row of this spec may hold."""
     from kolm_cli.encoding.encoder import Limits
 
-    return Limits(
-        spec.train.max_seq_length,
-        spec.data.max_images_per_example,
-        spec.data.truncation,
-        answer_room=spec.evaluate.max_new_tokens,
-    )
+    return Limits(spec.train.max_seq_length, spec.data.max_images_per_example, spec.data.truncation)
 
 
 def load_encoder(inputs: Inputs) -> Encoder:

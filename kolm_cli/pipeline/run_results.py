@@ -46,6 +46,8 @@ class RunResults:
         pack: what was asked.
         predictions: row id to what the adapter answered.
         base_predictions: row id to what the base answered.
+        cut: which of the adapter's answers ended at `max_new_tokens`, by row id in order.
+        base_cut: which of the base's did.
         latency_us: median time of one answer in microseconds.
         vlm_train: the receipt's block of that name.
         environment: what it ran on.
@@ -57,6 +59,8 @@ class RunResults:
     pack: FrozenRows
     predictions: Predictions
     base_predictions: Predictions
+    cut: Sequence[str]
+    base_cut: Sequence[str]
     latency_us: int
     vlm_train: Mapping[str, Any]
     environment: Mapping[str, Any]
@@ -76,6 +80,8 @@ def read_results(inputs: Inputs, run: RunFolder) -> RunResults:
         pack=FrozenRows.of(evaluation, "eval"),
         predictions=answers("predictions.jsonl"),
         base_predictions=answers("base_predictions.jsonl"),
+        cut=_cut(evaluation / "predictions.cut.json"),
+        base_cut=_cut(evaluation / "base_predictions.cut.json"),
         latency_us=int(_json(evaluation / "measured.json")["latency_us"]),
         vlm_train=_json(run.trained / "vlm_train.json"),
         environment=_environment(run, evaluation),
@@ -89,6 +95,15 @@ def _environment(run: RunFolder, evaluation: Path) -> dict[str, Any]:
     for name in ("predictions", "base_predictions"):
         operations |= set(json.loads((evaluation / f"{name}.operations.json").read_bytes()))
     return {**environment, "nondeterministic_operations": sorted(operations)}
+
+
+def _cut(path: Path) -> list[str]:
+    """The answers that were cut; none where an earlier kolm answered, which did not look."""
+    try:
+        found: list[str] = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return []
+    return found
 
 
 def _json(path: Path) -> dict[str, Any]:

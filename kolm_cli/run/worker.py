@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 import traceback
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
 
-from kolm_cli.answering.answerer import Answerer
+from kolm_cli.answering.answerer import Answer, Answerer
 from kolm_cli.bundle.format.predictions import write_predictions
 from kolm_cli.core.errors import InterruptedRunError, KolmError, LackingError, Problem
 from kolm_cli.core.files import write_atomic
@@ -121,7 +121,7 @@ class Worker:
         """Answer the pack, each process its share, and write the answers in the pack's order."""
         mine = pack[self.state.process_index :: self.state.num_processes]
 
-        def answer_mine() -> list[str | None]:
+        def answer_mine() -> list[Answer]:
             self.progress.stage(stage, len(mine), "rows")
             return self.answerer(model).answer_all(
                 mine,
@@ -136,19 +136,19 @@ class Worker:
         if len(answers) < len(mine):
             raise InterruptedRunError("interrupted while evaluating")
         pairs = [(row.id, answer) for row, answer in zip(mine, answers, strict=True)]
-        found = dict(gather_object(pairs))
+        found: dict[str, Answer] = dict(gather_object(pairs))
         if self.state.is_main_process:
-            data = write_predictions([row.id for row in pack], found)
+            ids = [row.id for row in pack]
+            data = write_predictions(ids, {name: said.text for name, said in found.items()})
             write_json(path.with_suffix(".operations.json"), determinism.without)
+            write_json(path.with_suffix(".cut.json"), [name for name in ids if found[name].cut])
             # Last, since it says that this evaluation is done.
             write_atomic(path, data, mode=0o600)
 
     def probe(self, answerer: Answerer) -> Probe:
         """What a model makes of the first training row."""
         row = next(thaw(self.run.data, "train"))
-        # As it fits into training, whatever the evaluation leaves to its answers.
-        limits = replace(self.encoder.limits, answer_room=0)
-        prompt = replace(self.encoder, limits=limits).prompt(row)
+        prompt = self.encoder.prompt(row)
         # accelerate leaves the trained model's outputs in fp32 under bf16: compare like with like.
         logits = answerer.logits(prompt, last=POSITIONS).float().cpu()
         exact = self.device == "cpu" and not self.config.bf16
@@ -259,9 +259,7 @@ def start(folder: Path) -> None:
         base = resolve_base(
             orders.model, orders.revision or "main", trust_remote_code=orders.trust_remote_code
         )
-        limits = Limits(
-            config.max_seq_length, side=orders.truncation, answer_room=orders.max_new_tokens
-        )
+        limits = Limits(config.max_seq_length, side=orders.truncation)
         encoder = Encoder.for_base(base, limits, ImageLimits(**orders.images), config.loss_on)
         Worker(
             run, orders, base, config, device, encoder, state, progress, lifeline,

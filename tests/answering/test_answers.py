@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from kolm_cli.answering.answerer import Answerer
+from kolm_cli.answering.answerer import Answer, Answerer
 from tests.support.cases import Case
 
 
@@ -31,6 +31,7 @@ def test_answers_are_the_same_alone_and_in_a_batch(case: Case) -> None:
     seen.clear()
     together = answerer.answer(prompts)
     assert together == alone
+    assert {answer.finish for answer in alone} == {"length"}, "none of them could end"
     assert torch.allclose(torch.stack(seen, 1), steps, atol=1e-5)
     assert not torch.allclose(steps[0], steps[1], atol=1e-5), "rows that differ look the same"
 
@@ -63,5 +64,5 @@ def test_an_answer_stops_at_the_familys_end_token(case: Case) -> None:
 
     head = answerer.model.get_output_embeddings()  # type: ignore[operator]
     head.register_forward_hook(always_end)  # type: ignore[union-attr]
-    assert answerer.answer([answerer.encode(case.row(("What?", "This.")))]) == [None]
+    assert answerer.answer([answerer.encode(case.row(("What?", "This.")))]) == [Answer(None)]
     assert len(forced) == 1, "it stopped after the first token"

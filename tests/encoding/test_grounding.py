@@ -168,7 +168,7 @@ def test_answers_come_back_in_pixels_of_the_original(
             return torch.cat([input_ids, tokens.expand(len(input_ids), -1)], 1)
 
         monkeypatch.setattr(answerer.model, "generate", generate)
-        return answerer.answer([answerer.encode(given) for given in rows])
+        return [said.text for said in answerer.answer([answerer.encode(r) for r in rows])]
 
     plain = rows_from_python([{"image": picture(120, 112, 0), "prompt": "q", "response": "a"}])[0]
     # 120 x 112 is shown as 112 x 112.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from kolm_cli.encoding.encoded import RowError
 from kolm_cli.encoding.fitting import Side
 from kolm_cli.encoding.row_checks import check_rows, note_long_answers
+from kolm_cli.records.conversation import Conversation, Message
 from tests.support.cases import BUDGET, Case, Notes, runs
 
 PROMPT = " ".join(f"word{n}" for n in range(60))
@@ -109,14 +111,33 @@ def test_a_prompt_is_cut_when_it_is_asked_as_when_it_is_trained(
 ) -> None:
     case = new_case("qwen2_5_vl")
     row = case.row((PROMPT, "The answer."))
-    whole = case.encode(row)
-    budget = whole.tokens - 100
-    trained = case.encoder(budget).training(row)
-    # The template writes one newline after the answer.
-    asked = case.encoder(budget, answer_room=whole.supervised + 1).prompt(row)
-    assert trained.cut == asked.cut >= 100
-    prompt = asked.sequence["input_ids"].tolist()
-    assert trained.sequence["input_ids"].tolist()[: len(prompt)] == prompt
+    for missing in (1, 30, 100):
+        encoder = case.encoder(case.encode(row).tokens - missing)
+        trained, asked = encoder.training(row), encoder.prompt(row)
+        assert trained.cut == asked.cut >= missing
+        prompt = asked.sequence["input_ids"].tolist()
+        assert trained.sequence["input_ids"].tolist()[: len(prompt)] == prompt
+
+
+def test_what_was_trained_whole_is_asked_whole(new_case: Callable[..., Case]) -> None:
+    """Whatever the answer: somebody who asks has none yet."""
+    case = new_case("qwen2_5_vl")
+    row = case.row((PROMPT, "A."))
+    encoder = case.encoder(case.encode(row).tokens)
+    question = row.conversation.messages[:-1]
+    unanswered = replace(row, conversation=Conversation((*question, Message("assistant", ()))))
+    for asked in (row, unanswered):
+        assert encoder.prompt(asked).cut == 0
+    # One token less, and each loses text.
+    shorter = case.encoder(case.encode(row).tokens - len("A.") - 1)
+    assert shorter.prompt(row).cut > shorter.prompt(unanswered).cut > 0
+
+
+def test_an_answer_that_never_fits_takes_no_room(new_case: Callable[..., Case]) -> None:
+    case = new_case("qwen2_5_vl")
+    short, long = case.row((PROMPT, "A.")), case.row((PROMPT, "A." * 500))
+    encoder = case.encoder(case.encode(short).tokens)
+    assert encoder.prompt(long).cut == 0
 
 
 def test_many_cut_rows_are_counted_after_the_first(new_case: Callable[..., Case]) -> None:

@@ -112,7 +112,7 @@ def test_run_answers_one_question(compiled: Compiled) -> None:
         "run", compiled.bundle, "--image", image, "--prompt", "hue 1?", "--json"
     )
     assert done.code == 0, done.err
-    assert set(done.json) == {"cid", "response"}
+    assert set(done.json) == {"cid", "response", "finish"}
 
 
 def test_run_refuses_what_it_cannot_read(compiled: Compiled, tmp_path: Path) -> None:

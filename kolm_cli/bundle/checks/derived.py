@@ -99,6 +99,22 @@ def parts_with_frozen(statements: Statements) -> Any:
     return sorted(p for p, count in counts.items() if count["parameters"] > count["trainable"])
 
 
+def loss_on(statements: Statements) -> Any:
+    """The turns that were learned."""
+    said = statements.said("receipt.vlm_train.loss_on")
+    return "all" if said is UNSAID else said
+
+
+def cut_rows(statements: Statements) -> dict[str, list[str]]:
+    """Of the rows whose answers are said to be cut, those that the pack has, in its order."""
+    said = statements.said("receipt.evaluation.cut_answers")
+    if said is UNSAID:
+        return {}
+    wanted = {k: set(said[k]) for k in ("predictions", "base_predictions") if k in said}
+    ids = [row.id for row in statements.case.evaluation.pack]
+    return {name: [i for i in ids if i in rows] for name, rows in wanted.items()}
+
+
 def no_history(statements: Statements) -> Any:
     """No gradient may reach a frozen tower."""
     return 0 if statements.said("receipt.vlm_train.freeze_vision") is True else UNSAID

@@ -106,6 +106,12 @@ EQUATIONS: tuple[Equation, ...] = (
         default={},
     ),
     Equation(
+        f"{SCORED}.cut_answers",
+        "rows of eval/pack.jsonl, in its order",
+        derived.cut_rows,
+        default={},
+    ),
+    Equation(
         f"{SCORED}.k_score.k",
         "K of accuracy, coverage, latency_us, the size and the price",
         lambda statements: derived.k_claimed(statements).k,
@@ -165,6 +171,12 @@ EQUATIONS: tuple[Equation, ...] = (
     Equation("spec.base.revision", "manifest.base.revision, where it is a commit", derived.commit),
     Equation("spec.data.train", "data.train.sha256", derived.source("train")),
     Equation("spec.data.eval", "data.eval.sha256", derived.source("eval")),
+    Equation(
+        "spec.train.loss_on",
+        "receipt.vlm_train.loss_on, `all` where either is silent",
+        derived.loss_on,
+        default="all",
+    ),
     Equation("spec.launch.device", "receipt.environment.accelerator"),
     Equation("spec.launch.num_processes", "receipt.environment.processes"),
     Equation(

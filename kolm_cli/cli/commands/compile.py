@@ -63,6 +63,8 @@ def show_report(output: Output, report: dict[str, Any]) -> None:
     output.data(f"cid            {report['cid']}")
     output.data(f"base accuracy  {report['base_accuracy']:.4f}")
     output.data(f"accuracy       {report['accuracy']:.4f}  (95 %: {low:.4f} to {high:.4f})")
+    if report.get("cut_answers"):
+        output.data(f"cut            {len(report['cut_answers'])} answers ended at max_new_tokens")
     output.data(f"K              {k}  ({axes})")
     output.data(f"gate           {'passed' if report['gate']['passed'] else 'NOT MET'}")
 

@@ -80,6 +80,11 @@ def evaluate(
         output.data(f"rows      {report['rows']}")
         output.data(f"accuracy  {report['accuracy']:.4f}  (95 %: {low:.4f} to {high:.4f})")
         output.data(f"K         {'undefined' if k is None else f'{k:.4f}'}")
+        if cut := report["cut_answers"]:
+            named = ", ".join(cut[:3]) + (", …" if len(cut) > 3 else "")
+            output.data(
+                f"cut       {len(cut)} answers ended at {report['max_new_tokens']} tokens: {named}"
+            )
         same = report["predictions_as_in_bundle"]
         if same is not None:
             output.data(f"answers   {'the same as' if same else 'NOT the same as'} in the bundle")
