@@ -147,7 +147,7 @@ def _answers(
             progress.stage(f"evaluate {earlier.against}", len(pack), "rows")
             batch_size = files.spec["evaluate"]["batch_size"]
             said = answerer.answer_all(pack, batch_size=batch_size, progress=progress)
-    return {row.id: answer for row, answer in zip(pack, said, strict=True)}
+    return {row.id: answer.text for row, answer in zip(pack, said, strict=True)}
 
 
 def _stored(bundle: Unpacked, pack_digest: str) -> Predictions | None:

@@ -134,6 +134,7 @@ def test_the_command_refuses_it_with_4(tmp_path: Path, signer: keys.Signer) -> N
 
 # Claims that are made only where there is something to say.
 OPTIONAL = (
+    "receipt.vlm_train.coordinates",
     "receipt.evaluation.metric_options",
     "receipt.evaluation.cut_answers",
     "spec.train.loss_on",
