@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import BinaryIO
 
-from kolm_cli.bundle.container.sinks import Keep, TensorHeader
+from kolm_cli.bundle.container.sinks import Keep, Tensors
 from kolm_cli.bundle.container.zip_reader import ByteSink, ContainerError, Scanned, scan
 from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.format.dataset import TrainRowsReader
@@ -25,14 +25,14 @@ class BundleContents:
     Attributes:
         files: path to what was measured of the file, in the archive's order.
         kept: path to content, of the files that the checks look into.
-        headers: path to the header of a safetensors file.
+        tensors: path to what was seen of a safetensors file.
         train: the training rows.
         container_problem: why the file is not a bundle's archive; the rest is then incomplete.
     """
 
     files: dict[str, Scanned] = field(default_factory=dict)
     kept: dict[str, Keep] = field(default_factory=dict)
-    headers: dict[str, TensorHeader] = field(default_factory=dict)
+    tensors: dict[str, Tensors] = field(default_factory=dict)
     train: TrainRowsReader = field(default_factory=TrainRowsReader)
     container_problem: str = ""
 
@@ -77,7 +77,7 @@ def read_contents(stream: BinaryIO, tee: Tee | None = None) -> BundleContents:
 
     def sink_for(path: str, size: int) -> ByteSink | None:
         nonlocal kept
-        sink = _sink(contents, path)
+        sink = _sink(contents, path, size)
         kept += size if isinstance(sink, Keep) else 0
         if kept > layout.MAX_KEPT_BYTES:
             raise ContainerError(f"holds more than {layout.MAX_KEPT_BYTES} bytes to look into")
@@ -90,12 +90,12 @@ def read_contents(stream: BinaryIO, tee: Tee | None = None) -> BundleContents:
     return contents
 
 
-def _sink(contents: BundleContents, path: str) -> ByteSink | None:
+def _sink(contents: BundleContents, path: str, size: int) -> ByteSink | None:
     kind = layout.kind_of(path)
     if kind is None:
         return None
     if layout.is_safetensors(path):
-        return contents.headers.setdefault(path, TensorHeader())
+        return contents.tensors.setdefault(path, Tensors(size))
     if path == layout.TRAIN_ROWS:
         return contents.train
     return contents.kept.setdefault(path, Keep()) if kind.kept else None

@@ -189,7 +189,7 @@ def _stages(files: factory.Files, receipt: dict[str, Any]) -> dict[str, Any]:
     dataset = _json(files[layout.DATASET])
     pairs = [
         {
-            "sha256": factory.digest(f"pair {i}"),
+            "sha256": pair_digest(i),
             "source": "proxy",
             "review": "accepted" if i else "pending",
             "reviewer": "ada" if i else "",
@@ -227,6 +227,33 @@ def _stages(files: factory.Files, receipt: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def pair_digest(number: int) -> str:
+    """The digest of a captured pair."""
+    return factory.digest(f"pair {number}")
+
+
+def _captured(files: factory.Files) -> factory.Files:
+    """The files of a bundle that was trained on captured pairs, with digests that fit."""
+    rows = [
+        row | {"id": f"capture:tiny-chart/{pair_digest(i)[:16]}"}
+        for i, row in enumerate(factory.lines_of(files, layout.TRAIN_ROWS))
+    ]
+    dataset = _json(files[layout.DATASET])
+    dataset["train"]["sha256"] = _rows_digest(rows)
+    pack = factory.lines_of(files, layout.PACK)
+    if "sha256" in pack[0]:
+        dataset["eval"]["sha256"] = _rows_digest(pack)
+    return {
+        **files,
+        layout.TRAIN_ROWS: factory.jsonl(rows),
+        layout.DATASET: canonical_json.dumps(dataset),
+    }
+
+
+def _rows_digest(rows: list[dict[str, Any]]) -> str:
+    return digests.sha256_json([[row["id"], row["sha256"]] for row in rows])
+
+
 def _json(data: Any) -> Any:
     return json.loads(data)
 
@@ -250,7 +277,7 @@ def full_bundle(
         include: what of the pack the bundle holds.
         files: changes its files; the claims are made of what it leaves.
     """
-    content_files = factory.make_files(include=include)
+    content_files = _captured(factory.make_files(include=include))
     if include == "answers":
         _with_groups(content_files)
     files(content_files)

@@ -13,7 +13,8 @@ from kolm_cli.bundle.contents import read_contents
 from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.signing import keys
 from kolm_cli.bundle.stored_evaluation import read_evaluation
-from kolm_cli.scoring.score import Measurements
+from kolm_cli.scoring.gate import judge
+from kolm_cli.scoring.score import Measurements, k_of
 from tests.bundle.forge import files_of, payload_of
 
 
@@ -23,6 +24,8 @@ def rebuilt(
     signer: keys.Signer,
     changes: Mapping[str, bytes],
     edit: Callable[[dict[str, Any]], Any] = lambda receipt: None,
+    *,
+    manifest: Callable[[dict[str, Any]], Any] = lambda manifest: None,
 ) -> None:
     """Write `bundle` again as `out`, with its score for the new size.
 
@@ -32,9 +35,11 @@ def rebuilt(
         signer: who signs it.
         changes: path to content of the files that are others.
         edit: changes the receipt's facts.
+        manifest: changes the name or the base.
     """
     files = files_of(bundle)
-    manifest = json.loads(files[layout.MANIFEST])
+    named = json.loads(files[layout.MANIFEST])
+    manifest(named)
     receipt = json.loads(payload_of(files[layout.RECEIPT]))["predicate"]["buildDefinition"][
         "internalParameters"
     ]
@@ -48,15 +53,18 @@ def rebuilt(
     with bundle.open("rb") as stream:
         evaluation = read_evaluation(read_contents(stream))
     size = sum(len(data) for data in content.values())
-    score = evaluation.score(Measurements(size, receipt["evaluation"]["latency_us"]))
-    assert score is not None
-    receipt["evaluation"] |= score.as_json()
+    claims = receipt["evaluation"]
+    measured, price = Measurements(size, claims["latency_us"]), evaluation.settings.usd_per_hour
+    k = k_of(claims["accuracy"], claims["coverage"], measured, price)
+    claims["k_score"] |= {"k": k.k, "axes": k.axes}
+    gate = judge(evaluation.settings.gate, k.k, claims["accuracy"])
+    claims["gate"] = {"passed": gate.passed, "failed": list(gate.failed)}
     edit(receipt)
-    base = manifest["base"]
+    base = named["base"]
     now = datetime.now(UTC)
     build_bundle(
         Content(
-            name=manifest["name"],
+            name=named["name"],
             base=BaseIdentity(base["model"], base["revision"], base["weights"]),
             files=dict(content),
             receipt=receipt,

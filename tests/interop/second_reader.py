@@ -50,6 +50,8 @@ attestations/model\.sig 4096 H"""
 KINDS = [line.split() for line in KINDS.splitlines()]
 SIZES = {1: "BOOL U8 I8 F8_E4M3 F8_E5M2", 2: "U16 I16 F16 BF16", 4: "U32 I32 F32", 8: "U64 I64 F64"}
 SIZES = {dtype: size for size, dtypes in SIZES.items() for dtype in dtypes.split()}
+MASKS = {"F8_E4M3": 0x7F, "F8_E5M2": 0x7C, "F16": 0x7C00, "BF16": 0x7F80, "F32": 0x7F800000}
+MASKS["F64"] = 0x7FF0000000000000
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 P, Y8 = 2**255 - 19, 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 INTOTO, SIGSTORE = "application/vnd.in-toto+json", "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -275,6 +277,9 @@ def read_tensors(data):
         start, end = entry["data_offsets"]
         size = prod(entry["shape"]) * SIZES[entry["dtype"]]
         need(start == at and end - start == size and len(entry["shape"]) <= 8, "gap or overlap")
+        mask, width = MASKS.get(entry["dtype"], 0), SIZES[entry["dtype"]]
+        numbers = (int.from_bytes(body[i : i + width], "little") for i in range(start, end, width))
+        need(not mask or all(n & mask != mask for n in numbers), "NaN or infinity")
         at = end
     need(at == len(body), "bytes behind the tensors")
     return {name: [entry["dtype"], entry["shape"]] for name, entry in value.items()}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
 from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format.configurations import ADAPTER_FORMS
 from kolm_cli.bundle.format.modules import ModuleLists
-from kolm_cli.bundle.format.safetensors_header import Tensor, read_header
+from kolm_cli.bundle.format.safetensors_header import Tensor
 from kolm_cli.core import canonical_json
 from kolm_cli.core.errors import VerificationError
 
@@ -14,12 +17,10 @@ Place = tuple[str, str]  # file, tensor
 
 def _run(case: Case) -> Outcome:
     held: dict[Place, Tensor] = {}
-    for path, header in case.contents.headers.items():
-        try:
-            tensors = read_header(header, case.contents.files[path].entry.size)
-        except VerificationError as error:
-            raise VerificationError(f"{path}: {error}") from error
-        held |= {(path, name): tensor for name, tensor in tensors.items()}
+    for path, seen in case.contents.tensors.items():
+        if seen.problem:
+            raise VerificationError(f"{path}: {seen.problem}")
+        held |= {(path, span.name): span.tensor for span in seen.spans}
     listed = _listed(case.modules)
     problems = [f"{name} of {path} is not in modules.json" for path, name in held.keys() - listed]
     problems += [f"{path} does not hold {name}" for path, name in listed.keys() - held]
@@ -28,12 +29,12 @@ def _run(case: Case) -> Outcome:
         for place, tensor in listed.items()
         if place in held and held[place] != tensor
     ]
-    problems += _config(case)
+    problems += [*_config(case), *_layers(case)]
     if problems:
         shown = sorted(problems)[:8]
         more = f"; and {len(problems) - 8} more" if len(problems) > 8 else ""
         return Outcome(False, "; ".join(shown) + more)
-    return Outcome(True, f"{len(held)} tensors in {len(case.contents.headers)} files")
+    return Outcome(True, f"{len(held)} tensors in {len(case.contents.tensors)} files")
 
 
 def _listed(modules: ModuleLists) -> dict[Place, Tensor]:
@@ -44,6 +45,24 @@ def _listed(modules: ModuleLists) -> dict[Place, Tensor]:
             raise VerificationError(f"modules.json lists {place[1]} of {place[0]} twice")
         result[place] = Tensor(entry.dtype, entry.shape)
     return result
+
+
+def _layers(case: Case) -> list[str]:
+    """What `target_modules` matches among the layers that are listed are those with adapters."""
+    data = case.contents.content(layout.ADAPTER_CONFIG)
+    config = canonical_json.loads_canonical(data, max_bytes=layout.MIB)
+    targets = config.get("target_modules") if isinstance(config, dict) else None
+    if targets is None or not ADAPTER_FORMS["target_modules"](targets):
+        return []  # the check of the configurations says what it may be
+    matches = re.compile(targets).fullmatch
+    weights = (tensor.name for tensor in case.modules.frozen if tensor.name.endswith(".weight"))
+    found = {name for weight in weights if matches(name := weight.removesuffix(".weight"))}
+    names = (tensor.name for tensor in case.modules.trainable)
+    adapted = {name.partition(".lora_")[0] for name in names if ".lora_" in name}
+    return [
+        f"{layout.ADAPTER_CONFIG}: target_modules and modules.json differ in {name}"
+        for name in found ^ adapted
+    ]
 
 
 def _config(case: Case) -> list[str]:

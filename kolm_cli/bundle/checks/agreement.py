@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
-from kolm_cli.bundle.checks.claims import REQUIRED
+from kolm_cli.bundle.checks.demanded import misfits, missing
 from kolm_cli.bundle.checks.equations import EQUATIONS, MIRROR, MIRRORED, NOT_MIRRORED, Equation
 from kolm_cli.bundle.checks.statements import UNSAID, Statements
 from kolm_cli.core import canonical_json
@@ -15,7 +15,8 @@ from kolm_cli.core.errors import InputError, VerificationError
 
 def _run(case: Case) -> Outcome:
     statements = Statements(case)
-    problems = [f"{name} is missing" for name in REQUIRED if statements.said(name) is UNSAID]
+    problems = [f"{name} is missing" for name in missing(statements)]
+    problems += misfits(statements)
     equations = [*EQUATIONS, *_mirrored(statements)]
     agree = 0
     for equation in equations:

@@ -46,6 +46,8 @@ ELSEWHERE: dict[str, str] = {
     f"{SCORED}.compared.previous": "k-score",
     f"{SCORED}.parity": "k-score",
     f"{SCORED}.latency": "k-score",
+    # The ids of captured rows begin with it.
+    "stage.capture.namespace": "agreement",
 }
 
 # Claims that nothing else in a bundle could contradict, and why.
@@ -60,7 +62,6 @@ STAND_ALONE: dict[str, str] = {
     "receipt.environment": "what the machine was; the spec's device and processes fit it",
     "run.metadata.finishedOn": "the signer's clock",
     "run.builder.version": "which kolm wrote the bundle",
-    "stage.capture.namespace": "the name of a store that stays with its owner",
     "stage.capture.split": "which part of that store",
     "spec.kolm": "the version of the spec's own format",
     "spec.base.adapter": "asked for; the receipt names the same bundle",

@@ -19,6 +19,7 @@ from kolm_cli.scoring.score import Measurements, RowsScored, k_of
 Value = Callable[[Statements], Any]
 # A row score is drawn a thousand times for an interval: beyond this, it would take seconds.
 MAX_INTERVAL_ROWS = 10_000
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
 def rounded(value: Any) -> Any:
@@ -198,9 +199,8 @@ def has_failures(statements: Statements) -> bool:
 
 def name_of_manifest(statements: Statements) -> Any:
     """The bundle's name."""
-    # The first golden bundles hold the beginning of a spec, with one name for all of them.
-    whole = statements.documents["spec"].keys() - {"kolm", "name"}
-    return statements.said("manifest.name") if whole else UNSAID
+    # The first golden bundles have one name for all of them in the beginning of a spec.
+    return statements.said("manifest.name") if statements.whole else UNSAID
 
 
 def commit(statements: Statements) -> Any:
@@ -257,6 +257,9 @@ def provenance_digest(statements: Statements) -> Any:
 def not_later(statements: Statements) -> str:
     """The earlier of the two times."""
     metadata = statements.said("run.metadata")
+    for name in ("startedOn", "finishedOn"):
+        if not _TIME.fullmatch(str(metadata[name])):
+            raise ValueError(f"{name} is no time such as 2026-01-02T03:04:05Z")
     return min(str(metadata["startedOn"]), str(metadata["finishedOn"]))
 
 

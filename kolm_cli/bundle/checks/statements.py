@@ -69,6 +69,11 @@ class Statements:
         return self.case.modules
 
     @property
+    def whole(self) -> bool:
+        """Whether `spec.yaml` is a whole spec: the first bundles hold the beginning of one."""
+        return bool(self.documents["spec"].keys() - {"kolm", "name"})
+
+    @property
     def train_rows(self) -> int:
         """How many lines `data/train.jsonl` has."""
         return self.case.contents.train.rows

@@ -6,6 +6,9 @@ from typing import BinaryIO
 
 from kolm_cli.bundle.container.zip_reader import ByteSink
 from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format.finite import Finite
+from kolm_cli.bundle.format.safetensors_header import Span, read_spans
+from kolm_cli.core.errors import VerificationError
 
 
 class Keep:
@@ -22,32 +25,51 @@ class Keep:
         """Nothing is left to do."""
 
 
-class TensorHeader:
-    """Holds the header of a safetensors file, and lets the weights pass."""
+class Tensors:
+    """Reads the header of a safetensors file, and looks at the weights as they pass.
 
-    def __init__(self) -> None:
-        self.data = bytearray()
+    Attributes:
+        spans: the tensors, in the order of their bytes.
+        problem: what is wrong with the file; the rest is then not looked at.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.spans: list[Span] = []
         self.problem = ""
+        self._size = size
+        self._header = bytearray()
         self._wanted = 8
+        self._finite: Finite | None = None
 
     def write(self, data: memoryview) -> None:
-        """Take what belongs to the header."""
-        missing = self._wanted - len(self.data)
-        if missing <= 0:
-            return
-        self.data += data[:missing]
-        if self._wanted == 8 and len(self.data) == 8:
-            length = int.from_bytes(self.data, "little")
+        """Take what belongs to the header, and look at the rest."""
+        while data and not self.problem and self._finite is None:
+            missing = self._wanted - len(self._header)
+            self._header += data[:missing]
+            data = data[missing:]
+            if len(self._header) == self._wanted:
+                self._step()
+        if self._finite is not None and not self.problem:
+            self.problem = self._finite.feed(bytes(data))
+
+    def _step(self) -> None:
+        """The length is whole, or the header is."""
+        if self._wanted == 8:
+            length = int.from_bytes(self._header, "little")
             if length > layout.MAX_SAFETENSORS_HEADER:
                 self.problem = f"the header claims {length} bytes"
-                self._wanted = 0
-                return
             self._wanted = 8 + length
-            self.write(data[missing:])
+            if length:
+                return
+        try:
+            self.spans = read_spans(bytes(self._header), self._size)
+        except VerificationError as error:
+            self.problem = self.problem or str(error)
+        self._finite = Finite(self.spans)
 
     def close(self) -> None:
         """Note when the file ended inside its header."""
-        if not self.problem and len(self.data) < self._wanted:
+        if not self.problem and self._finite is None:
             self.problem = "the file ends inside its header"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from kolm_cli.core.errors import VerificationError
 
 FORMAT = "kolm-dataset/1"
 _FACTS = {"rows", "images", "sha256"}
+_CAPTURED = re.compile(r"capture:[^/]+/[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,11 @@ class TrainRow:
     images: Sequence[str]
 
 
+def id_digest(name: str) -> bytes:
+    """What is kept of a row's id, of which there may be millions."""
+    return hashlib.blake2b(name.encode(), digest_size=16).digest()
+
+
 def write_train_rows(rows: Iterable[TrainRow]) -> bytes:
     """The bytes of `data/train.jsonl`."""
     return write_lines(
@@ -100,12 +107,16 @@ class TrainRowsReader:
     Attributes:
         rows: how many rows were read.
         images: the distinct images.
+        ids: a digest of each id, in order.
+        captured: how many ids are those of captured pairs.
         problem: what is wrong with the file; the rest is then not read.
     """
 
     def __init__(self) -> None:
         self.rows = 0
         self.images: set[str] = set()
+        self.ids: list[bytes] = []
+        self.captured = 0
         self.problem = ""
         self._ids: set[bytes] = set()
         self._contents: set[bytes] = set()
@@ -146,7 +157,7 @@ class TrainRowsReader:
             row = read_line(line, {"id", "images", "sha256"})
             if not (isinstance(row["sha256"], str) and SHA256.fullmatch(row["sha256"])):
                 raise VerificationError("sha256 is not a digest")
-            name = hashlib.blake2b(row["id"].encode(), digest_size=16).digest()
+            name = id_digest(row["id"])
             if name in self._ids:
                 raise VerificationError(f"the id {row['id']!r:.80} occurs twice")
         except VerificationError as error:
@@ -155,6 +166,8 @@ class TrainRowsReader:
         self._digest.update(b"," if self.rows else b"")
         self._digest.update(COMPACT.encode([row["id"], row["sha256"]]).encode())
         self._ids.add(name)
+        self.ids.append(name)
+        self.captured += _CAPTURED.fullmatch(row["id"]) is not None
         self._contents.add(bytes.fromhex(row["sha256"]))
         self.images.update(row["images"])
         self.rows += 1

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from kolm_cli.bundle.container.sinks import TensorHeader
 from kolm_cli.bundle.format import layout
 from kolm_cli.core import canonical_json
 from kolm_cli.core.errors import VerificationError
@@ -33,19 +32,27 @@ class Tensor:
     shape: tuple[int, ...]
 
 
-def read_header(header: TensorHeader, size: int) -> dict[str, Tensor]:
-    """The tensors of a file.
+@dataclass(frozen=True)
+class Span:
+    """Where a tensor is, in bytes after the header."""
+
+    start: int
+    stop: int
+    name: str
+    tensor: Tensor
+
+
+def read_spans(data: bytes, size: int) -> list[Span]:
+    """The tensors of a file, in the order of their bytes, without a gap or an overlap.
 
     Args:
-        header: what was kept of the file.
+        data: the file up to the end of its header.
         size: bytes of the whole file.
 
     Raises:
         VerificationError: the header is not exactly what describes `size` bytes of tensors.
     """
-    if header.problem:
-        raise VerificationError(header.problem)
-    text = bytes(header.data[8:])
+    text = data[8:]
     if not text.startswith(b"{"):
         raise VerificationError("the header does not begin with {")
     stripped = text.rstrip(b" ")
@@ -53,21 +60,21 @@ def read_header(header: TensorHeader, size: int) -> dict[str, Tensor]:
     if not isinstance(value, dict):
         raise VerificationError("the header is not an object")
     _metadata(value.pop("__metadata__", {}))
-    spans: list[tuple[int, int, str]] = []
-    tensors: dict[str, Tensor] = {}
+    spans = []
     for name, facts in value.items():
-        tensors[name], start, stop = _tensor(name, facts)
-        spans.append((start, stop, name))
+        tensor, start, stop = _tensor(name, facts)
+        spans.append(Span(start, stop, name, tensor))
+    spans.sort(key=lambda span: (span.start, span.stop, span.name))
     position = 0
-    for start, stop, name in sorted(spans):
-        if start != position:
-            kind = "overlaps another" if start < position else "leaves a gap before it"
-            raise VerificationError(f"the tensor {name:.120} {kind}")
-        position = stop
-    if position != size - len(header.data):
-        left = size - len(header.data)
+    for span in spans:
+        if span.start != position:
+            kind = "overlaps another" if span.start < position else "leaves a gap before it"
+            raise VerificationError(f"the tensor {span.name:.120} {kind}")
+        position = span.stop
+    if position != size - len(data):
+        left = size - len(data)
         raise VerificationError(f"the tensors fill {position} of the {left} bytes after the header")
-    return tensors
+    return spans
 
 
 def _metadata(value: Any) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from kolm_cli.bundle.checks.claims import ELSEWHERE, REQUIRED, STAND_ALONE, related
+from kolm_cli.bundle.checks.demanded import CAPTURED, WHOLE
 from kolm_cli.bundle.checks.equations import EQUATIONS, NOT_MIRRORED
+from kolm_cli.bundle.checks.statements import UNSAID
 from kolm_cli.bundle.signing import keys
 from kolm_cli.spec.model import TrainSection
 from tests.bundle import factory
@@ -96,8 +98,10 @@ def test_an_option_that_the_spec_did_not_ask_for_is_refused(
 ) -> None:
     path = tmp_path / "a.kolm"
     full_bundle(path, signer, f"spec.train.{name}", another)
-    assert f"receipt.vlm_train.{name}" in set(statements_of(path).names("receipt"))
-    assert f"spec.train.{name} says" in failed(path, signer)[1]["agreement"]
+    # An option that is written only where it is not the default is missing on the other side.
+    said = statements_of(path).said(f"receipt.vlm_train.{name}") is not UNSAID
+    words = f"spec.train.{name} says" if said else f"receipt.vlm_train.{name} is missing"
+    assert words in failed(path, signer)[1]["agreement"]
 
 
 @pytest.mark.parametrize(
@@ -163,6 +167,54 @@ def test_the_format_lists_the_equations() -> None:
     assert listed == wanted
 
 
+# `lora_targets` of the spec is a word, that of the receipt is demanded anyway.
+@pytest.mark.parametrize("claim", [*WHOLE, *CAPTURED, "stage.capture.provenance"])
+def test_what_a_whole_compile_says_is_missed(
+    tmp_path: Path, signer: keys.Signer, claim: str
+) -> None:
+    path = tmp_path / "a.kolm"
+    full_bundle(path, signer, claim, lambda _: REMOVED)
+    report, problems = failed(path, signer)
+    assert report.state == "invalid"
+    said = f"{claim} is missing" in problems.get("agreement", "")
+    assert said or claim.rpartition(".")[2] in str(problems), problems
+
+
+def test_an_option_that_only_the_receipt_names_is_missed(
+    tmp_path: Path, signer: keys.Signer
+) -> None:
+    path = tmp_path / "a.kolm"
+    full_bundle(path, signer, "receipt.vlm_train.loss_on", lambda _: "last")
+    assert "spec.train.loss_on is missing" in failed(path, signer)[1]["agreement"]
+
+
+def test_provenance_of_other_pairs(tmp_path: Path, signer: keys.Signer) -> None:
+    path = tmp_path / "a.kolm"
+    full_bundle(path, signer, "stage.capture.namespace", lambda _: "another")
+    assert "is not about the rows" in failed(path, signer)[1]["agreement"]
+
+    def named(files: factory.Files) -> None:
+        data = files["data/train.jsonl"]
+        assert isinstance(data, bytes)
+        files["data/train.jsonl"] = data.replace(b"capture:tiny-chart/", b"train.jsonl:")
+
+    full_bundle(path, signer, files=named)
+    assert "5 training rows are no captured pairs" in failed(path, signer)[1]["agreement"]
+
+
+def test_a_digest_of_another_pack(tmp_path: Path, signer: keys.Signer) -> None:
+    def other(files: factory.Files) -> None:
+        data = files["eval/pack.jsonl"]
+        assert isinstance(data, bytes)
+        files["eval/pack.jsonl"] = data.replace(b'"sha256":"', b'"sha256":"0', 1)[:]
+        line, rest = files["eval/pack.jsonl"].split(b"\n", 1)
+        files["eval/pack.jsonl"] = line[:-3] + line[-2:] + b"\n" + rest
+
+    path = tmp_path / "a.kolm"
+    full_bundle(path, signer, files=other, include="digests")
+    assert "data.eval.sha256 is not the digest of" in failed(path, signer)[1]["agreement"]
+
+
 SAME_ROW: Callable[[bytes], bytes] = lambda data: data.splitlines(keepends=True)[0] * 5  # noqa: E731
 
 
@@ -174,4 +226,29 @@ def test_copies_of_one_row_are_not_rows(tmp_path: Path, signer: keys.Signer) -> 
 
     path = tmp_path / "a.kolm"
     full_bundle(path, signer, files=repeat)
-    assert "line 2: the id 'train.jsonl:1' occurs twice" in failed(path, signer)[1]["dataset"]
+    assert "line 2: the id 'capture:tiny-chart/" in failed(path, signer)[1]["dataset"]
+
+
+def test_the_format_says_what_a_whole_compile_says() -> None:
+    section = FORMAT_PAGE.read_text().split("## 7. What must agree")[1].split("\n## ")[0]
+    for claim in (*WHOLE, *CAPTURED):
+        names = claim.split(".")
+        assert any(f"`{'.'.join(names[at:])}`" in section for at in range(len(names))), claim
+
+
+def test_layers_that_target_modules_does_not_name(tmp_path: Path, signer: keys.Signer) -> None:
+    def other(files: factory.Files) -> None:
+        data = files["adapter/adapter_config.json"]
+        assert isinstance(data, bytes)
+        files["adapter/adapter_config.json"] = data.replace(b"q_proj", b"k_proj")
+
+    path = tmp_path / "a.kolm"
+    full_bundle(path, signer, files=other)
+    assert "target_modules and modules.json differ" in failed(path, signer)[1]["adapter"]
+
+
+@pytest.mark.parametrize("name", ["startedOn", "finishedOn"])
+def test_a_time_of_another_form(tmp_path: Path, signer: keys.Signer, name: str) -> None:
+    path = tmp_path / "a.kolm"
+    full_bundle(path, signer, f"run.metadata.{name}", lambda _: "9999")
+    assert "is no time such as" in failed(path, signer)[1]["agreement"]
