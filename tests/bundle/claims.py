@@ -89,6 +89,7 @@ def _receipt(files: factory.Files) -> dict[str, Any]:
         "model_revision": factory.BASE.revision,
         "family": "tiny",
         "family_support": "supported",
+        "coordinates": "pixels",
         "trust_remote_code": False,
         "parent": PARENT,
         "chat_template_sha256": factory.template_sha256(files),

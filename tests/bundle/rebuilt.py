@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from kolm_cli.bundle.build import BaseIdentity, Content, Stage, build_bundle
+from kolm_cli.bundle.checks.previous import claimed_parity, claimed_previous
 from kolm_cli.bundle.contents import read_contents
 from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.signing import keys
 from kolm_cli.bundle.stored_evaluation import read_evaluation
-from kolm_cli.scoring.gate import judge
+from kolm_cli.scoring.gate import Reached, judge
 from kolm_cli.scoring.score import Measurements, k_of
 from tests.bundle.forge import files_of, payload_of
 
@@ -57,7 +58,15 @@ def rebuilt(
     measured, price = Measurements(size, claims["latency_us"]), evaluation.settings.usd_per_hour
     k = k_of(claims["accuracy"], claims["coverage"], measured, price)
     claims["k_score"] |= {"k": k.k, "axes": k.axes}
-    gate = judge(evaluation.settings.gate, k.k, claims["accuracy"])
+    reached = Reached(
+        k=k.k,
+        accuracy=claims["accuracy"],
+        axes=k.axes,
+        groups={name: one["accuracy"] for name, one in claims.get("groups", {}).items()},
+        previous=claimed_previous(claims),
+        parity=claimed_parity(claims),
+    )
+    gate = judge(evaluation.settings.gate, reached)
     claims["gate"] = {"passed": gate.passed, "failed": list(gate.failed)}
     edit(receipt)
     base = named["base"]

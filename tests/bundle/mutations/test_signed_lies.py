@@ -45,10 +45,12 @@ IN_FILES = (
     r"spec\.base\.revision",
     r"receipt\.vlm_train\.chat_template_sha256",
     r"manifest\.base\.weights\..*",
+    r"receipt\.evaluation\.(latency|parity|compared\.previous)(\..*)?",
 )
 WITH_DIGESTS = (
     r"receipt\.evaluation\.base_accuracy",
     r"receipt\.evaluation\.k_score\.accuracy_ci95\.\d",
+    r"pack\.\d+\.group",
 )
 
 
