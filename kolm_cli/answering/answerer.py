@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -22,9 +21,7 @@ from kolm_cli.encoding.encoder import Encoder
 from kolm_cli.encoding.grounding import in_originals
 from kolm_cli.encoding.row_checks import check_rows
 from kolm_cli.records.row import Row
-
-# Enough answers for a steady median, few enough not to double an evaluation's time.
-LATENCY_ROWS = 20
+from kolm_cli.scoring.latency import ANSWERS, WARM_UP
 
 
 @dataclass(frozen=True)
@@ -178,13 +175,20 @@ class Answerer:
             progress.advance(len(answers))
         return answers
 
-    def median_latency_us(self, rows: Sequence[Row]) -> int:
-        """Microseconds from a row to its answer, one at a time: the median over a few rows."""
-        measured = rows[:LATENCY_ROWS]
-        self.answer([self.encode(measured[0])])
+    def latencies_us(self, rows: Sequence[Row], progress: Progress) -> list[int]:
+        """Microseconds from a row to its answer, one at a time and warm.
+
+        Args:
+            rows: what is asked: rows from all over them, several times where there are few.
+            progress: told how many answers were measured.
+        """
+        asked = [rows[i * len(rows) // ANSWERS % len(rows)] for i in range(ANSWERS)]
+        for row in asked[:WARM_UP]:
+            self.answer([self.encode(row)])
         times = []
-        for row in measured:
+        for row in asked:
             began = time.perf_counter()
             self.answer([self.encode(row)])
-            times.append(time.perf_counter() - began)
-        return round(statistics.median(times) * 1_000_000)
+            times.append(round((time.perf_counter() - began) * 1_000_000))
+            progress.advance(len(times))
+        return times

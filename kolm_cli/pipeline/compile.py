@@ -21,7 +21,7 @@ from kolm_cli.pipeline.inputs import gather
 from kolm_cli.pipeline.preflight import preflight, require_device
 from kolm_cli.pipeline.regression import check_earlier, find_earlier
 from kolm_cli.pipeline.run_results import read_results
-from kolm_cli.pipeline.train import discard_trained, finished_run, train
+from kolm_cli.pipeline.train import discard_trained, finished_run, measure_again, train
 from kolm_cli.run.lock import one_at_a_time
 
 
@@ -93,7 +93,14 @@ def compile_spec(
         results = read_results(inputs, run)
         place = partial(result_cache.place_of, target)
         bundled = write_bundle(
-            inputs, results, signer, against, started=started, place=place, progress=progress
+            inputs,
+            results,
+            signer,
+            against,
+            partial(measure_again, inputs, run, progress),
+            started=started,
+            place=place,
+            progress=progress,
         )
         known_inputs.remember(inputs, results)
         result_cache.keep(key, inputs.spec.name, bundled.path, bundled.report, progress)

@@ -22,6 +22,7 @@ from kolm_cli.records.conversation import Conversation
 from kolm_cli.records.images import BytesImage, ImageSource, read_image_file
 from kolm_cli.records.pictures import ImageError, decode_rgb
 from kolm_cli.records.row import Row
+from kolm_cli.scoring.latency import ANSWERS, Latency
 from kolm_cli.scoring.score import Measurements, score
 from kolm_cli.spec.sources import FORMS, parse_source
 
@@ -96,15 +97,17 @@ def evaluate_again(
         progress.stage("evaluate", len(rows), "rows")
         batch_size = files.spec["evaluate"]["batch_size"]
         answers = answerer.answer_all(rows, batch_size=batch_size, progress=progress)
-        progress.stage("measure latency")
-        latency = answerer.median_latency_us(rows)
+        progress.stage("measure latency", ANSWERS, "answers")
+        latency = Latency(answerer.latencies_us(rows, progress))
         predictions = {row.id: said.text for row, said in zip(rows, answers, strict=True)}
         stored = files.folder / layout.PREDICTIONS
         same = None
         if pack is None and stored.is_file():
             same = read_predictions(stored.read_bytes(), layout.PREDICTIONS) == predictions
         size = sum(int(entry["size"]) for entry in files.manifest["files"])
-    found = score(rows, predictions, Measurements(size, latency), settings.scoring())
+    found = score(
+        rows, predictions, Measurements(size, latency.median, latency.range), settings.scoring()
+    )
     return {
         "cid": files.cid,
         "metric": settings.metric,

@@ -13,6 +13,7 @@ from kolm_cli.dataset.frozen import thaw
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.records.row import Row, rows_digest
 from kolm_cli.run.folder import RunFolder
+from kolm_cli.scoring.latency import Latency
 from kolm_cli.scoring.score import Predictions
 
 
@@ -48,7 +49,7 @@ class RunResults:
         base_predictions: row id to what the base answered.
         cut: which of the adapter's answers ended at `max_new_tokens`, by row id in order.
         base_cut: which of the base's did.
-        latency_us: median time of one answer in microseconds.
+        latency: the times of single answers.
         vlm_train: the receipt's block of that name.
         environment: what it ran on.
     """
@@ -61,7 +62,7 @@ class RunResults:
     base_predictions: Predictions
     cut: Sequence[str]
     base_cut: Sequence[str]
-    latency_us: int
+    latency: Latency
     vlm_train: Mapping[str, Any]
     environment: Mapping[str, Any]
 
@@ -82,10 +83,17 @@ def read_results(inputs: Inputs, run: RunFolder) -> RunResults:
         base_predictions=answers("base_predictions.jsonl"),
         cut=_cut(evaluation / "predictions.cut.json"),
         base_cut=_cut(evaluation / "base_predictions.cut.json"),
-        latency_us=int(_json(evaluation / "measured.json")["latency_us"]),
+        latency=read_latency(evaluation),
         vlm_train=_json(run.trained / "vlm_train.json"),
         environment=_environment(run, evaluation),
     )
+
+
+def read_latency(evaluation: Path) -> Latency:
+    """What was measured of an evaluation."""
+    measured = _json(evaluation / "measured.json")
+    # An earlier kolm kept the median alone.
+    return Latency(measured.get("latencies_us") or [int(measured["latency_us"])])
 
 
 def _environment(run: RunFolder, evaluation: Path) -> dict[str, Any]:

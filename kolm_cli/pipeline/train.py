@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 from kolm_cli.core.home import private_folder
 from kolm_cli.core.progress import Progress
@@ -10,9 +11,11 @@ from kolm_cli.core.seals import is_sealed
 from kolm_cli.dataset.frozen import freeze
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.pipeline.preflight import Preflight
+from kolm_cli.pipeline.run_results import read_latency
 from kolm_cli.pipeline.warm_start import place_parent
 from kolm_cli.run.folder import RunFolder
 from kolm_cli.run.orders import Orders
+from kolm_cli.scoring.latency import Latency
 
 
 def _run_folder(inputs: Inputs) -> RunFolder:
@@ -51,6 +54,15 @@ def train(inputs: Inputs, checked: Preflight, progress: Progress) -> RunFolder:
     orders_for(inputs).write(run.path)
     launch(run, inputs.spec.launch, inputs.threads, progress)
     return run
+
+
+def measure_again(inputs: Inputs, run: RunFolder, progress: Progress) -> Latency:
+    """Have the worker time more answers of a run that is done, beside those of before."""
+    from kolm_cli.run.launch import launch
+
+    replace(orders_for(inputs), measure_again=True).write(run.path)
+    launch(run, inputs.spec.launch, inputs.threads, progress)
+    return read_latency(run.evaluation(inputs.keys.evaluation))
 
 
 def orders_for(inputs: Inputs) -> Orders:

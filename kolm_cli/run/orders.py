@@ -22,6 +22,7 @@ class Orders:
         evaluation: the name of the evaluation's folder: the digest of what decides it.
         threads: torch's threads in each process; they change the results of sums.
         parent: the CID of the bundle that training starts from; empty when it is the base.
+        measure_again: only time more answers of what was trained and asked already.
     """
 
     model: str
@@ -36,6 +37,7 @@ class Orders:
     max_new_tokens: int
     batch_size: int
     parent: str
+    measure_again: bool = False
 
     def write(self, run: Path) -> None:
         """Write `run.json`."""

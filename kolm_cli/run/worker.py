@@ -31,11 +31,13 @@ from kolm_cli.records.row import Row
 from kolm_cli.run.environment import describe_environment
 from kolm_cli.run.faults import describe_fault, keep_room, leave_reason
 from kolm_cli.run.folder import RunFolder
+from kolm_cli.run.known_latency import KnownLatency
 from kolm_cli.run.launch import PROCESSES_VARIABLE
 from kolm_cli.run.lifeline import Lifeline, lock_run
 from kolm_cli.run.orders import Orders
 from kolm_cli.run.progress_file import FileProgress
 from kolm_cli.run.reload_check import POSITIONS, Probe
+from kolm_cli.scoring.latency import ANSWERS
 from kolm_cli.spec.model import TrainSection
 from kolm_cli.trainer.adapter_files import load_adapter
 from kolm_cli.trainer.adapter_trainer import Start, StoppedEarly, VLMTrainer
@@ -77,13 +79,23 @@ class Worker:
         loaded.clear()
         gc.collect()
         merged = self.load_merged()
-        self.predict(merged, pack, evaluation / "predictions.jsonl", stage="evaluate adapter")
+        if not self.orders.measure_again:
+            self.predict(merged, pack, evaluation / "predictions.jsonl", stage="evaluate adapter")
         if self.state.is_main_process:
-            self.progress.stage("measure latency")
-            latency = self.answerer(merged).median_latency_us(pack)
-            write_json(evaluation / "measured.json", {"latency_us": latency})
+            self.measure(self.answerer(merged), pack, evaluation)
             seal(evaluation)
         self.state.wait_for_everyone()
+
+    def measure(self, answerer: Answerer, pack: list[Row], evaluation: Path) -> None:
+        """Time answers one at a time, unless that was done before, or more of them are ordered."""
+        adapter = self.run.trained / "adapter"
+        known = KnownLatency.of(self.orders.evaluation, hardware(self.device), adapter)
+        times = known.read()
+        if not times or self.orders.measure_again:
+            self.progress.stage("measure latency", ANSWERS, "answers")
+            times += answerer.latencies_us(pack, self.progress)
+            known.write(times)
+        write_json(evaluation / "measured.json", {"latencies_us": times})
 
     def load_base(self) -> torch.nn.Module:
         """A fresh base."""

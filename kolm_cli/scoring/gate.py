@@ -153,6 +153,12 @@ class GateResult:
         return [ruling.note for ruling in self.rulings if not ruling.passed]
 
 
+def hangs_on_latency(result: GateResult) -> bool:
+    """Whether a gate on K or its axes L and C would go the other way within the spread."""
+    timed = ("k", "axes.L", "axes.C")
+    return any(ruling.gate in timed and ruling.sure is False for ruling in result.rulings)
+
+
 def judge(gate: Gate, reached: Reached) -> GateResult:
     """Hold a result against a gate. A value that is undefined fails every gate on it."""
     return GateResult(tuple(_rulings(gate, reached)))
