@@ -63,7 +63,7 @@ step=files
 tr '{' '\n' < "$folder/manifest.json" > "$work/lines"
 sed -n 's|^"path":"\([^"]*\)","sha256":"\([^"]*\)".*|\2  \1|p' "$work/lines" > "$work/sums"
 (cd "$folder" && sha256sum --check --strict --quiet "$work/sums" >&2)
-stages='(capture|dataset|train|evaluate|receipt(\.[0-9a-f]{64})?)\.sigstore\.json'
+stages='(capture|dataset|train|evaluate|(receipt|parity)\.[0-9a-f]{64}|receipt)\.sigstore\.json'
 unzip -Z1 "$bundle" > "$work/names"
 grep -vxE "manifest\.json|attestations/($stages|[0-9a-f]{64}\.pem|model\.sig)" "$work/names" \
   > "$work/held"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kolm_cli.bundle.checks.base import Case
 from kolm_cli.bundle.container.unpack import require
 from kolm_cli.bundle.container.zip_reader import open_file
 from kolm_cli.bundle.contents import read_contents
 from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.format.manifest import Manifest
-from kolm_cli.bundle.signing.attestations import read_attestations, read_statement
+from kolm_cli.bundle.format.parity import Parity
+from kolm_cli.bundle.signing.attestations import read_statement
 from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.bundle.verify import judge
 from kolm_cli.core import digests
@@ -34,6 +37,7 @@ class Receipt:
         statement: the signed statement.
         signers: key ids of everybody who signed it.
         capture: the facts of the capture stage, None when there was none.
+        parity: what was found of servers, each with the id of the key that signed it.
     """
 
     cid: str
@@ -42,6 +46,7 @@ class Receipt:
     statement: Mapping[str, Any]
     signers: tuple[str, ...]
     capture: Mapping[str, Any] | None
+    parity: Sequence[tuple[Parity, str]] = ()
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -70,6 +75,7 @@ class Receipt:
             ("what was trained", self._training()),
             ("what it scored", self._score()),
             ("how it was made", self._run()),
+            *([("how it is served", self._served())] if self.parity else []),
         ):
             lines += ["", title] if lines else [title]
             lines += [line for name, value in part for line in _shown(name, value)]
@@ -142,6 +148,19 @@ class Receipt:
         for key, value in _block(self.facts, "environment").items():
             yield key, _text(value)
 
+    def _served(self) -> Iterator[Line]:
+        for found, key_id in self.parity:
+            yield "server", f"{found.program}, model {found.model}"
+            if found.export is not None:
+                yield "export", f"{found.export[0]} sha256:{found.export[1]}"
+            yield (
+                "agreement",
+                f"{found.equal} of {found.rows} answers equal (asked for {found.asked_for:g})",
+            )
+            yield "accuracy there", _text(found.accuracy[1])
+            yield "measured on", found.measured
+            yield "signed by", key_id
+
 
 def read_receipt(path: Path) -> Receipt:
     """The receipt of an intact bundle; whether the signer is to be trusted is not asked.
@@ -153,7 +172,8 @@ def read_receipt(path: Path) -> Receipt:
     with open_file(path) as stream:
         contents = read_contents(stream)
     require(judge(contents, TrustPolicy()), path, allow_untrusted=True)
-    found = read_attestations(contents)
+    case = Case(contents, TrustPolicy(), datetime.now(UTC))
+    found = case.attestations
     capture = found.stages.get("capture")
     return Receipt(
         cid=contents.manifest.cid,
@@ -162,6 +182,7 @@ def read_receipt(path: Path) -> Receipt:
         statement=found.receipt_statement,
         signers=(found.receipt.key_id, *(e.key_id for e in found.co_signatures.values())),
         capture=read_statement(capture)["predicate"]["facts"] if capture else None,
+        parity=case.parity,
     )
 
 

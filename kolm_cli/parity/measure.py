@@ -42,7 +42,7 @@ class Asking:
     Attributes:
         url: its address.
         token: its key; empty for none.
-        model: what is asked; the only model that it has when empty.
+        model: what is asked; when empty, the bundle's CID or the only model that it has.
         seconds: the longest that one answer may take.
         parallel: how many rows are asked at once.
         rows: how many rows of the pack are asked, from its beginning; all when None.
@@ -102,12 +102,12 @@ def measure(
     given = None if pack is None else read_pack(pack)
     progress.stage("unpack and check")
     with unpacked(bundle, demands or Demands(), progress) as files:
-        digest, dtype = _export(export, files)
+        exported, dtype = _export(export, files)
         progress.stage("encode the prompts")
         known = _known(files, given, asking.rows, base, progress)
         if cut := sum(each.tokens is None for each in known.expected):
             progress.note(f"{cut} prompts were cut when the bundle was scored; they are sent whole")
-        identity, model, served, probed = asyncio.run(_ask(asking, known, progress))
+        identity, model, served, probed = asyncio.run(_ask(asking, known, files.cid, progress))
         cid, rows_in_pack = files.cid, known.settings.rows
     answers = {
         row.id: None if each.reply is None else each.reply.text
@@ -121,7 +121,7 @@ def measure(
         cid=cid,
         server=identity,
         model=model,
-        export=digest,
+        export=exported,
         dtype=dtype,
         demanded=demanded_of(dtype) if asking.demanded is None else asking.demanded,
         whole=len(known.rows) == rows_in_pack,
@@ -147,17 +147,17 @@ def _findings(
     ]
 
 
-def _export(folder: Path | None, files: Unpacked) -> tuple[str, str]:
-    """The digest of an export, and the type that it is served in."""
+def _export(folder: Path | None, files: Unpacked) -> tuple[tuple[str, str] | None, str]:
+    """The format and digest of an export, and the type that it is served in."""
     scored = "bfloat16" if files.spec["train"]["bf16"] else "float32"
     if folder is None:
-        return "", scored
+        return None, scored
     from kolm_cli.export.manifest import read_manifest
 
     manifest = read_manifest(folder)
     if manifest.cid != files.cid:
         raise VerificationError(Problem(f"is an export of {manifest.cid}", f"--export {folder}"))
-    return manifest.digest, manifest.dtype or scored
+    return (manifest.to, manifest.digest), manifest.dtype or scored
 
 
 def _known(
@@ -216,12 +216,12 @@ def _encoded(
 
 
 async def _ask(
-    asking: Asking, known: _Known, progress: Progress
+    asking: Asking, known: _Known, cid: str, progress: Progress
 ) -> tuple[Identity, str, list[Served], list[Probed]]:
     async with connected(
         asking.url, token=asking.token, seconds=asking.seconds, parallel=asking.parallel
     ) as server:
-        model, owner = _chosen(await server.models(), asking.model, server.root)
+        model, owner = _chosen(await server.models(), asking.model, cid, server.root)
         identity = asking.identity or await identify(server, owner)
         progress.note(f"server: {identity}, model {model}")
         served = await replay(
@@ -238,9 +238,11 @@ async def _ask(
     return identity, model, served, probed
 
 
-def _chosen(models: Sequence[tuple[str, str]], wanted: str, root: str) -> tuple[str, str]:
+def _chosen(models: Sequence[tuple[str, str]], wanted: str, cid: str, root: str) -> tuple[str, str]:
     """The model to ask, and its owner."""
     names = [name for name, _ in models]
+    if not wanted and cid in names:
+        wanted = cid
     if wanted and wanted in names:
         return models[names.index(wanted)]
     if not wanted and len(models) == 1:

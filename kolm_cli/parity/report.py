@@ -55,7 +55,7 @@ class ParityReport:
         cid: the bundle's CID.
         server: what the server says that it is.
         model: what was asked.
-        export: the digest of the export that it serves; empty when none was named.
+        export: the format and digest of the export that it serves; None when none was named.
         dtype: the type in which it computes, as far as is known.
         demanded: the least share of equal answers.
         whole: whether every row of the pack was asked.
@@ -69,7 +69,7 @@ class ParityReport:
     cid: str
     server: Identity
     model: str
-    export: str
+    export: tuple[str, str] | None
     dtype: str
     demanded: float
     whole: bool
@@ -129,7 +129,7 @@ class ParityReport:
             "cid": self.cid,
             "bundle": sides[0],
             "server": {**vars(self.server), "model": self.model, **sides[1]},
-            "export": self.export or None,
+            "export": self.export and {"to": self.export[0], "sha256": self.export[1]},
             "dtype": self.dtype,
             "rows": self.rows,
             "equal": self.equal,

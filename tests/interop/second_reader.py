@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 
 UNDECIDED = ("configs", "evidence", "dataset", "k-score", "gate", "coverage", "agreement")
+UNDECIDED += ("parity",)
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError, struct.error)
 MALFORMED += (InvalidSignature, UnsupportedAlgorithm)
 STAGES = ("capture", "dataset", "train", "evaluate")
@@ -46,6 +47,7 @@ attestations/train\.sigstore\.json 4096 RH
 attestations/evaluate\.sigstore\.json 4096 RH
 attestations/receipt\.sigstore\.json 4096 RH
 attestations/receipt\.[0-9a-f]{64}\.sigstore\.json 4096 H
+attestations/parity\.[0-9a-f]{64}\.sigstore\.json 1024 H
 attestations/model\.sig 4096 H"""
 KINDS = [line.split() for line in KINDS.splitlines()]
 SIZES = {1: "BOOL U8 I8 F8_E4M3 F8_E5M2", 2: "U16 I16 F16 BF16", 4: "U32 I32 F32", 8: "U64 I64 F64"}
@@ -225,7 +227,19 @@ def read_statements(files, manifest):
         payload, key_id = opened(files[path], keys)
         need(payload == receipt and path.split(".")[1] == key_id != signer, "another's signature")
         signers.add(key_id)
-    need(signers == set(keys) and len(signers) <= 17, "a key that signed nothing, or too many")
+    manifest_subject, measured = subjects([("manifest.json", sums["manifest.json"])]), []
+    for path in (p for p in files if re.match(r"attestations/parity\.", p)):
+        payload, key_id = opened(files[path], keys)
+        predicate = exact(payload, 3 << 20)["predicate"]
+        form = {"_type": "https://in-toto.io/Statement/v1", "subject": manifest_subject}
+        form |= {"predicateType": "urn:kolm:parity:1", "predicate": predicate}
+        after = {"sha256": sha256(receipt), "stage": "bundle"}
+        fits = predicate["name"] == manifest["name"] and same(predicate["previous"], after)
+        need(fits and canonical(form).encode() == payload, "a parity statement")
+        need(path.split(".")[1] == sha256(payload), "a parity statement's path")
+        measured.append(key_id)
+    need(len(signers) <= 17 and len(measured) <= 16, "too many statements")
+    need(signers.union(measured) == set(keys), "a key that signed nothing")
     p256 = isinstance(keys[signer], ec.EllipticCurvePublicKey)
     need(("attestations/model.sig" in files) == p256, "model.sig")
     if p256:
@@ -257,7 +271,7 @@ def read_statements(files, manifest):
     form = {"buildDefinition": form, "runDetails": predicate["runDetails"]}
     form = {"_type": "https://in-toto.io/Statement/v1", "predicate": form}
     form["predicateType"] = "https://slsa.dev/provenance/v1"
-    form["subject"] = subjects([("manifest.json", sums["manifest.json"])])
+    form["subject"] = manifest_subject
     need(same(form, value), "the receipt is about something else")
     return definition["internalParameters"], signers
 

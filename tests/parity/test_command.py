@@ -128,15 +128,20 @@ def test_one_row_without_an_answer_is_one_and_five_are_an_end(
     assert not done.out
 
 
-def test_which_model_is_asked(answers: dict[str, str | None], parity: Callable[..., Done]) -> None:
+def test_which_model_is_asked(
+    compiled: Compiled, answers: dict[str, str | None], parity: Callable[..., Done]
+) -> None:
     models = [("base", "vllm"), ("lora", "vllm")]
     with serving(lambda body, image: completion(answers.get(image)), models=models) as fake:
         many, wrong = parity(fake.url), parity(fake.url, "--model", "other")
         right = parity(fake.url, "--model", "lora", "--json")
-    assert (many.code, wrong.code, right.code) == (2, 2, 0)
+        fake.models.append((compiled.report["cid"], "vllm"))
+        by_cid = parity(fake.url, "--json")
+    assert (many.code, wrong.code, right.code, by_cid.code) == (2, 2, 0, 0)
+    assert by_cid.json["server"]["model"] == compiled.report["cid"]
     assert "it has 2 models; the server lists: base, lora" in many.err
     assert "there is no model 'other'" in wrong.err
-    assert {body["model"] for body in fake.requests} == {"lora"}
+    assert {body["model"] for body in fake.requests} == {"lora", compiled.report["cid"]}
 
 
 def test_what_cannot_be_compared(
@@ -162,3 +167,48 @@ def test_what_cannot_be_compared(
     gone = parity("http://127.0.0.1:1")
     assert gone.code == 5
     assert "the server cannot be asked" in gone.err
+
+
+def test_a_run_that_passed_is_signed_into_the_bundle(
+    own_compiled: Compiled, answers: dict[str, str | None]
+) -> None:
+    kolm, bundle = own_compiled.job.kolm, own_compiled.bundle
+    with serving(lambda body, image: completion(answers.get(image))) as fake:
+        run = ("parity", bundle, "--server", fake.url, "--progress", "none", "--json")
+        again = kolm(*run, "--rows", "3", "--sign")
+        done = kolm(*run, "--sign", "--out", "signed.kolm")
+        lonely = kolm(*run, "--out", "signed.kolm")
+    assert (again.code, done.code, lonely.code) == (2, 0, 2)
+    assert "--rows and --sign exclude each other" in again.err
+    assert "has no effect without --sign" in lonely.err
+    assert done.json["signed"]["bundle"] == "signed.kolm"
+    verified = kolm("verify", "signed.kolm", "--json").json
+    assert (verified["state"], verified["cid"]) == ("trusted", own_compiled.report["cid"])
+    check = next(check for check in verified["checks"] if check["name"] == "parity")
+    assert check["detail"].startswith("vLLM: 6 of 6 answers equal, signed by")
+    assert "how it is served" in kolm("receipt", "signed.kolm").out
+    before = kolm("verify", bundle, "--json").json
+    assert next(c for c in before["checks"] if c["name"] == "parity")["ok"] is None
+
+
+def test_a_run_that_did_not_pass_signs_nothing(own_compiled: Compiled) -> None:
+    data = own_compiled.bundle.read_bytes()
+    with serving(lambda body, image: completion("other")) as fake:
+        done = own_compiled.job.kolm(
+            *("parity", own_compiled.bundle, "--server", fake.url, "--sign", "--json")
+        )
+    assert done.code == 3
+    assert done.json["signed"] is None
+    assert own_compiled.bundle.read_bytes() == data
+
+
+def test_a_bundle_of_the_registry_is_signed_there(
+    own_compiled: Compiled, answers: dict[str, str | None]
+) -> None:
+    kolm = own_compiled.job.kolm
+    assert kolm("push", own_compiled.bundle, "tiny:live").code == 0
+    with serving(lambda body, image: completion(answers.get(image))) as fake:
+        done = kolm("parity", "tiny:live", "--server", fake.url, "--sign", "--progress", "none")
+    assert done.code == 0, done.err
+    assert "of 6 answers equal" in kolm("verify", "tiny:live").out
+    assert "no server was measured" in kolm("verify", own_compiled.bundle).out

@@ -13,9 +13,15 @@ from kolm_cli.bundle.contents import BundleContents
 from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.format.manifest import Manifest
 from kolm_cli.bundle.format.modules import ModuleLists, read_modules
-from kolm_cli.bundle.signing.attestations import Attestations, read_attestations
+from kolm_cli.bundle.format.parity import Parity, linked, read_parity
+from kolm_cli.bundle.signing.attestations import (
+    Attestations,
+    read_attestations,
+    read_statement,
+)
 from kolm_cli.bundle.stored_evaluation import StoredEvaluation, read_evaluation
 from kolm_cli.bundle.trust.policy import TrustPolicy
+from kolm_cli.core.digests import sha256_bytes
 from kolm_cli.core.errors import VerificationError
 from kolm_cli.scoring.score import Measurements, ScoreReport
 
@@ -63,6 +69,28 @@ class Case:
     def receipt(self) -> dict[str, Any]:
         """The receipt's facts (`internalParameters`)."""
         return self.attestations.receipt_facts
+
+    @cached_property
+    def parity_predicates(self) -> list[tuple[dict[str, Any], str]]:
+        """What parity statements say, not believed yet, and the id of the key that signed each.
+
+        Raises:
+            VerificationError: one of them is not of this bundle's receipt.
+        """
+        receipt = sha256_bytes(self.attestations.receipt.payload)
+        return [
+            (linked(read_statement(envelope), self.manifest, receipt), envelope.key_id)
+            for envelope in self.attestations.parity.values()
+        ]
+
+    @cached_property
+    def parity(self) -> list[tuple[Parity, str]]:
+        """The parity statements, read.
+
+        Raises:
+            VerificationError: one of them is of another form.
+        """
+        return [(read_parity(said), key_id) for said, key_id in self.parity_predicates]
 
     @cached_property
     def modules(self) -> ModuleLists:

@@ -20,6 +20,7 @@ from kolm_cli.bundle.checks import (
     k_score,
     manifest,
     modules,
+    parity,
     policy,
     signatures,
     subject,
@@ -46,4 +47,5 @@ CHECKS: tuple[Check, ...] = (
     gate.CHECK,
     coverage.CHECK,
     agreement.CHECK,
+    parity.CHECK,
 )

@@ -25,7 +25,8 @@ def _run(case: Case) -> Outcome:
         links.append({"stage": stage, "sha256": sha256_bytes(envelope.payload)})
     if case.receipt.get("chain") != chain_block(links):
         raise VerificationError("the receipt does not name these statements in this order")
-    return Outcome(True, " → ".join([*(link["stage"] for link in links), "bundle"]))
+    parity = ["parity"] if case.parity_predicates else []
+    return Outcome(True, " → ".join([*(link["stage"] for link in links), "bundle", *parity]))
 
 
 def _statement(

@@ -11,6 +11,7 @@ from kolm_cli.bundle.signing.attestations import Attestations
 from kolm_cli.bundle.signing.model_signature import model_hint, model_payload
 from kolm_cli.bundle.signing.public_keys import to_pem
 from kolm_cli.bundle.signing.sigstore import Envelope
+from kolm_cli.core.digests import sha256_bytes
 from kolm_cli.core.errors import VerificationError
 
 
@@ -22,14 +23,19 @@ def _run(case: Case) -> Outcome:
         problems += _problems(found, layout.stage_path(stage), envelope, signer, envelope.key_id)
     for path, envelope in found.co_signatures.items():
         problems += _co_signature(found, path, envelope, signer)
+    for path, envelope in found.parity.items():
+        problems += _parity(found, path, envelope)
     problems += _model(case, signer)
-    used = {signer, *(envelope.key_id for envelope in found.co_signatures.values())}
+    further = {envelope.key_id for envelope in found.co_signatures.values()}
+    used = {signer, *further, *(envelope.key_id for envelope in found.parity.values())}
     problems += [f"{layout.key_path(k)} signed nothing" for k in sorted(found.keys.keys() - used)]
     if len(found.co_signatures) > layout.MAX_CO_SIGNATURES:
         problems.append(f"more than {layout.MAX_CO_SIGNATURES} further signatures")
+    if len(found.parity) > layout.MAX_PARITY_STATEMENTS:
+        problems.append(f"more than {layout.MAX_PARITY_STATEMENTS} parity statements")
     if problems:
         return Outcome(False, "; ".join(problems))
-    others = f" and {len(used) - 1} more" if len(used) > 1 else ""
+    others = f" and {len(further)} more" if further else ""
     return Outcome(True, f"{len(found.stages)} statements signed by {signer}{others}")
 
 
@@ -57,6 +63,13 @@ def _co_signature(found: Attestations, path: str, envelope: Envelope, signer: st
         return [f"{path}: signs something else than the receipt"]
     if envelope.key_id == signer or layout.co_signature_path(envelope.key_id) != path:
         return [f"{path}: is not where a signature by {envelope.key_id:.64} stands"]
+    return _problems(found, path, envelope, envelope.key_id, envelope.key_id)
+
+
+def _parity(found: Attestations, path: str, envelope: Envelope) -> list[str]:
+    """A parity statement may be by anybody, and stands under its own digest."""
+    if layout.parity_path(sha256_bytes(envelope.payload)) != path:
+        return [f"{path}: is not where this statement stands"]
     return _problems(found, path, envelope, envelope.key_id, envelope.key_id)
 
 

@@ -35,6 +35,7 @@ MAX_KEPT_BYTES = 128 * MIB
 # Some metrics take the product of two texts' lengths in time.
 MAX_TEXT = 64 * KIB
 MAX_CO_SIGNATURES = 16
+MAX_PARITY_STATEMENTS = 16
 
 # The stages of the chain, in order; a bundle without captured pairs starts at the second.
 STAGES = ("capture", "dataset", "train", "evaluate", "bundle")
@@ -89,6 +90,7 @@ KINDS: tuple[FileKind, ...] = (
     FileKind(rf"attestations/{_SHA256}\.pem", KIB, kept=True),
     FileKind(_STAGE_FILES, 4 * MIB, kept=True),
     FileKind(rf"attestations/receipt\.{_SHA256}\.sigstore\.json", 4 * MIB, kept=True),
+    FileKind(rf"attestations/parity\.{_SHA256}\.sigstore\.json", MIB, kept=True),
     _one(MODEL_SIGNATURE, 4 * MIB, required=False),
 )
 
@@ -133,6 +135,11 @@ def key_path(key_id: str) -> str:
 def co_signature_path(key_id: str) -> str:
     """The path of a further signature of the receipt, by this key."""
     return f"{ATTESTATIONS}receipt.{key_id}.sigstore.json"
+
+
+def parity_path(sha256: str) -> str:
+    """The path of the parity statement whose payload has this digest."""
+    return f"{ATTESTATIONS}parity.{sha256}.sigstore.json"
 
 
 def is_attested(path: str) -> bool:

@@ -25,12 +25,14 @@ class Attestations:
             trust.
         stages: stage to envelope, the receipt as `bundle`, in the chain's order.
         co_signatures: path to envelope of further signatures of the receipt.
+        parity: path to envelope of parity statements.
         model: the OpenSSF signature, None when there is none.
     """
 
     keys: Mapping[str, PublicKey]
     stages: Mapping[str, Envelope]
     co_signatures: Mapping[str, Envelope]
+    parity: Mapping[str, Envelope]
     model: Envelope | None
 
     @property
@@ -107,4 +109,9 @@ def read_attestations(contents: BundleContents) -> Attestations:
         if (path := layout.stage_path(stage)) in envelopes
     }
     model = envelopes.pop(layout.MODEL_SIGNATURE, None)
-    return Attestations(keys, stages, envelopes, model)
+    parity = {
+        path: envelopes.pop(path)
+        for path in [*envelopes]
+        if path.startswith(f"{layout.ATTESTATIONS}parity.")
+    }
+    return Attestations(keys, stages, envelopes, parity, model)

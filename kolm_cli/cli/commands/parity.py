@@ -36,7 +36,10 @@ def parity(
         str, typer.Option("--server", metavar="URL", help="The server: http://127.0.0.1:8000")
     ],
     model: Annotated[
-        str, typer.Option("--model", metavar="NAME", help="What to ask, if it has several.")
+        str,
+        typer.Option(
+            "--model", metavar="NAME", help="What to ask; the CID if it is one of several."
+        ),
     ] = "",
     min_agreement: Annotated[
         float | None,
@@ -68,6 +71,17 @@ def parity(
     parallel: Annotated[
         int, typer.Option("--parallel", min=1, max=64, help="Requests under way at once.")
     ] = 4,
+    sign: Annotated[
+        bool, typer.Option("--sign", help="Sign a run that passed into the bundle.")
+    ] = False,
+    key: Annotated[
+        str | None,
+        typer.Option("--key", help="With --sign: one of `kolm keys list`, not the default."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="With --sign: where the bundle goes, instead of in place."),
+    ] = None,
     base: BaseOption = None,
     trust: TrustOption = None,
     allow_untrusted: AllowUntrustedOption = False,
@@ -81,7 +95,9 @@ def parity(
     or when a check fails.
     """
     from kolm_cli.bundle.trust.file import load_policy
-    from kolm_cli.core.errors import LackingError, Problem
+    from kolm_cli.cli.signer import load_signer
+    from kolm_cli.core.errors import InputError, LackingError, Problem
+    from kolm_cli.core.files import require_writable
     from kolm_cli.pipeline.bundle_use import Demands
     from kolm_cli.registry.bundle_file import bundle_file
 
@@ -94,6 +110,14 @@ def parity(
             hint="pip install 'kolm-cli[parity]'",
         ) from error
 
+    for name, given in (("--key", key), ("--out", out)):
+        if given is not None and not sign:
+            raise InputError(Problem("has no effect without --sign", name, "leave it out"))
+    if sign and rows is not None:
+        raise InputError(Problem("--rows and --sign exclude each other", "", "leave --rows out"))
+    signer = load_signer(key) if sign else None
+    if out is not None:
+        require_writable(out)
     output = Output(as_json=json)
     asking = Asking(
         url=root_of(server),
@@ -109,10 +133,23 @@ def parity(
         report = measure(
             path, asking, pack=pack, export=export, base=base, demands=demands, progress=shown
         )
+    signed: dict[str, str] = {}
+    if signer is not None and report.passed:
+        from kolm_cli.bundle.signing.sign_parity import sign_parity
+        from kolm_cli.parity.attest import signable
+        from kolm_cli.registry.sign import attach
+
+        said = signable(report)
+        attach(
+            bundle, lambda path, to: sign_parity(path, said, signer, cid=report.cid, out=to), out
+        )
+        signed = {"bundle": str(out or bundle), "signed_by": signer.key_id}
     if json:
-        output.json(report.as_json())
+        output.json({**report.as_json(), "signed": signed or None})
     else:
         show(output, report)
+        if signed:
+            output.data(f"signed     {signed['bundle']} by {signed['signed_by']}")
     if not report.passed:
         output.note("no parity: " + "; ".join(report.failed()))
         raise typer.Exit(int(ExitCode.GATE))

@@ -30,12 +30,10 @@ def sign(
 
     A bundle of the registry is stored again with the signature, and its tag moves there.
     """
-    from kolm_cli.bundle.signing import keys
-    from kolm_cli.bundle.signing.key_store import find_key
-    from kolm_cli.cli.passphrase import ask
+    from kolm_cli.cli.signer import load_signer
     from kolm_cli.registry.sign import sign as sign_bundle
 
-    signer = keys.load(find_key(key).id, ask) if key else keys.signer_for_compile(ask)
+    signer = load_signer(key)
     report = sign_bundle(bundle, signer, out)
     output = Output(as_json=json)
     if json:
