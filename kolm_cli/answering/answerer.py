@@ -140,7 +140,7 @@ class Answerer:
         located = prompt.located
         if not (located.images or (self._boxes and not located.answered)):
             return text or None
-        return in_originals(self.encoder, text, located) or None
+        return in_originals(self.encoder.family, text, located) or None
 
     @torch.no_grad()
     def logits(self, prompt: Encoded, *, last: int = 0) -> torch.Tensor:

@@ -32,7 +32,8 @@ class Encoded:
         image_tokens: how many tokens are for images, their row and column marks included.
         cut: how many prompt tokens were cut to fit, 0 for none.
         system_cut: whether text of the system prompt is among them.
-        located: of a prompt, what maps the boxes of its answer back to the original pictures.
+        picture_tokens: how many tokens are for each image, in order.
+        located: the sizes of its pictures, which map boxes in an answer back to the originals.
     """
 
     sequence: dict[str, torch.Tensor]
@@ -41,6 +42,7 @@ class Encoded:
     image_tokens: int
     cut: int = 0
     system_cut: bool = False
+    picture_tokens: tuple[int, ...] = ()
     located: Located = NOWHERE
 
     @property

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
 import torch
-from PIL import Image as PILImage
 
 from kolm_cli.dataset.leakage import PixelDigests
 from kolm_cli.encoding.base_processor import BaseProcessor
 from kolm_cli.encoding.collate import collate
 from kolm_cli.encoding.encoded import Encoded, TooLongError
 from kolm_cli.encoding.fitting import Side, encode_to_fit
+from kolm_cli.encoding.fitting_images import fitting_limits
 from kolm_cli.encoding.grounding import written
 from kolm_cli.encoding.located import Located
 from kolm_cli.encoding.open_images import open_images
+from kolm_cli.encoding.sketching import without_warnings
 from kolm_cli.encoding.tokenizing import answer_tokens, encode_prompt, encode_training
+from kolm_cli.encoding.viewing import view
+from kolm_cli.families.coordinates import Size
 from kolm_cli.families.image_limits import ImageLimits
 from kolm_cli.families.resolve import Base
 from kolm_cli.records.conversation import Conversation
@@ -32,11 +36,13 @@ class Limits:
         max_tokens: prompt and answers together.
         max_images: images in a row.
         side: where cutting begins.
+        fit: pictures are shown smaller before any text is cut.
     """
 
     max_tokens: int | None = None
     max_images: int | None = None
     side: Side = "prompt_start"
+    fit: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,7 @@ class Encoder(BaseProcessor):
         processor = base.family.load_processor(base.source, **base.load_options())
         if images is not None:
             base.family.limit_images(processor, images)
+            limits = replace(limits, fit=images.resize == "fit")
         return cls(base.family, processor, limits, loss_on)
 
     def training(self, row: Row, pixels: PixelDigests | None = None) -> Encoded:
@@ -76,14 +83,7 @@ class Encoder(BaseProcessor):
             RowError: the row cannot be used, or does not fit.
         """
         images = open_images(row, pixels)
-        wanted = written(self, row.conversation, [image.size for image in images])
-        return encode_to_fit(
-            self,
-            wanted.learning_last() if self.loss_on == "last" else wanted,
-            lambda conversation: encode_training(self, conversation, images),
-            budget=self.limits.max_tokens,
-            side=self.limits.side,
-        )
+        return self._encoded(row, [image.size for image in images], images, prompt=False)
 
     def prompt(self, row: Row, pixels: PixelDigests | None = None) -> Encoded:
         """A row up to its last answer, as the model sees it; `pixels` is told of its images.
@@ -96,22 +96,80 @@ class Encoder(BaseProcessor):
             RowError: the row cannot be asked, or does not fit.
         """
         images = open_images(row, pixels)
-        sizes = [image.size for image in images]
-        encoded = self._prompt(written(self, row.conversation, sizes), images)
-        return replace(encoded, located=Located.of(row.conversation, sizes))
+        return self._encoded(row, [image.size for image in images], images, prompt=True)
 
-    def _prompt(self, conversation: Conversation, images: list[PILImage.Image]) -> Encoded:
-        encoded = encode_prompt(self, conversation, images)
+    def counted(self, row: Row, sizes: Sequence[Size], *, prompt: bool) -> Encoded:
+        """What `training` or `prompt` would give, without the pixels of its images.
+
+        Args:
+            row: the row; its images are not read.
+            sizes: width and height of each of them, upright.
+            prompt: whether it is asked, or trained on.
+
+        Raises:
+            RowError: the row cannot be used, or does not fit.
+        """
+        sketches = [self.family.sketch(size) for size in sizes]
+        with without_warnings():
+            return self._encoded(row, sizes, sketches, prompt=prompt)
+
+    def _encoded(
+        self, row: Row, sizes: Sequence[Size], images: Sequence[Any], *, prompt: bool
+    ) -> Encoded:
+        if self.limits.fit and images and not any(row.conversation.wishes):
+            limits = self._fitting(row, sizes, prompt=prompt)
+            if limits is not None:
+                smaller = self.family.limited(self.processor, limits)
+                return replace(self, processor=smaller)._as_it_is(row, sizes, images, prompt=prompt)
+        return self._as_it_is(row, sizes, images, prompt=prompt)
+
+    def _as_it_is(
+        self, row: Row, sizes: Sequence[Size], images: Sequence[Any], *, prompt: bool
+    ) -> Encoded:
+        """A row with its pictures as the processor and the row itself say."""
+        seen = view(self, row.conversation, sizes)
+        wanted = written(row.conversation, seen)
+        if not prompt and self.loss_on == "last":
+            wanted = wanted.learning_last()
+        if prompt:
+            encoded = self._prompt(seen.base, wanted, images)
+        else:
+            encoded = encode_to_fit(
+                self,
+                wanted,
+                lambda conversation: encode_training(seen.base, conversation, images),
+                budget=self.limits.max_tokens,
+                side=self.limits.side,
+            )
+        return replace(encoded, located=Located.of(row.conversation, sizes, seen.shown))
+
+    def _fitting(self, row: Row, sizes: Sequence[Size], *, prompt: bool) -> ImageLimits | None:
+        """The limits that show a row's pictures as large as it fits uncut; None for the usual."""
+        key = (row.digest, prompt)
+        if key not in self._fitted:
+            self._fitted[key] = fitting_limits(
+                self, sizes, lambda encoder: encoder.counted(row, sizes, prompt=prompt).cut == 0
+            )
+        return self._fitted[key]
+
+    @cached_property
+    def _fitted(self) -> dict[tuple[str, bool], ImageLimits | None]:
+        return {}
+
+    def _prompt(
+        self, base: BaseProcessor, conversation: Conversation, images: Sequence[Any]
+    ) -> Encoded:
+        encoded = encode_prompt(base, conversation, images)
         budget, said = self.limits.max_tokens, conversation.response
         if budget is None or encoded.tokens + _most_tokens(said) <= budget:
             return encoded
 
         def fitting(answer: str) -> Encoded:
             return encode_to_fit(
-                self,
+                base,
                 conversation,
-                lambda shorter: encode_prompt(self, shorter, images),
-                budget=max(1, budget - answer_tokens(self, conversation, answer)),
+                lambda shorter: encode_prompt(base, shorter, images),
+                budget=max(1, budget - answer_tokens(base, conversation, answer)),
                 side=self.limits.side,
             )
 

@@ -10,9 +10,11 @@ from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.leakage import PixelDigests
 from kolm_cli.encoding.encoded import Encoded, RowError, TooLongError
 from kolm_cli.encoding.encoder import Encoder
-from kolm_cli.encoding.fitting_images import advice
+from kolm_cli.encoding.fitting_images import TooLong, advice
 from kolm_cli.encoding.grounding import no_convention
+from kolm_cli.encoding.open_images import open_images
 from kolm_cli.families.base import Family
+from kolm_cli.families.coordinates import Size
 from kolm_cli.families.support import describe
 from kolm_cli.records.row import Row
 
@@ -21,19 +23,47 @@ NAMED = 3
 
 
 @dataclass(frozen=True)
+class PictureShown:
+    """How one image of a row is shown.
+
+    Attributes:
+        size: width and height of the original, upright.
+        shown: width and height at which the model sees it.
+        tokens: how many tokens are for it.
+    """
+
+    size: Size
+    shown: Size
+    tokens: int
+
+
+@dataclass(frozen=True)
 class RowFacts:
-    """What preflight found out about one row, in tokens."""
+    """What preflight found out about one row, in tokens.
+
+    Attributes:
+        pictures: its images, in order.
+    """
 
     id: str
     tokens: int
     image_tokens: int
     supervised: int
     cut: int
+    pictures: tuple[PictureShown, ...] = ()
 
     @classmethod
     def of(cls, id: str, encoded: Encoded) -> RowFacts:
         """The counts of an encoded row."""
-        return cls(id, encoded.tokens, encoded.image_tokens, encoded.supervised, encoded.cut)
+        located = encoded.located
+        pictures = tuple(
+            PictureShown(size, shown, tokens)
+            for size, shown, tokens in zip(
+                located.sizes, located.shown, encoded.picture_tokens, strict=True
+            )
+        )
+        counts = (encoded.tokens, encoded.image_tokens, encoded.supervised, encoded.cut)
+        return cls(id, *counts, pictures)
 
 
 @dataclass
@@ -48,12 +78,11 @@ class Findings:
 
     rows: list[RowFacts] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    too_long: list[Row] = field(default_factory=list)
+    too_long: list[TooLong] = field(default_factory=list)
 
     def hint(self, encoder: Encoder) -> str:
         """What would make rows fit that are too long; empty when nothing is known to."""
-        said = advice(encoder, self.too_long)
-        return f"write {said} to show pictures smaller" if said else ""
+        return advice(encoder, self.too_long)
 
 
 def undeclared(family: Family, row: Row, max_images: int | None) -> list[str]:
@@ -110,7 +139,8 @@ def check_rows(
             except RowError as error:
                 reasons.append(str(error))
                 if isinstance(error, TooLongError) and row.conversation.images:
-                    findings.too_long.append(row)
+                    sizes = [image.size for image in open_images(row)]
+                    findings.too_long.append((row, sizes, prompts_only))
             else:
                 findings.rows.append(RowFacts.of(row.id, encoded))
                 if encoded.cut:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from PIL import Image as PILImage
 
 from kolm_cli.encoding.base_processor import BaseProcessor, RenderError
 from kolm_cli.encoding.encoded import IGNORE, Encoded, RowError
@@ -16,7 +15,7 @@ from kolm_cli.records.conversation import Conversation, Message, Text
 
 
 def encode_training(
-    base: BaseProcessor, conversation: Conversation, images: Sequence[PILImage.Image]
+    base: BaseProcessor, conversation: Conversation, images: Sequence[Any]
 ) -> Encoded:
     """Encode a whole conversation; only its answers are supervised.
 
@@ -33,7 +32,7 @@ def encode_training(
 
 
 def encode_prompt(
-    base: BaseProcessor, conversation: Conversation, images: Sequence[PILImage.Image]
+    base: BaseProcessor, conversation: Conversation, images: Sequence[Any]
 ) -> Encoded:
     """Encode everything up to the last answer, as the model sees it when it is asked.
 
@@ -89,7 +88,7 @@ def _check_seams(base: BaseProcessor, rendered: Rendered) -> None:
             )
 
 
-def _encode(base: BaseProcessor, rendered: Rendered, images: list[PILImage.Image]) -> Encoded:
+def _encode(base: BaseProcessor, rendered: Rendered, images: list[Any]) -> Encoded:
     try:
         features = base.features(rendered.text, images)
     except (ValueError, IndexError, StopIteration) as error:
@@ -110,7 +109,8 @@ def _encode(base: BaseProcessor, rendered: Rendered, images: list[PILImage.Image
         else:
             sequence[key] = value[0]
     image_spans = [tuple(e["new_span"]) for e in expansions]
-    in_image = _overlapping(offsets, image_spans)
+    each = [_overlapping(offsets, [span]) for span in image_spans]
+    in_image = [any(inside) for inside in zip(*each, strict=True)] or [False] * len(offsets)
     ids = sequence["input_ids"].tolist()
     for position, token in enumerate(ids):
         if token in base.image_token_ids and not in_image[position]:
@@ -127,7 +127,8 @@ def _encode(base: BaseProcessor, rendered: Rendered, images: list[PILImage.Image
         )
         if not (labels != IGNORE).any():
             raise RowError("no token of it would be supervised")
-    return Encoded(sequence, pictures, labels, sum(in_image))
+    counts = tuple(map(sum, each))
+    return Encoded(sequence, pictures, labels, sum(in_image), picture_tokens=counts)
 
 
 def _shift(span: tuple[int, int], expansions: list[dict[str, Any]]) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,9 @@ QWEN_BOXES = (
     "<|quad_start|>",
     "<|quad_end|>",
 )
+
+# As narrow a picture may be taken for the colors of another.
+_AMBIGUOUS = 4
 
 # Templates that write today's date would give other training text tomorrow. Only plain data can be
 # handed to a template, so that a macro of the same name comes first; the day is the one that
@@ -113,6 +117,7 @@ class Family:
         image_sizing: how limits on the size of pictures reach its processor; None where every
             picture is shown at one size.
         shown_size: the size at which a picture is shown; None where it is not known.
+        sketches: its image processor counts tokens by the shapes of tensors.
         auto_class: the transformers class that loads the model.
         native: the package in `families/native` whose classes answer for `model_types`; empty for
             families that transformers has.
@@ -142,6 +147,7 @@ class Family:
     coordinates: Coordinates | None = None
     image_sizing: ImageSizing | None = None
     shown_size: shown.Rule | None = None
+    sketches: bool = True
     auto_class: str = "AutoModelForImageTextToText"
     native: str = ""
     processor_files: tuple[str, ...] = ("processor_config.json", "preprocessor_config.json")
@@ -202,6 +208,30 @@ class Family:
             return {}
         return {"image_grid_pinpoints": [list(grid) for grid in grids]}
 
+    def limited(self, processor: Any, limits: ImageLimits) -> Any:
+        """A processor that differs in how large pictures are shown, and shares all else.
+
+        Raises:
+            InputError: as `limit_images`.
+        """
+        copied = copy.copy(processor)
+        copied.image_processor = copy.deepcopy(processor.image_processor)
+        self.limit_images(copied, limits)
+        return copied
+
+    def sketch(self, size: Size) -> Any:
+        """What counts the tokens of a picture of this size and costs no pixels.
+
+        The processor's own arithmetic runs on it: a tensor that has a shape and no content.
+        """
+        if not self.sketches or min(size) <= _AMBIGUOUS:
+            from PIL import Image as PILImage
+
+            return PILImage.new("RGB", size)
+        import torch
+
+        return torch.empty((3, size[1], size[0]), dtype=torch.uint8, device="meta")
+
     def shown(self, processor: Any, size: Size) -> Size:
         """Width and height at which the tower sees a picture of this width and height.
 
@@ -210,7 +240,7 @@ class Family:
         """
         if self.shown_size is None:
             return size
-        return self.shown_size(processor.image_processor, size)
+        return self.shown_size(processor, size)
 
     def follow_processor(self, model: Any, processor: Any) -> None:
         """Bring the model's configuration in line with its processor, where both hold a setting."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kolm_cli.families import shown
 from kolm_cli.families.base import Family, Paper, Takes
 from kolm_cli.families.feature_layer import after_layers
 from kolm_cli.families.support import Experimental
@@ -134,4 +135,6 @@ FAMILY = Cambrian(
     end_tokens=("<|eot_id|>",),
     image_keys=("pixel_values", "image_sizes"),
     processor_files=("processor_config.json", *TOKENIZER_FILES),
+    sketches=False,
+    shown_size=shown.largest_encoder,
 )

@@ -67,6 +67,7 @@ def guess(config: Mapping[str, Any]) -> Family | None:
         "language": (),
         "support": Experimental(note),
         "config": text,
+        "sketches": False,
     }
     if kind in modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
         return Generic(**common)

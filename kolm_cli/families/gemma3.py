@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kolm_cli.families import shown
 from kolm_cli.families.base import Family, Paper
 
 FAMILY = Family(
@@ -14,4 +15,5 @@ FAMILY = Family(
     projector=("model.multi_modal_projector",),
     language=("model.language_model",),
     end_tokens=("<end_of_turn>",),
+    shown_size=shown.one_size,
 )

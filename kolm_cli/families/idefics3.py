@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from kolm_cli.families import image_limits
+from kolm_cli.families import image_limits, shown
 from kolm_cli.families.base import Family, Paper
 
 SMOLVLM_PAPER = Paper(
@@ -58,4 +58,5 @@ FAMILY = Idefics3(
         SMOLVLM_PAPER,
     ),
     image_sizing=image_limits.LONGEST_EDGE_OF_TILES,
+    shown_size=shown.split_tiles,
 )

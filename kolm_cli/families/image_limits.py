@@ -5,7 +5,7 @@ Each family says which limits it takes and how its image processor is told.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -22,16 +22,23 @@ class ImageLimits:
         min_pixels: smaller pictures are enlarged to this many pixels.
         max_pixels: larger pictures are shrunk to this many pixels, or shown in fewer tiles.
         longest_edge: the longer side of a picture, in pixels.
+        resize: `fit` shows the pictures of a row that is too long smaller, so that it fits.
     """
 
     min_pixels: int | None = None
     max_pixels: int | None = None
     longest_edge: int | None = None
+    resize: Literal["processor", "fit"] = "processor"
+
+    @classmethod
+    def of(cls, given: Mapping[str, int]) -> ImageLimits:
+        """The limits with these names."""
+        return cls(given.get("min_pixels"), given.get("max_pixels"), given.get("longest_edge"))
 
     @property
     def given(self) -> dict[str, int]:
         """The limits that are set, by name."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return {n: v for n, v in asdict(self).items() if v is not None and n != "resize"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class ImageSizing:
     Attributes:
         takes: the limits that mean something to it.
         token_pixels: pixels that make one image token; 0 where that depends on the picture.
+        each: the pictures of a row may differ in their limits, and ask for an exact size.
         apply: sets them on an image processor; raises `ValueError` for what cannot be, with the
             least or the possible values in its message.
     """
@@ -48,6 +56,13 @@ class ImageSizing:
     takes: tuple[LimitName, ...]
     apply: Callable[[Any, ImageLimits], None]
     token_pixels: int = 0
+    each: bool = False
+
+    @property
+    def largest(self) -> LimitName:
+        """The limit that shows pictures smaller."""
+        [name] = [name for name in self.takes if name != "min_pixels"]
+        return name
 
 
 def limit_images(
@@ -59,6 +74,8 @@ def limit_images(
         InputError: the family does not take one of them, or a value cannot be.
     """
     given = limits.given
+    if limits.resize == "fit" and sizing is None:
+        given = {**given, "resize": 0}
     if not given:
         return
     takes = sizing.takes if sizing else ()
@@ -154,8 +171,8 @@ def _square_tile_area(processor: Any) -> int:
 
 
 # Patches of 14 or 16 pixels, merged two by two.
-PIXELS_28 = ImageSizing(("min_pixels", "max_pixels"), _pixels, token_pixels=28 * 28)
-PIXELS_32 = ImageSizing(("min_pixels", "max_pixels"), _pixels, token_pixels=32 * 32)
+PIXELS_28 = ImageSizing(("min_pixels", "max_pixels"), _pixels, token_pixels=28 * 28, each=True)
+PIXELS_32 = ImageSizing(("min_pixels", "max_pixels"), _pixels, token_pixels=32 * 32, each=True)
 LONGEST_EDGE = ImageSizing(("longest_edge",), _longest_edge)
 LONGEST_EDGE_OF_TILES = ImageSizing(("longest_edge",), _longest_edge_of_tiles)
 PINPOINTS = ImageSizing(("max_pixels",), _pinpoints)

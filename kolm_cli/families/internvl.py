@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from kolm_cli.families import coordinates, image_limits
+from kolm_cli.families import coordinates, image_limits, shown
 from kolm_cli.families.base import Family, Paper
 
 
@@ -49,4 +49,5 @@ FAMILY = InternVL(
     language=("model.language_model",),
     coordinates=coordinates.INTERNVL,
     image_sizing=image_limits.MAX_PATCHES,
+    shown_size=shown.optimal_tiles,
 )

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from PIL import Image as PILImage
+
+from kolm_cli.families import shown
 from kolm_cli.families.base import Paper
+from kolm_cli.families.coordinates import Size
 from kolm_cli.families.feature_layer import FromFeatureLayer
 
 
@@ -18,6 +22,10 @@ class Llava(FromFeatureLayer):
         """Pixtral is published under the same `model_type`, with a tower of its own."""
         vision = config.get("vision_config") or {}
         return super().claims_config(config) and vision.get("model_type") != "pixtral"
+
+    def sketch(self, size: Size) -> Any:
+        """Its processor looks at the pixels' shape in numpy, and every picture has one size."""
+        return PILImage.new("RGB", (32, 32))
 
 
 FAMILY = Llava(
@@ -33,4 +41,5 @@ FAMILY = Llava(
     vision=("model.vision_tower",),
     projector=("model.multi_modal_projector",),
     language=("model.language_model",),
+    shown_size=shown.one_size,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kolm_cli.families import image_limits
+from kolm_cli.families import image_limits, shown
 from kolm_cli.families.base import Paper
 from kolm_cli.families.feature_layer import FromFeatureLayer
 
@@ -31,4 +31,5 @@ FAMILY = FromFeatureLayer(
     projector=("model.multi_modal_projector", "model.image_newline"),
     language=("model.language_model",),
     image_sizing=image_limits.PINPOINTS,
+    shown_size=shown.within_grid,
 )

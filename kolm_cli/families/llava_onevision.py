@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from kolm_cli.families import image_limits
+from kolm_cli.families import image_limits, shown
 from kolm_cli.families.base import Paper
 from kolm_cli.families.feature_layer import FromFeatureLayer
 
@@ -40,4 +40,5 @@ FAMILY = LlavaOnevision(
     language=("model.language_model",),
     image_keys=("pixel_values", "image_sizes", "batch_num_images"),
     image_sizing=image_limits.PINPOINTS,
+    shown_size=shown.within_grid,
 )

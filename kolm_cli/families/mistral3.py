@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kolm_cli.families import image_limits
+from kolm_cli.families import image_limits, shown
 from kolm_cli.families.base import Family, Paper
 
 FAMILY = Family(
@@ -18,4 +18,5 @@ FAMILY = Family(
     projector=("model.multi_modal_projector",),
     language=("model.language_model",),
     image_sizing=image_limits.LONGEST_EDGE,
+    shown_size=shown.patches_within_edge,
 )

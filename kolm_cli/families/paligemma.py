@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kolm_cli.families import coordinates
+from kolm_cli.families import coordinates, shown
 from kolm_cli.families.base import Family, Paper, Takes
 
 
@@ -69,4 +69,5 @@ FAMILY = PaliGemma(
     language=("model.language_model",),
     coordinates=coordinates.PALIGEMMA,
     takes=Takes(text_only=False, several_turns=False, system=False),
+    shown_size=shown.one_size,
 )

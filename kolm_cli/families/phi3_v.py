@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
-from kolm_cli.families import image_limits
+from kolm_cli.families import image_limits, shown
 from kolm_cli.families.base import Paper
 from kolm_cli.families.feature_layer import FromFeatureLayer
 from kolm_cli.families.vision_features import VisionFeatures, projected
@@ -68,4 +68,6 @@ FAMILY = Phi3V(
     end_tokens=("<|end|>",),
     image_keys=("pixel_values", "image_sizes"),
     image_sizing=image_limits.NUM_CROPS,
+    sketches=False,
+    shown_size=shown.hd_transform,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from kolm_cli.families import image_limits
+from kolm_cli.families import image_limits, shown
 from kolm_cli.families.base import Family, Paper
 from kolm_cli.families.feature_layer import after_layers
 from kolm_cli.families.support import Experimental
@@ -55,4 +55,6 @@ FAMILY = Phi4Multimodal(
     # Crops that an image does not have are masked in, since a fully masked one has no softmax.
     image_fill={"image_attention_mask": 1},
     image_sizing=image_limits.DYNAMIC_HD,
+    sketches=False,
+    shown_size=shown.dynamic_hd,
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kolm_cli.families import image_limits
+from kolm_cli.families import image_limits, shown
 from kolm_cli.families.base import Family, Paper, Takes
 
 
@@ -33,4 +33,5 @@ FAMILY = Pixtral(
     language=("model.language_model",),
     takes=Takes(system=False),
     image_sizing=image_limits.LONGEST_EDGE,
+    shown_size=shown.patches_within_edge,
 )

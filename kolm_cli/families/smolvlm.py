@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kolm_cli.core.errors import LackingError, Problem
-from kolm_cli.families import image_limits
+from kolm_cli.families import image_limits, shown
 from kolm_cli.families.idefics3 import SMOLVLM_PAPER, Idefics3
 
 
@@ -53,4 +53,5 @@ FAMILY = SmolVLM(
     ),
     papers=(SMOLVLM_PAPER,),
     image_sizing=image_limits.LONGEST_EDGE_OF_TILES,
+    shown_size=shown.split_tiles,
 )

@@ -229,6 +229,7 @@ class Shape:
         array: programs read it as one JSON array instead of lines.
         columns: what a table must have a column for, each as the names that it may have.
         log: records are logged calls, whose texts hold no markers of boxes.
+        wishes: it is written with how large each image asks to be shown.
     """
 
     name: str
@@ -240,6 +241,7 @@ class Shape:
     array: bool = False
     columns: tuple[tuple[str, ...], ...] = ()
     log: bool = False
+    wishes: bool = False
 
     def read(self, fields: Fields) -> Pair | None:
         """`parse`, with the boxes that the record carries where its texts say."""
@@ -252,6 +254,8 @@ class Shape:
         Raises:
             CannotError: it has no place for something that the pair holds.
         """
+        if not self.wishes and any(pair.conversation.wishes) and not pair.lossy:
+            raise CannotError(f"{self.name} has no place for the size of an image")
         if self.log:
             if pair.conversation.has_regions and not pair.lossy:
                 raise CannotError(f"{self.name} has no place for boxes")

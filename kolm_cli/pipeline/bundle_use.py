@@ -192,6 +192,10 @@ def encoder_of(files: Unpacked, base: Base, progress: Progress) -> Iterator[Enco
     from kolm_cli.encoding.guarded_rendering import guarded
 
     processor = load_processor(files, base, progress)
-    limits = Limits(files.spec["train"]["max_seq_length"], side=files.spec["data"]["truncation"])
+    limits = Limits(
+        files.spec["train"]["max_seq_length"],
+        side=files.spec["data"]["truncation"],
+        fit=files.spec["data"]["images"].get("resize") == "fit",
+    )
     with guarded(base.family, processor) as renderer:
         yield Encoder(base.family, processor, limits, renderer=renderer)

@@ -34,6 +34,7 @@ class Preflight:
         train: the training rows.
         pack: the evaluation rows.
         facts: tokens of each training row.
+        asked: tokens of each evaluation row.
         optimizer_steps: how many steps the run will take.
         encoder: encodes rows as training will.
     """
@@ -41,6 +42,7 @@ class Preflight:
     train: SourceRows
     pack: SourceRows
     facts: list[RowFacts]
+    asked: list[RowFacts]
     optimizer_steps: int
     encoder: Encoder
 
@@ -99,8 +101,9 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     problems += unlearnable(
         train.rows, spec.train, family, loaded.position("train"), spec.launch.num_processes
     )
-    raise_if_any(problems, hint=trained.hint(encoder) if trained.too_long else "")
-    return Preflight(train, pack, trained.rows, steps, encoder)
+    trained.too_long += asked.too_long
+    raise_if_any(problems, hint=trained.hint(encoder))
+    return Preflight(train, pack, trained.rows, asked.rows, steps, encoder)
 
 
 def group_problems(evaluate: EvaluateSection, pack: Sequence[Row], where: str) -> Iterator[Problem]:

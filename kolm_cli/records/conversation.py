@@ -55,9 +55,15 @@ def coordinates_text(values: Sequence[float]) -> str:
 
 @dataclass(frozen=True)
 class Image:
-    """An image in a message, named by the SHA-256 (hex) of its encoded bytes."""
+    """An image in a message.
+
+    Attributes:
+        sha256: names it: the digest (hex) of its encoded bytes.
+        wishes: how large the row asks to show it, as `max_pixels` and the like, sorted by name.
+    """
 
     sha256: str
+    wishes: tuple[tuple[str, int], ...] = ()
 
 
 Part = Text | Image
@@ -121,6 +127,11 @@ class Conversation:
         return Conversation((*shown, last))
 
     @property
+    def wishes(self) -> tuple[dict[str, int], ...]:
+        """How large the row asks to show each image, in the order of `images`."""
+        return tuple(dict(p.wishes) for m in self.messages for p in m.parts if isinstance(p, Image))
+
+    @property
     def boxes(self) -> tuple[Box, ...]:
         """All coordinates, in the order in which they are said."""
         return tuple(p for m in self.messages for p in m.parts if isinstance(p, Box))
@@ -180,8 +191,8 @@ def _plain(message: Message) -> Message:
 
 def _part_as_json(part: Part) -> dict[str, Any]:
     match part:
-        case Image(sha256):
-            return {"type": "image", "sha256": sha256}
+        case Image():
+            return {"type": "image", "sha256": part.sha256, **dict(part.wishes)}
         case Box():
             return {"type": "box", "values": list(part.values), "image": part.image}
         case Reference(text):
@@ -193,7 +204,8 @@ def _part_as_json(part: Part) -> dict[str, Any]:
 def _part_from_json(part: dict[str, Any]) -> Part:
     match part["type"]:
         case "image":
-            return Image(part["sha256"])
+            wishes = {k: v for k, v in part.items() if k not in ("type", "sha256")}
+            return Image(part["sha256"], tuple(sorted(wishes.items())))
         case "box":
             return Box.at(part["values"], part["image"])
         case "reference":

@@ -18,7 +18,7 @@ class Orders:
         model: a hub id, or the absolute path of a local folder.
         revision: the commit of a hub id; empty for a folder.
         train: the spec's section `train` as JSON.
-        images: the limits on the size of pictures that are set.
+        images: what the spec says of the size of pictures.
         evaluation: the name of the evaluation's folder: the digest of what decides it.
         threads: torch's threads in each process; they change the results of sums.
         parent: the CID of the bundle that training starts from; empty when it is the base.
@@ -32,7 +32,7 @@ class Orders:
     device: str
     threads: int
     truncation: Literal["prompt_start", "prompt_end"]
-    images: dict[str, int]
+    images: dict[str, Any]
     evaluation: str
     max_new_tokens: int
     batch_size: int

@@ -64,9 +64,12 @@ class BaseSection(Section):
 class ImagesSection(Section):
     """How large pictures are shown, in pixels; what is not written is the base's own setting."""
 
+    younger: ClassVar[frozenset[str]] = frozenset({"resize"})
+
     min_pixels: Count | None = None
     max_pixels: Count | None = None
     longest_edge: Count | None = None
+    resize: Literal["processor", "fit"] = "processor"
 
 
 def _source(value: Any) -> Any:

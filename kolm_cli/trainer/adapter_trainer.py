@@ -192,6 +192,7 @@ class VLMTrainer:
                 "config": self.config.model_dump(mode="json"),
                 "truncation": self.encoder.limits.side,
                 "images": _image_settings(self.encoder.processor),
+                **({"resize": "fit"} if self.encoder.limits.fit else {}),
                 "rows": rows_digest(self._rows),
                 "start": self.start.cid if self.start else "",
             }

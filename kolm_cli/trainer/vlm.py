@@ -75,7 +75,7 @@ def vlm_trainer(
     encoder = Encoder.for_base(base, limits, images, config.loss_on)
     found = check_rows(encoder, rows, progress=progress or Silent())
     problems = [*found.problems, *unlearnable(rows, config, base.family, "train_dataset")]
-    raise_if_any(problems, hint=found.hint(encoder) if found.too_long else "")
+    raise_if_any(problems, hint=found.hint(encoder))
     model = load_base(base, bf16=config.bf16, attention=config.attention)
     base.family.follow_processor(model, encoder.processor)
     folder = Path(output_dir) if output_dir else Path(tempfile.mkdtemp(prefix="kolm-"))

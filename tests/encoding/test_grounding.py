@@ -59,7 +59,7 @@ def test_boxes_are_trained_as_the_family_writes_them(pictured: Case) -> None:
     text = supervised(pictured, row(BOX))
     assert text.startswith(convention.write(BOX, size, shown))
     prompt = pictured.encoder().prompt(row(BOX))
-    (back,) = found_in(in_originals(pictured.encoder(), text, prompt.located))
+    (back,) = found_in(in_originals(pictured.family, text, prompt.located))
     for index, (value, found) in enumerate(zip(BOX, back, strict=True)):
         unit = size[index % 2] / (convention.grid or shown[index % 2])
         assert abs(value - found) <= unit / 2 + 0.01
@@ -122,8 +122,8 @@ def test_round_trips_over_odd_sizes_and_extreme_ratios(
     assert convention is not None
     left, top = data.draw(st.integers(0, size[0] - 1)), data.draw(st.integers(0, size[1] - 1))
     box = (left, top, size[0], size[1])
-    located = Located((size,), (0,))
-    (back,) = found_in(in_originals(case.encoder(), convention.write(box, size, shown), located))
+    located = Located((size,), (shown,), (0,))
+    (back,) = found_in(in_originals(case.family, convention.write(box, size, shown), located))
     for index, (value, found) in enumerate(zip(box, back, strict=True)):
         scale = size[index % 2] / shown[index % 2]
         assert abs(value - found) <= 0.5 * scale + 0.01

@@ -114,7 +114,8 @@ def test_no_size_is_promised_where_none_helps(new_case: Callable[..., Case], fam
     encoder = case.encoder(5)
     found = check_rows(encoder, [case.row(("Q?", "A" * 40), images=[SIZE])], progress=Notes())
     assert found.problems
-    assert found.hint(encoder) == ""
+    assert "data.images: {" not in found.hint(encoder)
+    assert ("shows every picture at one size" in found.hint(encoder)) == (family == "llava")
 
 
 def test_the_spec_s_limits_reach_training_and_the_bundle(new_job: Callable[..., Job]) -> None:

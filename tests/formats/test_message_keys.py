@@ -138,7 +138,7 @@ def test_keys_of_a_row_that_change_its_meaning_are_refused(
     assert what.startswith(f"the key {key!r} changes what the row means")
 
 
-def test_size_limits_of_one_image_are_refused(tmp_path: Path) -> None:
+def test_size_limits_of_a_text_are_refused(tmp_path: Path) -> None:
     record = turns()["trl-messages"]
     asked = {"role": "user", "content": [{"type": "text", "text": "q", "max_pixels": 3136}]}
     (what,) = problems({**record, "messages": [asked, *record["messages"][1:]]}, tmp_path)

@@ -51,6 +51,7 @@ EFFECTS: dict[str, tuple[Any, Observe]] = {
     "data.images.min_pixels": (900, lambda inputs: orders_for(inputs).images),
     "data.images.max_pixels": (2000, lambda inputs: orders_for(inputs).images),
     "data.images.longest_edge": (60, lambda inputs: orders_for(inputs).images),
+    "data.images.resize": ("fit", lambda inputs: orders_for(inputs).images),
     "launch.device": ("cuda", lambda inputs: launch.environment(inputs.spec.launch, 1)),
     "launch.num_processes": (2, lambda inputs: launch.accelerate_config(inputs.spec.launch)),
     "launch.threads": (2, lambda inputs: inputs.threads),

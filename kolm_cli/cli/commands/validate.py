@@ -12,6 +12,7 @@ import typer
 from kolm_cli.cli.live import ProgressOption, progress_for
 from kolm_cli.cli.options import JsonOption
 from kolm_cli.cli.output import Output
+from kolm_cli.cli.picture_table import picture_lines, picture_table
 
 if TYPE_CHECKING:
     from kolm_cli.pipeline.inputs import Inputs
@@ -72,7 +73,11 @@ def _report(inputs: Inputs, checked: Preflight) -> dict[str, Any]:
             "per_row": [asdict(fact) for fact in facts],
             "truncated": [fact.id for fact in facts if fact.cut],
         },
-        "eval": {"rows": len(checked.pack.rows)},
+        "eval": {
+            "rows": len(checked.pack.rows),
+            "per_row": [asdict(fact) for fact in checked.asked],
+        },
+        "pictures": [asdict(line) for line in picture_lines(checked)],
         "optimizer_steps": checked.optimizer_steps,
     }
 
@@ -92,6 +97,8 @@ def _show(output: Output, report: dict[str, Any]) -> None:
     if train["truncated"]:
         output.data(f"  truncated    {len(train['truncated'])} rows, named above")
     output.data(f"  eval         {report['eval']['rows']} rows")
+    for line in picture_table(report["pictures"]):
+        output.data(f"  {line}")
     output.data(f"  steps        {report['optimizer_steps']}")
 
 

@@ -16,7 +16,7 @@ from kolm_cli.formats.containers.jsontext import line_of
 from kolm_cli.formats.fields import RawRow, Table
 from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.targets import RowWriter, Target
-from kolm_cli.formats.writing import Exported, ImageForms
+from kolm_cli.formats.writing import CannotError, Exported, ImageForms
 
 _BATCH = 8
 # Rows that a file may have beyond one for each of its bytes.
@@ -119,6 +119,8 @@ class ParquetFile:
 
     def write(self, pair: Exported) -> None:
         """Take one row; full groups are written."""
+        if any(pair.conversation.wishes) and not pair.lossy:
+            raise CannotError("parquet has no place for the size of an image")
         record = self._shape.record(pair, self._forms)
         record["images"] = [
             {"bytes": self._stored.read(sha256), "path": f"{sha256}.{self._stored.suffix(sha256)}"}

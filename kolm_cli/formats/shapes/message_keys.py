@@ -9,6 +9,7 @@ from typing import Any
 from kolm_cli.formats.fields import Fields
 from kolm_cli.formats.kinds import kind_of
 from kolm_cli.records.conversation import Role
+from kolm_cli.records.pictures import MAX_PIXELS
 
 # OpenAI's, axolotl's, ms-swift's and kolm's own way to keep a turn out of the loss.
 LEARN = ("weight", "train", "loss", "learn")
@@ -26,6 +27,28 @@ _REFUSED = frozenset(
     | {"min_pixels", "max_pixels", "resized_height", "resized_width", "nframes", "fps"}
     | {"objects", "boxes", "bbox", "bbox_2d", "points", "crop", "chosen", "rejected"}
 )
+
+# How large an image is shown, in Qwen's row format.
+WISHES = frozenset({"min_pixels", "max_pixels", "resized_height", "resized_width"})
+
+
+def wishes(fields: Fields, part: Mapping[str, Any], place: str) -> tuple[tuple[str, int], ...]:
+    """How large a part asks to show its image, sorted by name."""
+    found: dict[str, int] = {}
+    for key in sorted(WISHES):
+        value = part.get(key)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_PIXELS:
+            fields.problem(
+                f"{place}.{key}: {kind_of(value)} is no number of pixels",
+                f"write a whole number from 1 to {MAX_PIXELS}",
+            )
+            continue
+        found[key] = value
+    if found.get("resized_height", 1) * found.get("resized_width", 1) > MAX_PIXELS:
+        fields.problem(f"{place}: asks for more than the {MAX_PIXELS} pixels allowed")
+    return tuple(found.items())
 
 
 def learned(fields: Fields, message: Mapping[str, Any], role: Role | None, place: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from kolm_cli.formats.fields import Fields
@@ -120,8 +121,10 @@ def read_content(
             message_keys.check(fields, item, place, _TEXT_KEYS)
             parts += texts(fields.text("text", of=item, name=f"{place}.text"), False)
         else:
-            message_keys.check(fields, item, place, _IMAGE_KEYS)
+            message_keys.check(fields, item, place, _IMAGE_KEYS | message_keys.WISHES)
             part = other(fields, item, place)
+            if isinstance(part, Image):
+                part = replace(part, wishes=message_keys.wishes(fields, item, place))
             if part is not None:
                 parts.append(part)
     return tidy(parts)

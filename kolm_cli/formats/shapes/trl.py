@@ -143,7 +143,9 @@ def parse_prompt(fields: Fields) -> Pair | None:
 
 def _content(message: Message) -> list[dict[str, Any]]:
     return [
-        {"type": "text", "text": part.text} if isinstance(part, Text) else {"type": "image"}
+        {"type": "text", "text": part.text}
+        if isinstance(part, Text)
+        else {"type": "image", **dict(part.wishes)}
         for part in tidy(list(message.parts))
     ]
 
@@ -182,6 +184,7 @@ MESSAGES = Shape(
     parse_messages,
     _MESSAGES_KEYS,
     render_messages,
+    wishes=True,
 )
 PROMPT = Shape(
     "trl-prompt",
@@ -190,4 +193,5 @@ PROMPT = Shape(
     parse_prompt,
     _PROMPT_KEYS,
     render_prompt,
+    wishes=True,
 )
