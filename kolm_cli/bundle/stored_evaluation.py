@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 from kolm_cli.bundle.contents import BundleContents
 from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format.comparing import too_much
 from kolm_cli.bundle.format.evaluation import EvaluationSettings, read_settings
 from kolm_cli.bundle.format.pack import PackRow, read_pack
 from kolm_cli.bundle.format.predictions import read_predictions
 from kolm_cli.core.errors import InputError, VerificationError
 from kolm_cli.scoring.score import Measurements, ScoreReport, row_scores, score
+
+_ANSWERS = (layout.PACK, layout.PREDICTIONS, layout.BASE_PREDICTIONS)
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,9 @@ def read_evaluation(contents: BundleContents) -> StoredEvaluation:
         _predictions(contents, path, settings, pack)
         for path in (layout.PREDICTIONS, layout.BASE_PREDICTIONS)
     ]
+    sizes = (contents.files[path].entry.size for path in _ANSWERS if path in contents.files)
+    if problem := too_much(pack, filter(None, predictions), sum(sizes)):
+        raise VerificationError(problem)
     return StoredEvaluation(settings, pack, *predictions)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kolm_cli.bundle.format import configurations, layout, processor_keys
+from kolm_cli.bundle.format.comparing import too_much
 from kolm_cli.bundle.format.dataset import Dataset, DatasetFacts, TrainRow, write_train_rows
 from kolm_cli.bundle.format.evaluation import EvaluationSettings
 from kolm_cli.bundle.format.pack import PackRow, write_pack
@@ -142,6 +143,11 @@ def _evaluation_files(settings: EvaluationSettings, results: RunResults) -> dict
         ids = [row.id for row in pack]
         files[layout.PREDICTIONS] = write_predictions(ids, results.predictions)
         files[layout.BASE_PREDICTIONS] = write_predictions(ids, results.base_predictions)
+        said = (results.predictions, results.base_predictions)
+        stored_bytes = sum(len(data) for data in files.values() if isinstance(data, bytes))
+        if problem := too_much(rows, said, stored_bytes):
+            fix = "lower evaluate.max_new_tokens, or write evaluate.include: digests"
+            raise InputError(Problem(problem, "data.eval", fix))
     return files
 
 

@@ -21,7 +21,9 @@ def _similarity(prediction: str, answer: str) -> float:
     longest = max(len(prediction), len(answer))
     if longest == 0:
         return 1.0
-    similarity = 1.0 - Levenshtein.distance(prediction, answer) / longest
+    # Beyond half of the longest the similarity is below the threshold, however far.
+    distance = Levenshtein.distance(prediction, answer, score_cutoff=longest // 2)
+    similarity = 1.0 - distance / longest
     return similarity if similarity >= THRESHOLD else 0.0
 
 

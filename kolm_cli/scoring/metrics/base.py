@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -145,6 +146,8 @@ def yes_or_no(value: Any) -> str:
     return "" if isinstance(value, bool) else "is neither true nor false"
 
 
+# A row's prediction is compared with each of its answers.
+@functools.lru_cache(maxsize=16)
 def comparable(text: str) -> str:
     """`text` as metrics compare it: in Unicode's NFC, single spaces inside, none around.
 
