@@ -102,7 +102,7 @@ def compile_spec(
             place=place,
             progress=progress,
         )
-        known_inputs.remember(inputs, results)
+        known_inputs.remember(inputs, results, bundled.report["cid"])
         result_cache.keep(key, inputs.spec.name, bundled.path, bundled.report, progress)
     return _compiled(target, bundled.path, bundled.report, cached=False)
 

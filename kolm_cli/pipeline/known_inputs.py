@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from kolm_cli.core.files import write_atomic
-from kolm_cli.core.home import private_folder
+from kolm_cli.core.home import home_path, private_folder
 from kolm_cli.dataset.frozen import thaw
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.pipeline.run_results import RunResults
+from kolm_cli.records.curves import read_curves
 from kolm_cli.records.row import Row, rows_digest
+from kolm_cli.run.folder import RunFolder
 
 
-def remember(inputs: Inputs, results: RunResults) -> None:
-    """Note where the base and the pack of a bundle are, so that `kolm eval` and `run` find them."""
+def remember(inputs: Inputs, results: RunResults, cid: str) -> None:
+    """Note where the base, the pack and the run of a bundle are: it names them by digest only."""
     _remember_pack(results.pack.digest, results.evaluation)
     _remember_base(inputs)
+    place = json.dumps({"training": inputs.keys.training}).encode()
+    write_atomic(private_folder("made") / f"{cid}.json", place, mode=0o600)
+
+
+def known_curves(cid: str) -> list[dict[str, Any]]:
+    """The learning curves of the bundle with this CID; none when it was made elsewhere."""
+    try:
+        training = json.loads((home_path() / "made" / f"{cid}.json").read_bytes())["training"]
+        return read_curves(RunFolder(home_path() / "runs" / training).curves)
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _remember_base(inputs: Inputs) -> None:

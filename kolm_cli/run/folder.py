@@ -42,6 +42,11 @@ class RunFolder:
         return self.path / "progress.jsonl"
 
     @property
+    def curves(self) -> Path:
+        """How the training went, step by step."""
+        return self.path / "curves.jsonl"
+
+    @property
     def log(self) -> Path:
         """What the launcher and the worker wrote to their outputs."""
         return self.path / "worker.log"

@@ -186,6 +186,7 @@ class Worker:
                 folder=self.run.checkpoints,
                 progress=self.progress,
                 should_stop=self.lifeline.should_stop,
+                curves=self.run.curves,
                 start=Start(self.orders.parent, self.run.parent) if self.orders.parent else None,
             )
             check_room(self.run.path, trainer)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from accelerate import PartialState
 from peft import PeftModel
 from torch import nn
 
@@ -24,6 +25,7 @@ from kolm_cli.records.row import Row, rows_digest
 from kolm_cli.spec.model import TrainSection
 from kolm_cli.trainer import checkpoints
 from kolm_cli.trainer.adapter_files import module_lists, save_adapter, start_from
+from kolm_cli.trainer.curves import CurveRecorder
 from kolm_cli.trainer.data_workers import choose_workers, free_shared_memory
 from kolm_cli.trainer.distributed import decided_by_first, processes_here
 from kolm_cli.trainer.encoded_rows import EncodedRows
@@ -81,8 +83,10 @@ class VLMTrainer:
         progress: Progress | None = None,
         should_stop: Callable[[], bool] = lambda: False,
         start: Start | None = None,
+        curves: Path | None = None,
     ) -> None:
         self.base, self.config, self.encoder, self.start = base, config, encoder, start
+        self._curves = curves
         self._rows, self._folder = rows, folder
         self._progress, self._should_stop = progress or Silent(), should_stop
         self._cpu = device == "cpu"
@@ -138,6 +142,9 @@ class VLMTrainer:
             graph_before=state.get("graph"),
             should_stop=self._should_stop,
         )
+        recorder = None
+        if self._curves is not None:
+            recorder = CurveRecorder(self._curves, active=PartialState().is_main_process)
         full = [
             p for n, p in self.model.named_parameters() if p.requires_grad and ".lora_" not in n
         ]
@@ -158,9 +165,11 @@ class VLMTrainer:
             train_dataset=EncodedRows(self._rows, encode),
             data_collator=self.encoder.training_batch,
             compute_loss_func=make_loss(full),
-            callbacks=[observer],
+            callbacks=[observer, *([recorder] if recorder else [])],
         )
         observer.trainer = trainer
+        if recorder is not None:
+            recorder.trainer = trainer
         trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
         if observer.stopped:
             raise StoppedEarly

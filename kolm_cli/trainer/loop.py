@@ -10,13 +10,14 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from kolm_cli.core.progress import Progress
 from kolm_cli.core.seals import seal
 from kolm_cli.families.base import Family
 from kolm_cli.spec.model import TrainSection
 from kolm_cli.trainer.adapter_files import load_full_parts, save_full_parts
+from kolm_cli.trainer.curves import POINTS
 from kolm_cli.trainer.distributed import true_in_any
 from kolm_cli.trainer.evidence import Evidence, GradientLedger
 from kolm_cli.trainer.freeze import GraphWatch
@@ -45,7 +46,9 @@ def training_arguments(
         save_strategy="steps",
         save_steps=config.save_steps,
         save_total_limit=2,
-        logging_strategy="no",
+        logging_strategy="steps",
+        # A share of all steps: every one of a short run, every so many of a long one.
+        logging_steps=1 / POINTS,
         # Nothing is logged, and looking for NaN in each loss makes a GPU wait.
         logging_nan_inf_filter=False,
         report_to=[],
@@ -75,9 +78,19 @@ class KolmTrainer(Trainer):
         self.family, self.partition, self.config = family, partition, config
         self.step_loss: torch.Tensor | None = None
         self.tokens = 0
+        self.waited = 0.0
         self.optimizer: torch.optim.Optimizer | None
         self.lr_scheduler: torch.optim.lr_scheduler.LRScheduler | None
         super().__init__(**kwargs)
+        # It prints what is logged.
+        self.remove_callback(PrinterCallback)
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        """The batches of a step; counts how long they were waited for."""
+        began = time.monotonic()
+        samples = super().get_batch_samples(*args, **kwargs)
+        self.waited += time.monotonic() - began
+        return samples
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW (arXiv:1711.05101) with a group a part."""
