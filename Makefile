@@ -51,7 +51,7 @@ test-slow: $(READY)
 test-interop: $(READY)
 	bash tests/interop/setup.sh
 	bash tests/registry/setup.sh
-	$(BIN)/python -m pytest -m interop tests/interop tests/registry
+	$(BIN)/python -m pytest -m interop tests/interop tests/registry tests/report
 
 test-gpu: $(READY)
 	$(BIN)/python -m pytest -m gpu

@@ -12,7 +12,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "Capture": ("capture",),
     "Train": ("validate", "compile", "loop"),
     "Use": ("evaluate", "export", "serve", "parity"),
-    "Check": ("verify", "receipt", "diff", "unpack"),
+    "Check": ("verify", "receipt", "report", "diff", "unpack"),
     "Sign and trust": ("sign", "keys", "trust"),
     "Share": ("push", "pull", "registry", "log"),
 }

@@ -88,6 +88,10 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "kolm receipt chart-qa.kolm",
         "kolm receipt chart-qa.kolm --sums",
     ),
+    "report": (
+        "kolm report chart-qa.kolm",
+        "kolm report chart-qa:latest -o report.html --no-pictures",
+    ),
     "diff": (
         "kolm diff old.kolm chart-qa.kolm",
         "kolm diff chart-qa:latest chart-qa.kolm --json",

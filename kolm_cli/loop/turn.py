@@ -169,6 +169,11 @@ def _compile(
         number, parent = killed.id, killed.parent
     else:
         parent = _parent(inputs, progress)
+        if inputs.spec.evaluate.gate.no_regression is None:
+            progress.note(
+                "the gate does not compare with what is in use: write no_regression: {against:"
+                f" {inputs.spec.name}:{wishes.tag}}} to evaluate.gate"
+            )
         number = journal.begin(_fingerprint(inputs), parent)
     try:
         compiled = compile_spec(spec, device=device, adapter=parent, progress=progress)

@@ -78,7 +78,8 @@ def find_earlier(inputs: Inputs) -> Earlier | None:
         index = Registry().index()
         entry = find(index, named(index, asked.against))
     except InputError as error:
-        if asked.against in (inputs.spec.name, f"{inputs.spec.name}:latest"):
+        name = inputs.spec.name
+        if asked.against in (name, f"{name}:latest", f"{name}:live"):
             return Earlier(asked.against)  # the first compile has nothing to be worse than
         where = inputs.loaded.position("evaluate.gate.no_regression")
         raise InputError(

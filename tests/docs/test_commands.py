@@ -119,6 +119,7 @@ SCENES: dict[str, Scene] = {
     "docs/how-to/hourly-job.md": at_the_end_of_the_tutorial,
     "docs/how-to/logs-to-an-adapter.md": logs,
     "docs/how-to/my-columns.md": at_the_end_of_the_tutorial,
+    "docs/how-to/read-a-report.md": at_the_end_of_the_tutorial,
     "docs/how-to/remote-registry.md": remote_registry,
     "docs/reference/capture.md": capture,
     "docs/reference/keys.md": keys,

@@ -105,7 +105,9 @@ class Scene:
     def _gather(self, spec: Path, **_: Any) -> Any:
         text = (self.folder / "data").read_text()
         return SimpleNamespace(
-            spec=SimpleNamespace(name=NAME),
+            spec=SimpleNamespace(
+                name=NAME, evaluate=SimpleNamespace(gate=SimpleNamespace(no_regression=None))
+            ),
             keys=SimpleNamespace(result=digests.sha256_bytes(text.encode())),
             loaded=SimpleNamespace(adapter=None),
         )
