@@ -47,7 +47,7 @@ class Asking:
         parallel: how many rows are asked at once.
         rows: how many rows of the pack are asked, from its beginning; all when None.
         demanded: the least share of equal answers; by the type when None.
-        identity: what the server is, where that is known better than it says.
+        named: the program and its version, as far as they are known better than it says.
     """
 
     url: str
@@ -57,7 +57,7 @@ class Asking:
     parallel: int = 4
     rows: int | None = None
     demanded: float | None = None
-    identity: Identity | None = None
+    named: Identity | None = None
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,9 @@ async def _ask(
         asking.url, token=asking.token, seconds=asking.seconds, parallel=asking.parallel
     ) as server:
         model, owner = _chosen(await server.models(), asking.model, cid, server.root)
-        identity = asking.identity or await identify(server, owner)
+        identity = await identify(server, owner)
+        if asking.named is not None:
+            identity = Identity(asking.named.name, asking.named.version or identity.version)
         progress.note(f"server: {identity}, model {model}")
         served = await replay(
             server,

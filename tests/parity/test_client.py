@@ -73,8 +73,7 @@ def after(failures: int, status: int) -> Callable[[dict[str, Any], str], tuple[i
     return answer
 
 
-def test_patience_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "PAUSE_SECONDS", 0.01)
+def test_patience_has_an_end() -> None:
     with serving(after(2, 503)) as fake:
         assert ask(fake).text == "a"
     with serving(after(9, 503)) as fake, pytest.raises(ServerError, match=r"503 busy  \[2J$"):
@@ -94,9 +93,7 @@ def test_a_slow_answer_is_not_waited_for() -> None:
         ask(fake, seconds=0.2)
 
 
-def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "PAUSE_SECONDS", 0.01)
-
+def test_nobody_there() -> None:
     async def models() -> None:
         async with connected("http://127.0.0.1:1/v1/", token="", seconds=5, parallel=1) as server:
             await server.models()
