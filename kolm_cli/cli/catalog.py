@@ -11,7 +11,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "Start": ("init", "demo", "families"),
     "Capture": ("capture",),
     "Train": ("validate", "compile", "loop"),
-    "Use": ("evaluate", "export", "serve", "parity"),
+    "Use": ("evaluate", "run", "export", "serve", "parity"),
     "Check": ("verify", "receipt", "report", "diff", "unpack"),
     "Sign and trust": ("sign", "keys", "trust"),
     "Share": ("push", "pull", "registry", "log"),

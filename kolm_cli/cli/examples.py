@@ -66,7 +66,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     ),
     "run": (
         "kolm run chart-qa.kolm --image chart.png --prompt 'Which bar is tallest?'",
-        "kolm run chart-qa.kolm --prompt 'Sum?' --image chart.png --device cpu --json",
+        "kolm run chart-qa.kolm --rows charts/ --prompt 'Sum?' --out sums.jsonl",
     ),
     "export": (
         "kolm export chart-qa.kolm ./chart-qa --to merged",

@@ -50,8 +50,14 @@ class SourceRows:
         return [*unused, *self.said]
 
 
-def read_source(source: Source, *, accepted_only: bool = False) -> SourceRows:
-    """Every row of `source`, and every problem, so that they can be told with all the others."""
+def read_source(source: Source, *, accepted_only: bool = False, asking: bool = False) -> SourceRows:
+    """Every row of `source`, and every problem, so that they can be told with all the others.
+
+    Args:
+        source: where the rows are.
+        accepted_only: only pairs that a person accepted.
+        asking: a file's rows are questions, which need no answer; they lose the one that they have.
+    """
     began = time.time_ns()
     problems: list[Problem] = []
     foreign: dict[str, int] = {}
@@ -61,7 +67,7 @@ def read_source(source: Source, *, accepted_only: bool = False) -> SourceRows:
         named = source_digest(source, accepted_only=accepted_only)
         rows = list(_captured(source, accepted_only=accepted_only))
     else:
-        rows, problems, paths, reader = _from_file(source)
+        rows, problems, paths, reader = _from_file(source, asking=asking)
         foreign, said = reader.foreign, (*filter(None, [reader.root.summary]), *reader.notes)
     if not rows and not problems:
         problems.append(_empty(source, accepted_only=accepted_only))
@@ -69,7 +75,7 @@ def read_source(source: Source, *, accepted_only: bool = False) -> SourceRows:
     digest = named or rows_digest(rows)
     if problems:
         return SourceRows(rows, f"unreadable:{digest}", tuple(problems))
-    if isinstance(source, FileSource):
+    if isinstance(source, FileSource) and not asking:
         _remember(source, paths, digest, began)
     return SourceRows(rows, digest, foreign=foreign, said=said)
 
@@ -111,7 +117,7 @@ def _captured(source: CaptureSource, *, accepted_only: bool) -> Iterator[Row]:
 
 
 def _from_file(
-    source: FileSource,
+    source: FileSource, *, asking: bool
 ) -> tuple[list[Row], list[Problem], list[Path], RowReader]:
     """The rows, the problems, every file that they were read from, and what read them."""
     rows: list[Row] = []
@@ -120,7 +126,7 @@ def _from_file(
     if source.path.is_dir():
         paths |= set(source.path.rglob("*"))
     # Preflight decodes the images; here their bytes are only named.
-    reader = RowReader(source.path, columns=source.columns, spool=Spool())
+    reader = RowReader(source.path, columns=source.columns, spool=Spool(), asking=asking)
     for row in reader:
         if isinstance(row, Problem):
             problems.append(row)

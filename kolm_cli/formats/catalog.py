@@ -156,6 +156,11 @@ def container_for(path: Path, format: str | None) -> Container:
     )
 
 
+def holds_rows(folder: Path) -> bool:
+    """Whether one of the containers reads this folder."""
+    return _recognise(folder) is not None
+
+
 def _recognise(path: Path) -> str | None:
     if not path.is_dir():
         for container in CONTAINERS:

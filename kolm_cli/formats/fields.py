@@ -82,8 +82,10 @@ class RawRow:
 class Fields:
     """Reads a record's fields, collecting every problem instead of stopping at the first."""
 
-    def __init__(self, raw: RawRow) -> None:
+    def __init__(self, raw: RawRow, *, asking: bool = False) -> None:
         self.where = raw.where
+        # Whether the row is a question, which needs no answer.
+        self.asking = asking
         self.record: Mapping[str, Any] = raw.record
         self.problems: list[Problem] = []
         self.images: dict[str, ImageSource] = {}

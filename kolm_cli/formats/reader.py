@@ -52,6 +52,7 @@ class RowReader:
         confine: refuse images outside of the folder, and links in it that lead out of it.
         columns: which columns hold what, where they do not have kolm's names.
         spool: keeps images that are inside rows, for whoever keeps the rows; in memory when None.
+        asking: the rows are questions: they need no answer, and lose the one that they have.
 
     Attributes:
         format: the format in use, known once the first row was read: `json, rows`.
@@ -74,6 +75,7 @@ class RowReader:
         confine: bool = False,
         columns: Columns | None = None,
         spool: Spool | None = None,
+        asking: bool = False,
     ) -> None:
         if format is not None:
             catalog.check_format(format, catalog.names())
@@ -84,7 +86,7 @@ class RowReader:
         self.path = path
         self.foreign: dict[str, int] = {}
         self.notes: list[str] = []
-        self._columns = columns
+        self._columns, self._asking = columns, asking
         if path.is_dir():
             catalog.refuse_several_sides(path)
         self._container = catalog.container_for(path, format)
@@ -110,7 +112,7 @@ class RowReader:
             return
         records = self._container.read(self.path, self._images, self.path.name)
         first = list(islice(records, _LOOK_AHEAD))
-        tables = Tables(self._columns, first, self.path.name)
+        tables = Tables(self._columns, first, self.path.name, asking=self._asking)
         # Taken out one by one: rows may hold images.
         head = deque(raw for raw in map(tables.mapped, first) if raw is not None)
         first.clear()
@@ -126,7 +128,7 @@ class RowReader:
             admitted = raw and tables.admitted(raw, self._shape)
             if admitted is None:
                 continue
-            found = _read(admitted, self._shape)
+            found = _read(admitted, self._shape, asking=self._asking)
             if isinstance(found, ImportedRow):
                 for key in found.foreign:
                     self.foreign[key] = self.foreign.get(key, 0) + 1
@@ -141,8 +143,10 @@ def _taken(rows: deque[RawRow | Problem]) -> Iterator[RawRow | Problem]:
         yield rows.popleft()
 
 
-def _read(raw: RawRow | Problem, shape: Shape) -> ImportedRow | list[Problem]:
-    return [raw] if isinstance(raw, Problem) else read_row(_named_in_text(raw), shape)
+def _read(raw: RawRow | Problem, shape: Shape, *, asking: bool) -> ImportedRow | list[Problem]:
+    if isinstance(raw, Problem):
+        return [raw]
+    return read_row(_named_in_text(raw), shape, asking=asking)
 
 
 def _named_in_text(raw: RawRow) -> RawRow:
@@ -151,14 +155,20 @@ def _named_in_text(raw: RawRow) -> RawRow:
     return raw if where == raw.where else replace(raw, where=where)
 
 
-def read_row(raw: RawRow, shape: Shape) -> ImportedRow | list[Problem]:
-    """The row that a record holds, or everything that is wrong with it."""
+def read_row(raw: RawRow, shape: Shape, *, asking: bool = False) -> ImportedRow | list[Problem]:
+    """The row that a record holds, or everything that is wrong with it.
+
+    Args:
+        raw: the record.
+        shape: how it spells a conversation.
+        asking: it is a question; its last message is then an empty answer.
+    """
     if not isinstance(raw.record, dict):
         return [Problem(f"expected an object, found {kind_of(raw.record)}", where=raw.where)]
     if len(raw.record) > MAX_COLUMNS:
         what = f"{len(raw.record)} keys, more than the {MAX_COLUMNS} allowed"
         return [Problem(what, where=raw.where)]
-    fields = Fields(raw)
+    fields = Fields(raw, asking=asking)
     try:
         pair = shape.read(fields)
     except _UNFORESEEN as error:
@@ -166,11 +176,14 @@ def read_row(raw: RawRow, shape: Shape) -> ImportedRow | list[Problem]:
         what = "nested too deeply" if isinstance(error, RecursionError) else repr(error)[:200]
         return [*fields.problems, Problem(f"cannot be understood: {what}", where=raw.where)]
     if pair is not None:
+        if asking:
+            pair = replace(pair, conversation=pair.conversation.unanswered(), answers=())
         fields.problems += [
             fault
             for fault in faults(pair.conversation, raw.where)
+            if not (asking and fault.kind == EMPTY_RESPONSE)
             # What could not be read is not also empty.
-            if not _HELD_IN.get(fault.kind, frozenset()) & fields.unread
+            and not _HELD_IN.get(fault.kind, frozenset()) & fields.unread
         ]
         # Not every field of a shape is read as text.
         for name, texts in (("model", (pair.model,)), ("tags", pair.tags)):

@@ -21,11 +21,18 @@ class Tables:
         columns: the mapping; None leaves the names as they are.
         head: the first records, by which files are judged that are no tables.
         where: what problems of those files name.
+        asking: the rows are questions, which need no answer.
     """
 
     def __init__(
-        self, columns: Columns | None, head: Sequence[RawRow | Problem], where: str
+        self,
+        columns: Columns | None,
+        head: Sequence[RawRow | Problem],
+        where: str,
+        *,
+        asking: bool = False,
     ) -> None:
+        self._asking = asking
         self._columns, self._where = columns, where
         self._chosen: dict[Table | None, Chosen] = {}
         self._refused: set[Table | None] = set()
@@ -70,7 +77,10 @@ class Tables:
     def _lacking(self, table: Table, shape: Shape) -> Problem | None:
         chosen = self._chosen.get(table)
         columns = chosen.after(table.columns) if chosen else table.columns
-        lacking = [names for names in shape.columns if not set(names) & {*columns, *table.implied}]
+        there = {*columns, *table.implied}
+        if self._asking:
+            there |= {"response"}
+        lacking = [names for names in shape.columns if not set(names) & there]
         if not lacking:
             return None
         self._refused.add(table)

@@ -1,4 +1,4 @@
-"""`kolm eval` and `kolm run`: a bundle answers again."""
+"""`kolm eval`: a bundle answers a pack again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.format.evaluation import read_settings
 from kolm_cli.bundle.format.predictions import read_predictions
-from kolm_cli.core import digests
 from kolm_cli.core.errors import InputError, Problem, raise_if_any
 from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.sources import read_source
@@ -18,9 +17,6 @@ from kolm_cli.pipeline.bundle_use import Demands, answerer_for
 from kolm_cli.pipeline.known_inputs import known_pack
 from kolm_cli.pipeline.preflight import pack_problems
 from kolm_cli.pipeline.unpacked import Unpacked
-from kolm_cli.records.conversation import Conversation
-from kolm_cli.records.images import BytesImage, ImageSource, read_image_file
-from kolm_cli.records.pictures import ImageError, decode_rgb
 from kolm_cli.records.row import Row
 from kolm_cli.scoring.latency import ANSWERS, Latency
 from kolm_cli.scoring.score import Measurements, score
@@ -131,48 +127,3 @@ def _note_trained(bundle: Unpacked, rows: list[Row], progress: Progress) -> None
             f"{shown} of {len(rows)} rows show images that the bundle was trained on: their score"
             " says little about new ones"
         )
-
-
-def answer_one(
-    bundle: Path,
-    *,
-    images: list[Path],
-    prompt: str,
-    base: Path | None,
-    device: str | None,
-    progress: Progress,
-    demands: Demands | None = None,
-) -> dict[str, Any]:
-    """Answer one question; returns what `kolm run --json` prints.
-
-    Raises:
-        InputError: an image cannot be read.
-    """
-    held: dict[str, ImageSource] = {}
-    order, problems = [], []
-    for path in images:
-        try:
-            data = read_image_file(path)
-        except ImageError as error:
-            problems.append(Problem(str(error), where="--image"))
-            continue
-        try:
-            decode_rgb(data)
-        except ImageError as error:
-            problems.append(Problem(str(error), where=str(path)))
-            continue
-        order.append(digests.sha256_bytes(data))
-        held[order[-1]] = BytesImage(data)
-    if not prompt.strip():
-        problems.append(Problem("is empty", where="--prompt"))
-    if problems:
-        raise InputError(*problems)
-    row = Row("question", Conversation.of(prompt, "", tuple(order)), held)
-    with answerer_for(bundle, base=base, device=device, progress=progress, demands=demands) as (
-        files,
-        answerer,
-    ):
-        raise_if_any(answerer.problems([row], progress))
-        progress.stage("answer")
-        said = answerer.answer([answerer.encode(row)])[0]
-    return {"cid": files.cid, "response": said.text or "", "finish": said.finish}

@@ -120,6 +120,13 @@ class Conversation:
                 if isinstance(part, Image):
                     yield part.sha256
 
+    def unanswered(self) -> Conversation:
+        """The same without its last answer, or with an empty one where it ends with a question."""
+        asked = self.messages
+        if asked and asked[-1].role == "assistant":
+            asked = asked[:-1]
+        return Conversation((*asked, Message("assistant", (Text(""),))))
+
     def learning_last(self) -> Conversation:
         """The same, of which the last turn alone is learned."""
         *earlier, last = self.messages

@@ -1,9 +1,9 @@
-"""`kolm eval` and `kolm run`: what a bundle's adapter answers."""
+"""`kolm eval`: what a bundle's adapter scores."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,9 +18,6 @@ from kolm_cli.cli.live import ProgressOption, progress_for
 from kolm_cli.cli.output import Output
 from kolm_cli.core.errors import ExitCode
 
-if TYPE_CHECKING:
-    from kolm_cli.pipeline.bundle_use import Demands
-
 BaseOption = Annotated[
     Path | None, typer.Option("--base", help="Where a local base is, if not where it was.")
 ]
@@ -31,9 +28,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Add the command."""
     app.command("eval")(evaluate)
-    app.command("run")(run)
 
 
 def evaluate(
@@ -55,11 +51,13 @@ def evaluate(
     json: JsonOption = False,
 ) -> None:
     """Score a bundle again, on its own pack or another."""
+    from kolm_cli.bundle.trust.file import load_policy
+    from kolm_cli.pipeline.bundle_use import Demands
     from kolm_cli.pipeline.evaluate import evaluate_again
     from kolm_cli.registry.bundle_file import bundle_file
 
     output = Output(as_json=json)
-    demands = _demands(trust, allow_untrusted=allow_untrusted, cid=cid)
+    demands = Demands(load_policy(trust), allow_untrusted, cid)
     columns = columns_from(column, fixed)
     with progress_for(output, progress) as shown, bundle_file(bundle) as path:
         report = evaluate_again(
@@ -91,46 +89,3 @@ def evaluate(
     if not report["gate"]["passed"]:
         output.note("gate not met: " + "; ".join(report["gate"]["failed"]))
         raise typer.Exit(int(ExitCode.GATE))
-
-
-def run(
-    bundle: BundleArgument,
-    prompt: Annotated[str, typer.Option("--prompt", help="The question.")],
-    image: Annotated[
-        list[Path] | None, typer.Option("--image", help="An image; may be given several times.")
-    ] = None,
-    base: BaseOption = None,
-    device: DeviceOption = None,
-    trust: TrustOption = None,
-    allow_untrusted: AllowUntrustedOption = False,
-    cid: CidOption = None,
-    progress: ProgressOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Answer one question with a bundle's adapter."""
-    from kolm_cli.pipeline.evaluate import answer_one
-    from kolm_cli.registry.bundle_file import bundle_file
-
-    output = Output(as_json=json)
-    demands = _demands(trust, allow_untrusted=allow_untrusted, cid=cid)
-    with progress_for(output, progress) as shown, bundle_file(bundle) as path:
-        report = answer_one(
-            path,
-            images=image or [],
-            prompt=prompt,
-            base=base,
-            device=device,
-            progress=shown,
-            demands=demands,
-        )
-    if json:
-        output.json(report)
-    else:
-        output.data(report["response"])
-
-
-def _demands(trust: Path | None, *, allow_untrusted: bool, cid: str | None) -> Demands:
-    from kolm_cli.bundle.trust.file import load_policy
-    from kolm_cli.pipeline.bundle_use import Demands
-
-    return Demands(load_policy(trust), allow_untrusted, cid)

@@ -62,7 +62,7 @@ def answers(fields: Fields, key: str = "response") -> tuple[str, tuple[str, ...]
     if any(not answer.strip() for answer in listed):
         fields.problem("answers: one of them is empty")
     if fields.record.get(key) is None:
-        if not listed and "answers" not in fields.unread:
+        if not listed and "answers" not in fields.unread and not fields.asking:
             fields.missing(key)
         response = listed[0] if listed else ""
     else:

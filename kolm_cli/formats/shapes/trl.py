@@ -118,14 +118,16 @@ def parse_messages(fields: Fields) -> Pair | None:
 
 
 def claims_prompt(record: Mapping[str, Any]) -> bool:
-    """Only this format says `completion`."""
-    return "prompt" in record and "completion" in record
+    """Only this format says `completion`, or has messages as a prompt."""
+    return "prompt" in record and ("completion" in record or isinstance(record["prompt"], list))
 
 
 def parse_prompt(fields: Fields) -> Pair | None:
     """`{"prompt": text or messages, "completion": text or messages, "images": [...]}`."""
-    nullable = ("completion",) if "prompt" in fields.record else ("prompt", "completion")
-    fields.check_keys(_PROMPT_KEYS, required=nullable)
+    required = {"prompt", "completion"} - ({"prompt"} & fields.record.keys())
+    if fields.asking:
+        required -= {"completion"}
+    fields.check_keys(_PROMPT_KEYS, required=sorted(required))
     images = _Placeholders(fields)
     messages: list[Message] = []
     roles: dict[str, Role] = {"prompt": "user", "completion": "assistant"}
