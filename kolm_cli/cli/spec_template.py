@@ -32,7 +32,7 @@ train:
   lora_alpha: 32
   lora_targets: default\t# default | all-linear | a list of module names
   freeze_vision: true\t# the vision tower stays as it is
-  projector: train\t# train | freeze | freeze_after_warmup
+  projector: train\t# train | lora (many adapters on one server) | freeze | freeze_after_warmup
   projector_learning_rate: {projector_rate}
   learning_rate: {rate}\t# {about_rate}
   max_seq_length: 2048\t# tokens, image tokens included

@@ -110,6 +110,8 @@ class Family:
         id_patterns: shell patterns over lower-case hub ids or folder names.
         written_for: hub ids that the family was written for.
         lora_default: leaf names of the linear layers inside `language` that `default` adapts.
+        projector_lora: how the names of the projector's layers end that can take LoRA: linear
+            layers, which servers of LoRA know. None for a projector of bare parameters.
         end_tokens: tokens that end an answer, the first that the tokenizer has; its `eos_token`
             when it has none of them.
         content_tokens: special tokens that are part of an answer, such as those of boxes.
@@ -137,6 +139,7 @@ class Family:
     language: tuple[str, ...]
     vision: tuple[str, ...] = ()
     projector: tuple[str, ...] = ()
+    projector_lora: tuple[str, ...] = ()
     head: tuple[str, ...] = ("lm_head",)
     other: tuple[str, ...] = ()
     support: Support = field(default_factory=Supported)

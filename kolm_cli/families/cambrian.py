@@ -130,6 +130,12 @@ FAMILY = Cambrian(
         "model.vision_query",
         "model.image_newline",
     ),
+    # The samplers hold hundreds of small layers: they stay as they are.
+    projector_lora=tuple(
+        f"{projector}.{layer}"
+        for projector in ("mm_projector", *(f"mm_projector_aux_{index}" for index in range(4)))
+        for layer in (0, 2)
+    ),
     language=("model.layers", "model.norm", "model.embed_tokens"),
     takes=Takes(several_images=False),
     end_tokens=("<|eot_id|>",),

@@ -20,6 +20,7 @@ class Idefics3(Family):
     language: tuple[str, ...] = ("model.text_model",)
     vision: tuple[str, ...] = ("model.vision_model",)
     projector: tuple[str, ...] = ("model.connector",)
+    projector_lora: tuple[str, ...] = ("modality_projection.proj",)
     end_tokens: tuple[str, ...] = ("<end_of_utterance>",)
     image_keys: tuple[str, ...] = ("pixel_values", "pixel_attention_mask")
 

@@ -46,6 +46,7 @@ FAMILY = InternVL(
     ),
     vision=("model.vision_tower",),
     projector=("model.multi_modal_projector",),
+    projector_lora=("linear_1", "linear_2"),
     language=("model.language_model",),
     coordinates=coordinates.INTERNVL,
     image_sizing=image_limits.MAX_PATCHES,

@@ -40,6 +40,7 @@ FAMILY = Llava(
     ),
     vision=("model.vision_tower",),
     projector=("model.multi_modal_projector",),
+    projector_lora=("linear_1", "linear_2"),
     language=("model.language_model",),
     shown_size=shown.one_size,
 )

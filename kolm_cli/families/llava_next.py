@@ -29,6 +29,7 @@ FAMILY = FromFeatureLayer(
     ),
     vision=("model.vision_tower",),
     projector=("model.multi_modal_projector", "model.image_newline"),
+    projector_lora=("linear_1", "linear_2"),
     language=("model.language_model",),
     image_sizing=image_limits.PINPOINTS,
     shown_size=shown.within_grid,

@@ -37,6 +37,7 @@ FAMILY = LlavaOnevision(
     ),
     vision=("model.vision_tower",),
     projector=("model.multi_modal_projector", "model.image_newline"),
+    projector_lora=("linear_1", "linear_2"),
     language=("model.language_model",),
     image_keys=("pixel_values", "image_sizes", "batch_num_images"),
     image_sizing=image_limits.PINPOINTS,

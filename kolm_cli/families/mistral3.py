@@ -16,6 +16,7 @@ FAMILY = Family(
     papers=(Paper("Pixtral 12B", "https://arxiv.org/abs/2410.07073"),),
     vision=("model.vision_tower",),
     projector=("model.multi_modal_projector",),
+    projector_lora=("linear_1", "linear_2", "merging_layer"),
     language=("model.language_model",),
     image_sizing=image_limits.LONGEST_EDGE,
     shown_size=shown.patches_within_edge,

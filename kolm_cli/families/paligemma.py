@@ -66,6 +66,7 @@ FAMILY = PaliGemma(
     ),
     vision=("model.vision_tower",),
     projector=("model.multi_modal_projector",),
+    projector_lora=("linear",),
     language=("model.language_model",),
     coordinates=coordinates.PALIGEMMA,
     takes=Takes(text_only=False, several_turns=False, system=False),

@@ -63,6 +63,7 @@ FAMILY = Phi3V(
     vision_features=VisionFeatures(encode=_encode, feed=projected(_project)),
     vision=(f"{_IMAGES}.img_processor",),
     projector=(f"{_IMAGES}.img_projection", f"{_IMAGES}.glb_GN", f"{_IMAGES}.sub_GN"),
+    projector_lora=("img_projection.0", "img_projection.2"),
     language=("model.layers", "model.norm", "model.embed_tokens"),
     lora_default=("qkv_proj", "o_proj", "gate_up_proj", "down_proj"),
     end_tokens=("<|end|>",),

@@ -46,6 +46,7 @@ FAMILY = Phi4Multimodal(
         f"{_IMAGE}.global_img_feature_extensor",
         f"{_IMAGE}.sub_img_feature_extensor",
     ),
+    projector_lora=("img_projection_up", "img_projection_down"),
     language=("model.layers", "model.norm", "model.embed_tokens"),
     other=("model.embed_tokens_extend.audio_embed",),
     lora_default=("qkv_proj", "o_proj", "gate_up_proj", "down_proj"),

@@ -30,6 +30,7 @@ FAMILY = Pixtral(
     papers=(Paper("Pixtral 12B", "https://arxiv.org/abs/2410.07073"),),
     vision=("model.vision_tower",),
     projector=("model.multi_modal_projector",),
+    projector_lora=("linear_1", "linear_2"),
     language=("model.language_model",),
     takes=Takes(system=False),
     image_sizing=image_limits.LONGEST_EDGE,

@@ -17,6 +17,7 @@ FAMILY = Family(
     papers=(Paper("Qwen2.5-VL Technical Report", "https://arxiv.org/abs/2502.13923"),),
     vision=("model.visual",),
     projector=("model.visual.merger",),
+    projector_lora=("mlp.0", "mlp.2"),
     language=("model.language_model",),
     content_tokens=QWEN_BOXES,
     vision_features=vision_features.QWEN2_5_VL,

@@ -22,6 +22,7 @@ FAMILY = Family(
     ),
     vision=("model.visual",),
     projector=("model.visual.merger",),
+    projector_lora=("mlp.0", "mlp.2"),
     language=("model.language_model",),
     content_tokens=QWEN_BOXES,
     coordinates=coordinates.QWEN2_VL,

@@ -18,6 +18,7 @@ FAMILY = Family(
     ),
     vision=("model.visual",),
     projector=("model.visual.merger",),
+    projector_lora=("linear_fc1", "linear_fc2"),
     language=("model.language_model",),
     content_tokens=QWEN_BOXES,
     takes=Takes(several_turns=False),

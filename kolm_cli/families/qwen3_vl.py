@@ -17,6 +17,7 @@ FAMILY = Family(
     papers=(Paper("Qwen3-VL Technical Report", "https://arxiv.org/abs/2511.21631"),),
     vision=("model.visual",),
     projector=("model.visual.merger", "model.visual.deepstack_merger_list"),
+    projector_lora=("linear_fc1", "linear_fc2"),
     language=("model.language_model",),
     content_tokens=QWEN_BOXES,
     coordinates=coordinates.QWEN3_VL,

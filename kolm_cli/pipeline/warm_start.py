@@ -54,11 +54,19 @@ def _differences(inputs: Inputs, bundle: Unpacked) -> Iterator[tuple[str, str]]:
     ):
         if there != here:
             yield f"its {name} is {_said(there)}, not {_said(here)}", f"write train.{name} alike"
-    if (theirs["projector"] == "freeze") != (own.projector == "freeze"):
+    if _learns(theirs["projector"]) != _learns(own.projector):
         yield (
             f"its projector is {theirs['projector']}, not {own.projector}",
-            "train the projector in both or in neither",
+            "train the projector in both or in neither, in full or by LoRA",
         )
+    for name in ("vision", "projector_lora_r", "vision_lora_r"):
+        there, here = theirs.get(name), getattr(own, name)
+        if there != here:
+            yield f"its {name} is {_said(there)}, not {_said(here)}", f"write train.{name} alike"
+
+
+def _learns(projector: str) -> str:
+    return projector if projector in ("freeze", "lora") else "train"
 
 
 def _layers(targets: Any, default: tuple[str, ...]) -> Any:

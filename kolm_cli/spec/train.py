@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from kolm_cli.spec.section import Conflict, Section, custom_error
 
@@ -39,7 +39,9 @@ class TrainSection(Section):
             one, every value out of range, and every option that could not take effect.
     """
 
-    younger: ClassVar[frozenset[str]] = frozenset({"loss_on"})
+    younger: ClassVar[frozenset[str]] = frozenset(
+        {"loss_on", "projector_lora_r", "vision", "vision_lora_r"}
+    )
 
     lora_r: Count = 16
     lora_alpha: Count = 32
@@ -48,9 +50,12 @@ class TrainSection(Section):
     ] = "default"
     lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
     freeze_vision: bool = True
+    vision: Literal["lora"] | None = None
+    vision_lora_r: Count | None = None
     vision_learning_rate: Rate | None = None
     cache_vision: bool = False
-    projector: Literal["train", "freeze", "freeze_after_warmup"] = "train"
+    projector: Literal["train", "lora", "freeze", "freeze_after_warmup"] = "train"
+    projector_lora_r: Count | None = None
     projector_learning_rate: Rate = 2.0e-5
     learning_rate: Rate = 1.0e-4
     lr_scheduler_type: Literal["linear", "cosine", "constant"] = "linear"
@@ -68,8 +73,34 @@ class TrainSection(Section):
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2", "flash_attention_3"] = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
 
+    @model_validator(mode="before")
+    @classmethod
+    def _trained_tower(cls, value: Any) -> Any:
+        """Whoever asks for LoRA in the tower need not say too that it is trained."""
+        if isinstance(value, Mapping) and value.get("vision") == "lora":
+            return {"freeze_vision": False, **value}
+        return value
+
+    def other_ranks(self) -> dict[Literal["projector", "vision"], int]:
+        """The parts beside the language tower that take LoRA, with their ranks."""
+        own, tower = self.projector_lora_r or self.lora_r, self.vision_lora_r or self.lora_r
+        ranks: dict[Literal["projector", "vision"], int] = {}
+        if self.projector == "lora":
+            ranks["projector"] = own
+        if self.vision == "lora":
+            ranks["vision"] = tower
+        return ranks
+
     def idle(self) -> Iterator[Conflict]:
-        """A learning rate of a frozen part, and a cache of features that change."""
+        """A rank or a learning rate of what has none, and a cache of features that change."""
+        for part in ("projector", "vision"):
+            if getattr(self, part) != "lora":
+                yield Conflict(
+                    f"{part}_lora_r",
+                    part,
+                    f"has no effect unless train.{part} is lora",
+                    f"remove it, or write {part}: lora",
+                )
         if self.projector == "freeze":
             yield Conflict(
                 "projector_learning_rate",
@@ -93,7 +124,24 @@ class TrainSection(Section):
             )
 
     def conflicts(self) -> Iterator[Conflict]:
-        """A warm-up that freezes at once."""
+        """A warm-up that freezes at once, a tower that is frozen and trained, ranks apart."""
+        if self.vision == "lora" and self.freeze_vision:
+            yield Conflict(
+                "freeze_vision",
+                "vision",
+                "cannot be true while train.vision is lora",
+                "remove one of the two",
+            )
+        for part, rank in self.other_ranks().items():
+            alpha, rest = divmod(self.lora_alpha * rank, self.lora_r)
+            if rest:
+                yield Conflict(
+                    f"{part}_lora_r",
+                    "lora_alpha",
+                    f"would need an alpha between {alpha} and {alpha + 1}: all ranks have the ratio"
+                    " of lora_alpha to lora_r",
+                    "choose ranks for which that is a whole number",
+                )
         if self.projector == "freeze_after_warmup" and self.warmup_ratio == 0:
             yield Conflict(
                 "projector",

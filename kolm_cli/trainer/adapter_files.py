@@ -18,6 +18,7 @@ from kolm_cli.core.errors import InputError, Problem, VerificationError
 from kolm_cli.core.files import write_atomic
 from kolm_cli.core.globs import matches_any
 from kolm_cli.families.base import Family, PartName
+from kolm_cli.trainer.lora import ranks_of
 from kolm_cli.trainer.partition import Partition, base_name, parameters_of
 
 ADAPTER_FILE = "adapter_model.safetensors"
@@ -116,7 +117,10 @@ def save_adapter(model: PeftModel, partition: Partition, base: str, folder: Path
 def _adapter_config(model: PeftModel, base: str) -> dict[str, Any]:
     """The allow list of what PEFT needs: its own file holds paths, versions and a set."""
     config: Any = model.peft_config["default"]
+    # Only where a part has a rank of its own: an adapter without one keeps the bytes it had.
+    own = {name: getattr(config, name) for name in ("rank_pattern", "alpha_pattern")}
     return {
+        **{name: dict(pattern) for name, pattern in own.items() if pattern},
         "base_model_name_or_path": base,
         "bias": config.bias,
         "fan_in_fan_out": False,
@@ -134,14 +138,15 @@ def _adapter_config(model: PeftModel, base: str) -> dict[str, Any]:
 
 
 def load_adapter(model: nn.Module, family: Family, folder: Path) -> PeftModel:
-    """Attach a saved adapter to a fresh base, strictly, for answering.
+    """Attach a saved adapter to a fresh base, strictly, to do what the trained model does.
 
     Raises:
         VerificationError: the adapter's tensors are not exactly the ones that the model takes.
     """
     # Before PEFT makes room for what a configuration asks for: the file has to hold it.
     _check_layers(model, folder)
-    wrapped = PeftModel.from_pretrained(model, str(folder))
+    # As it was trained: torch multiplies by tensors that take a gradient in another order.
+    wrapped = PeftModel.from_pretrained(model, str(folder), is_trainable=True)
     load_full_parts(wrapped, family, folder)
     return wrapped
 
@@ -180,10 +185,11 @@ def start_from(model: PeftModel, family: Family, folder: Path) -> None:
 
 def _check_layers(model: nn.Module, folder: Path) -> None:
     config = canonical_json.loads((folder / ADAPTER_CONFIG).read_bytes(), max_bytes=1 << 20)
-    rank, targets = config["r"], re.compile(config["target_modules"])
+    targets = re.compile(config["target_modules"])
     taken = {}
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear) and targets.fullmatch(name):
+            rank = ranks_of(config, name)
             taken[f"{_WRAPPED}{name}.lora_A.weight"] = [rank, module.in_features]
             taken[f"{_WRAPPED}{name}.lora_B.weight"] = [module.out_features, rank]
     with safe_open(folder / ADAPTER_FILE, framework="pt") as stored:

@@ -11,7 +11,7 @@ from accelerate import PartialState
 from peft import PeftModel
 from torch import nn
 
-from kolm_cli.bundle.format.modules import summarize
+from kolm_cli.bundle.format.modules import ListedTensor, summarize
 from kolm_cli.core import digests
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.core.files import write_atomic
@@ -96,19 +96,34 @@ class VLMTrainer:
     def _wrap(self, model: nn.Module) -> None:
         """Make the model ready to train; all lists are read from it after this."""
         if not self.config.freeze_vision:
+            held = "" if self.config.vision == "lora" else ", and its weights are kept in fp32"
             self._progress.note(
                 "the vision tower is trained too: its activations, gradients and optimizer state"
-                " need memory that a frozen one does not, and its weights are kept in fp32"
+                f" need memory that a frozen one does not{held}"
             )
         prepared = prepare(
             model, self.base.family, self.config, device="cpu" if self._cpu else "cuda"
         )
         self.model, self.partition = prepared.model, prepared.partition
         self.lora_targets = prepared.lora_targets
+        if self.config.projector == "lora":
+            self._name_what_stays_frozen()
         if self.start is not None:
             # Before the evidence begins: what changes is told against these weights.
             start_from(self.model, self.base.family, self.start.folder)
         self.evidence = Evidence(self.model, self.partition, prepared.before)
+
+    def _name_what_stays_frozen(self) -> None:
+        """LoRA is for linear layers: what else the projector has does not learn."""
+        adapted = {n.partition(".lora_")[0] for n in self.partition.parts if ".lora_" in n}
+        left = [
+            name
+            for name in self.partition.names("projector")
+            if ".lora_" not in name and name.rpartition(".")[0] not in adapted
+        ]
+        if left:
+            globs = summarize(ListedTensor(name, "projector", (), "") for name in left)
+            self._progress.note(f"frozen, since it cannot take LoRA: {', '.join(globs)}")
 
     def train(self) -> VLMTrainer:
         """Train to the end, resuming from the newest whole checkpoint when there is one.

@@ -55,13 +55,14 @@ def prepare(
         r=config.lora_r,
         alpha=config.lora_alpha,
         dropout=config.lora_dropout,
+        more=config.other_ranks(),
     )
     partition = Partition.of(family, wrapped)
     set_trainable(
         wrapped,
         partition,
-        projector=config.projector != "freeze",
-        vision=not config.freeze_vision,
+        projector=config.projector not in ("freeze", "lora"),
+        vision=not config.freeze_vision and config.vision != "lora",
         never_used=family.never_used(wrapped),
     )
     if config.gradient_checkpointing:

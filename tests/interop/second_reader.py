@@ -314,6 +314,11 @@ def read_modules(files, facts, model):
             need(set(entry) == common | more and type(entry["dtype"]) is str, "a tensor's keys")
             need(entry["part"] in ["vision", "projector", "language", "head", "other"], "a part")
             need(all(type(n) is int and n >= 0 for n in entry["shape"]), "a shape")
+
+    def rank_in(part):
+        own = said.get(f"{part}_lora_r")
+        return said["lora_r"] if own is None else own
+
     parts = {entry["name"]: entry["part"] for entry in value["frozen"]}
     need(not any(".lora_A." in name or ".lora_B." in name for name in parts), "a frozen adapter")
     listed = {}
@@ -323,7 +328,7 @@ def read_modules(files, facts, model):
         for matrix, at in ((".lora_A.", 0), (".lora_B.", 1)):
             if matrix in name:
                 place = ("lora", "adapter/adapter_model.safetensors", "base_model.model." + name)
-                need(len(shape) == 2 and 0 not in shape and shape[at] == said["lora_r"], "rank")
+                need(len(shape) == 2 and 0 not in shape and shape[at] == rank_in(part), "rank")
                 need(parts.get(name.partition(".lora_")[0] + ".weight") == part, "no layer")
         need((entry["kind"], entry["file"], entry["tensor"]) == place, "a place")
         need(name not in parts, "trainable and frozen")
@@ -335,6 +340,12 @@ def read_modules(files, facts, model):
     wanted = ("LORA", model, said["lora_r"], said["lora_alpha"])
     keys = ("peft_type", "base_model_name_or_path", "r", "lora_alpha")
     need(tuple(config[key] for key in keys) == wanted, "adapter_config.json")
+    r, alpha = said["lora_r"], said["lora_alpha"]
+    pairs = [e for e in value["trainable"] if ".lora_A." in e["name"] and e["shape"][0] != r]
+    ranks = {e["name"].partition(".lora_A.")[0]: e["shape"][0] for e in pairs}
+    need(config.get("rank_pattern", {}) == ranks, "rank_pattern")
+    alphas = {name: alpha * rank // r for name, rank in ranks.items()}
+    need(config.get("alpha_pattern", {}) == alphas, "alpha_pattern")
 
 
 def read(data, trusted, needed=1):

@@ -88,7 +88,7 @@ def test_a_good_spec(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             "  projector: train",
             "  projector: half",
             "spec.yaml:10:14: train.projector: 'half' is not a choice; "
-            "write train, freeze or freeze_after_warmup",
+            "write train, lora, freeze or freeze_after_warmup",
         ),
         (
             "  device: cpu",

@@ -133,3 +133,29 @@ def test_reading_specs_and_metrics_loads_no_slow_library() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"projector_lora_r": 4}, "no effect unless train.projector is lora"),
+        ({"vision_lora_r": 4}, "no effect unless train.vision is lora"),
+        ({"vision": "lora", "freeze_vision": True}, "cannot be true while train.vision is lora"),
+        ({"vision": "lora", "cache_vision": True}, "no effect while the vision tower is trained"),
+        (
+            {"projector": "lora", "projector_lora_r": 3, "lora_alpha": 8},
+            "would need an alpha between 1 and 2",
+        ),
+    ],
+)
+def test_lora_of_a_part_that_cannot_be(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        TrainSection(**options)
+
+
+def test_a_tower_with_lora_is_not_frozen() -> None:
+    train = TrainSection(vision="lora", projector="lora", projector_lora_r=4)
+    assert train.freeze_vision is False
+    assert train.other_ranks() == {"projector": 4, "vision": 16}
+    assert TrainSection(**train.model_dump(mode="json")) == train
+    assert not {"vision", "vision_lora_r", "projector_lora_r"} & set(TrainSection().model_dump())

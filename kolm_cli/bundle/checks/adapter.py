@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
 from kolm_cli.bundle.format import layout
@@ -79,11 +81,34 @@ def _config(case: Case) -> list[str]:
         ("r", said.get("lora_r")),
         ("lora_alpha", said.get("lora_alpha")),
     ]
-    return [
+    problems = list(_patterns(case.modules, config, said))
+    return problems + [
         f"{layout.ADAPTER_CONFIG}: {key} is {config.get(key)!r:.80}, not {wanted!r:.80}"
         for key, wanted in pairs
         if config.get(key) != wanted
     ]
+
+
+def _patterns(
+    modules: ModuleLists, config: dict[str, Any], said: Mapping[str, Any]
+) -> Iterator[str]:
+    """Layers with a rank of their own are listed, with the alpha that keeps the one ratio."""
+    ranks, alphas = (config.get(key, {}) for key in ("rank_pattern", "alpha_pattern"))
+    r, alpha = said.get("lora_r"), said.get("lora_alpha")
+    if not all(isinstance(pattern, dict) for pattern in (ranks, alphas)):
+        yield f"{layout.ADAPTER_CONFIG}: a pattern is not an object"
+        return
+    if type(r) is not int or type(alpha) is not int or r < 1:
+        return
+    wanted = {
+        tensor.name.partition(".lora_A.")[0]: tensor.shape[0]
+        for tensor in modules.trainable
+        if ".lora_A." in tensor.name and tensor.shape and tensor.shape[0] != r
+    }
+    if ranks != wanted:
+        yield f"{layout.ADAPTER_CONFIG}: rank_pattern is not what {layout.MODULES} lists"
+    if alphas != {layer: alpha * rank // r for layer, rank in wanted.items()}:
+        yield f"{layout.ADAPTER_CONFIG}: alpha_pattern has another ratio than lora_alpha to lora_r"
 
 
 CHECK = Check("adapter", _run)

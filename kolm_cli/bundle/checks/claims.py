@@ -33,6 +33,8 @@ ELSEWHERE: dict[str, str] = {
     "receipt.chain": "chain",
     f"{TRAINED}.lora_r": "adapter",
     f"{TRAINED}.lora_alpha": "adapter",
+    f"{TRAINED}.projector_lora_r": "modules",
+    f"{TRAINED}.vision_lora_r": "modules",
     f"{TRAINED}.chat_template_sha256": "template",
     f"{TRAINED}.trainable_modules": "modules",
     f"{TRAINED}.frozen_modules": "modules",

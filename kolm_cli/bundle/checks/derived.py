@@ -40,18 +40,35 @@ def vision_is_frozen(statements: Statements) -> bool:
     return all(tensor.part != "vision" for tensor in statements.modules.trainable)
 
 
-def projector_is_trained(statements: Statements) -> Any:
-    """Whether a projector tensor is trainable; not told of a model without a projector."""
+def projector_kinds(statements: Statements) -> Any:
+    """How projector tensors are trained; not told of a model without a projector."""
     lists = statements.modules
     if not any(t.part == "projector" for t in (*lists.trainable, *lists.frozen)):
         return UNSAID
-    return any(tensor.part == "projector" for tensor in lists.trainable)
+    return _kinds(statements, "projector")
+
+
+def kinds_of_projector(said: Any) -> list[str]:
+    """The same, as the option `projector` says it."""
+    return {"freeze": [], "lora": ["lora"]}.get(said, ["full"])
+
+
+def vision_has_lora(statements: Statements) -> Any:
+    """Whether the tower's trainable tensors are LoRA's; neither, where it has both kinds."""
+    kinds = _kinds(statements, "vision")
+    return None if kinds == ["full", "lora"] else kinds == ["lora"]
+
+
+def _kinds(statements: Statements, part: str) -> list[str]:
+    return sorted({t.kind for t in statements.modules.trainable if t.part == part})
 
 
 def lora_layers(statements: Statements) -> list[str]:
-    """The last names of the layers that have adapters, sorted."""
+    """The last names of the language tower's layers that have adapters, sorted."""
     paths = [
-        t.name.partition(".lora_")[0] for t in statements.modules.trainable if ".lora_" in t.name
+        t.name.partition(".lora_")[0]
+        for t in statements.modules.trainable
+        if ".lora_" in t.name and t.part not in ("projector", "vision")
     ]
     return sorted({path.rpartition(".")[2] for path in paths})
 

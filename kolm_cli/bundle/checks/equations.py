@@ -61,12 +61,22 @@ EQUATIONS: tuple[Equation, ...] = (
     Equation(f"{TRAINED}.freeze_vision", "no vision tensor is trainable", derived.vision_is_frozen),
     Equation(
         f"{TRAINED}.projector",
-        "`freeze` unless a projector tensor is trainable",
-        derived.projector_is_trained,
-        lambda said: said != "freeze",
+        "`freeze` unless a projector tensor is trainable, `lora` where all of them are LoRA's",
+        derived.projector_kinds,
+        derived.kinds_of_projector,
     ),
     Equation(
-        f"{TRAINED}.lora_targets", "the layers that have adapters", derived.lora_layers, sorted
+        f"{TRAINED}.vision",
+        "`lora` where the trainable vision tensors are LoRA's",
+        derived.vision_has_lora,
+        lambda said: said == "lora",
+        default="",
+    ),
+    Equation(
+        f"{TRAINED}.lora_targets",
+        "the language tower's layers that have adapters",
+        derived.lora_layers,
+        sorted,
     ),
     Equation(f"{TRAINED}.trust_remote_code", "spec.base.trust_remote_code"),
     Equation(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
@@ -20,7 +20,7 @@ def _run(case: Case) -> Outcome:
     block = claims if isinstance(claims, dict) else {}
     _agree(block, "trainable_modules", lists.trainable)
     _agree(block, "frozen_modules", lists.frozen)
-    problems = [*_misplaced(lists), *_ranks(lists, block.get("lora_r")), *_homeless(lists)]
+    problems = [*_misplaced(lists), *_ranks(lists, block), *_homeless(lists)]
     if problems:
         raise VerificationError(*problems[:8])
     return Outcome(True, f"{len(lists.trainable)} trainable and {len(lists.frozen)} frozen tensors")
@@ -54,9 +54,19 @@ def _misplaced(lists: ModuleLists) -> Iterator[str]:
             yield f"{tensor.name} is not {place[0]} in {place[1]} as {place[2]}"
 
 
-def _ranks(lists: ModuleLists, rank: Any) -> Iterator[str]:
+def rank_of(block: Mapping[str, Any], part: str) -> Any:
+    """The rank that a receipt claims for a part's LoRA."""
+    own = block.get(f"{part}_lora_r")
+    return block.get("lora_r") if own is None else own
+
+
+def _ranks(lists: ModuleLists, block: Mapping[str, Any]) -> Iterator[str]:
+    for part in ("projector", "vision"):
+        has_lora = any(t.part == part and _matrix(t) for t in lists.trainable)
+        if block.get(f"{part}_lora_r") is not None and not has_lora:
+            yield f"the receipt gives the {part} a rank, which has no LoRA"
     for tensor in lists.trainable:
-        matrix = _matrix(tensor)
+        matrix, rank = _matrix(tensor), rank_of(block, tensor.part)
         # A matrix without elements could claim any rank, which a loader would make room for.
         shaped = len(tensor.shape) == 2 and 0 not in tensor.shape
         if matrix and not (shaped and tensor.shape[_RANK_AT[matrix]] == rank):

@@ -22,14 +22,19 @@ CODE_HOOKS = frozenset(
 # Where this machine found something. The adapter's name for its base is checked for itself.
 PLACE = "name_or_path"
 AUDIO_TOKENIZER = "audio_tokenizer"
-MAX_EXPRESSION = 1024
-MAX_ALTERNATIVES = 64
+MAX_EXPRESSION = 8192
+MAX_ALTERNATIVES = 256
+# Layers that may have a rank of their own.
+MAX_PATTERNS = 1024
 
 _NAME = r"(?:[A-Za-z0-9_]|\\[.-])+"
 _NAMES = rf"(?:\(\?:{_NAME}(?:\|{_NAME})*\)|{_NAME})"
 # Towers, any path, layers. With one `.*` the time to match is bounded by the product of the lengths
 # of expression and name; with two or more it may be the square, or all time there is.
-_EXPRESSION = re.compile(rf"{_NAMES}(?:\\\.\(\?:\.\*\\\.\)\?|\\\.\.\*){_NAMES}", re.ASCII)
+_LAYERS = rf"{_NAMES}(?:\\\.\(\?:\.\*\\\.\)\?|\\\.\.\*){_NAMES}"
+# Of the language tower, and of the projector and the vision tower where those have LoRA.
+_EXPRESSION = re.compile(rf"{_LAYERS}(?:\|{_LAYERS}){{0,2}}", re.ASCII)
+_LAYER = re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", re.ASCII)
 
 Form = Callable[[Any], bool]
 
@@ -56,8 +61,19 @@ def _expression(value: Any) -> bool:
     )
 
 
+def _pattern(value: Any) -> bool:
+    """Whether it gives layers, by their whole names, a count each: PEFT takes a name as a regex."""
+    return (
+        isinstance(value, dict)
+        and 0 < len(value) <= MAX_PATTERNS
+        and all(len(name) <= 256 and _LAYER.fullmatch(name) for name in value)
+        and all(map(_count, value.values()))
+    )
+
+
 # Every key of `adapter_config.json`. Only some are required, by the check `adapter`.
 ADAPTER_FORMS: dict[str, Form] = {
+    "alpha_pattern": _pattern,
     "base_model_name_or_path": lambda value: isinstance(value, str),
     "bias": _only("none"),
     "fan_in_fan_out": _only(False),
@@ -67,6 +83,7 @@ ADAPTER_FORMS: dict[str, Form] = {
     "lora_dropout": _share,
     "peft_type": _only("LORA"),
     "r": _count,
+    "rank_pattern": _pattern,
     "target_modules": _expression,
     "task_type": _only("CAUSAL_LM"),
     "use_dora": _only(False),

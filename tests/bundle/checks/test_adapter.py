@@ -103,6 +103,16 @@ def test_a_further_tensor_that_modules_json_does_not_list(tmp_path: Path) -> Non
     assert_refused(path, signer, "adapter", "z.evil of adapter/projector.safetensors is not in")
 
 
+@pytest.mark.parametrize("value", [4, 10**9])
+@pytest.mark.parametrize("key", ["rank_pattern", "alpha_pattern"])
+def test_a_rank_or_alpha_that_the_modules_do_not_have(key: str, value: int, tmp_path: Path) -> None:
+    """A loader would scale or shape a layer otherwise than it was trained."""
+    file, layer = "adapter/adapter_config.json", "model.language_model.layers.0.self_attn.q_proj"
+    change = edit_json(part(file), lambda v: v.update({key: {layer: value}}))
+    path, signer = signed(tmp_path, {file: change})
+    assert_refused(path, signer, "adapter", key)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [("peft_type", "BONE"), ("base_model_name_or_path", "evil/base"), ("r", 3), ("lora_alpha", 9)],

@@ -45,6 +45,7 @@ def another(value: Any) -> Any:
 
 # Where another value of the same kind would say the same, or nothing that could be told.
 FORGED: dict[str, Any] = {
+    "receipt.vlm_train.vision": "lora",
     "receipt.vlm_train.projector": "freeze",
     "receipt.vlm_train.evidence.frozen_digests_after": {"vision": "cd" * 32},
     "receipt.evaluation.metric": "anls",
@@ -142,6 +143,7 @@ OPTIONAL = (
     "receipt.evaluation.metric_options",
     "receipt.evaluation.cut_answers",
     "spec.train.loss_on",
+    *(f"receipt.vlm_train.{name}" for name in ("vision", "vision_lora_r", "projector_lora_r")),
 )
 
 

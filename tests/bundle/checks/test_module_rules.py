@@ -75,6 +75,17 @@ def test_tensors_are_what_their_names_say(
     assert words in problems["modules"]
 
 
+@pytest.mark.parametrize("part", ["projector", "vision"])
+def test_a_rank_of_a_part_without_lora_is_refused(
+    tmp_path: Path, signer: keys.Signer, part: str
+) -> None:
+    claim = f"receipt.vlm_train.{part}_lora_r"
+    full_bundle(tmp_path / "a.kolm", signer, claim, lambda _: 8)
+    report, problems = failed(tmp_path / "a.kolm", signer)
+    assert report.state == "invalid"
+    assert f"the receipt gives the {part} a rank" in problems["modules"]
+
+
 def test_a_frozen_part_relabelled_contradicts_the_counts(
     tmp_path: Path, signer: keys.Signer
 ) -> None:

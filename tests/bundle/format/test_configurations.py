@@ -31,8 +31,6 @@ HOSTILE: dict[str, tuple[str, Any]] = {
     "weights that take hours to make": ("init_lora_weights", "pissa_niter_100000"),
     "weights from the base": ("init_lora_weights", "loftq"),
     "one as true": ("init_lora_weights", 1),
-    "huge rank of one layer": ("rank_pattern", {"q_proj": 10**9}),
-    "alpha of one layer": ("alpha_pattern", {"q_proj": 10**9}),
     "layers copied": ("layer_replication", [[0, 10**6]]),
     "modules to save": ("modules_to_save", ["lm_head"]),
     "an optimizer's settings": ("corda_config", {"cache_file": "/etc/passwd"}),
@@ -83,7 +81,7 @@ def test_a_loader_refuses_a_folder_too(tmp_path: Path) -> None:
     (tmp_path / PROCESSOR).write_bytes(part(PROCESSOR))
     require(tmp_path)
     (tmp_path / PROCESSOR).write_text('{"audio_tokenizer": {}}')
-    (tmp_path / ADAPTER).write_text('{"rank_pattern": {"q": 1000000000}}')
+    (tmp_path / ADAPTER).write_text('{"modules_to_save": ["lm_head"]}')
     with pytest.raises(VerificationError) as caught:
         require(tmp_path)
     assert len(caught.value.problems) == 2
@@ -94,13 +92,25 @@ def test_what_kolm_trains_is_allowed(family: Family) -> None:
     leaves = ("down_proj", "gate_up-proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj")
     expression = target_expression(family, leaves)
     assert ADAPTER_FORMS["target_modules"](expression)
+    both = f"{expression}|{target_expression(family, leaves)}"
+    assert ADAPTER_FORMS["target_modules"](both)
+    assert not ADAPTER_FORMS["target_modules"]("|".join([both, both]))
     data = edit_json(part(ADAPTER), lambda v: v.update(target_modules=expression))
     assert problems_of(ADAPTER, data) == []
 
 
+@pytest.mark.parametrize(
+    "pattern", [{}, {"q.*": 4}, {"q": 0}, {"q": 1.5}, {"q": True}, ["q"], {"a" * 300: 4}, {"": 4}]
+)
+@pytest.mark.parametrize("key", ["rank_pattern", "alpha_pattern"])
+def test_a_pattern_is_of_whole_names_and_counts(key: str, pattern: Any) -> None:
+    assert not ADAPTER_FORMS[key](pattern)
+    assert ADAPTER_FORMS[key]({"model.visual.merger.mlp.0": 8})
+
+
 def test_an_allowed_expression_takes_little_time() -> None:
     layers = "|".join(f"{'a' * 5}{i}" for i in range(60))
-    expression = rf"(?:{'a' * 100})\.(?:.*\.)?(?:{layers})"
+    expression = "|".join([rf"(?:{'a' * 100})\.(?:.*\.)?(?:{layers})"] * 3)
     assert ADAPTER_FORMS["target_modules"](expression)
     started = time.process_time()
     for _ in range(1_000):
