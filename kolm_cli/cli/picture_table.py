@@ -25,7 +25,7 @@ class PictureLine:
     """
 
     size: tuple[int, int]
-    shown: tuple[int, int]
+    shown: tuple[int, int] | None
     tokens: int
     images: int
     text_left: int | None
@@ -43,7 +43,9 @@ def picture_lines(checked: Preflight) -> list[PictureLine]:
             entry[1] = min(entry[1], left)
     return [
         PictureLine(size, shown, -tokens, images, left if limits.max_tokens else None)
-        for (tokens, size, shown), (images, left) in sorted(counts.items())
+        for (tokens, size, shown), (images, left) in sorted(
+            counts.items(), key=lambda item: (item[0][0], str(item[0]))
+        )
     ]
 
 
@@ -53,7 +55,10 @@ def picture_table(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         return
     yield f"{'pictures':<12} {'size':>11}  {'shown as':>11}  tokens  images  left to text"
     for line in lines[:SHOWN_LINES]:
-        size, shown = (f"{w} x {h}" for w, h in (line["size"], line["shown"]))
+        size, shown = (
+            "unknown" if side is None else f"{side[0]} x {side[1]}"
+            for side in (line["size"], line["shown"])
+        )
         left = "any" if line["text_left"] is None else f"{line['text_left']:,}"
         yield (
             f"{'':<12} {size:>11}  {shown:>11}  {line['tokens']:>6,}  {line['images']:>6,}"

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import torch
 
-from kolm_cli.dataset.leakage import PixelDigests
+from kolm_cli.core import digests
+from kolm_cli.core.versions import installed_versions
 from kolm_cli.encoding.base_processor import BaseProcessor
 from kolm_cli.encoding.collate import collate
 from kolm_cli.encoding.encoded import Encoded, TooLongError
@@ -21,11 +22,15 @@ from kolm_cli.encoding.open_images import open_images
 from kolm_cli.encoding.sketching import without_warnings
 from kolm_cli.encoding.tokenizing import answer_tokens, encode_prompt, encode_training
 from kolm_cli.encoding.viewing import view
+from kolm_cli.families.base import chat_template
 from kolm_cli.families.coordinates import Size
 from kolm_cli.families.image_limits import ImageLimits
 from kolm_cli.families.resolve import Base
 from kolm_cli.records.conversation import Conversation
 from kolm_cli.records.row import Row
+
+# Raised by hand when rows are counted in another way.
+COUNTING = 1
 
 
 @dataclass(frozen=True)
@@ -76,17 +81,17 @@ class Encoder(BaseProcessor):
             limits = replace(limits, fit=images.resize == "fit")
         return cls(base.family, processor, limits, loss_on)
 
-    def training(self, row: Row, pixels: PixelDigests | None = None) -> Encoded:
-        """A row as it is trained on, cut to the limits; `pixels` is told of its images.
+    def training(self, row: Row) -> Encoded:
+        """A row as it is trained on, cut to the limits.
 
         Raises:
             RowError: the row cannot be used, or does not fit.
         """
-        images = open_images(row, pixels)
+        images = open_images(row)
         return self._encoded(row, [image.size for image in images], images, prompt=False)
 
-    def prompt(self, row: Row, pixels: PixelDigests | None = None) -> Encoded:
-        """A row up to its last answer, as the model sees it; `pixels` is told of its images.
+    def prompt(self, row: Row) -> Encoded:
+        """A row up to its last answer, as the model sees it.
 
         It is cut where training would cut the row, so that the same row is asked as it was learned:
         its own answer counts, though it is not shown. Of a row without one, and of one whose answer
@@ -95,7 +100,7 @@ class Encoder(BaseProcessor):
         Raises:
             RowError: the row cannot be asked, or does not fit.
         """
-        images = open_images(row, pixels)
+        images = open_images(row)
         return self._encoded(row, [image.size for image in images], images, prompt=True)
 
     def counted(self, row: Row, sizes: Sequence[Size], *, prompt: bool) -> Encoded:
@@ -177,6 +182,27 @@ class Encoder(BaseProcessor):
             return fitting(said)
         except TooLongError:
             return fitting("")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Names everything that decides what is counted of a row."""
+        tokenizer = self.tokenizer
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        images = getattr(self.processor, "image_processor", None)
+        parts = [
+            self.family.name,
+            repr(self.family.coordinates),
+            repr(self.limits),
+            self.loss_on,
+            str(installed_versions()),
+            str(chat_template(self.processor)),
+            type(self.processor).__name__,
+            # Lengths of image sequences and the like are the processor's own.
+            str({k: v for k, v in vars(self.processor).items() if isinstance(v, str | int)}),
+            "" if images is None else str(images.to_json_string()),
+            str(sorted(tokenizer.get_vocab().items())) if backend is None else backend.to_str(),
+        ]
+        return digests.sha256_json([COUNTING, *parts])
 
     def batch(
         self, rows: Sequence[Encoded], *, side: Literal["left", "right"]

@@ -5,65 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from kolm_cli.core.errors import Problem
+from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.memo import Memo
 from kolm_cli.core.progress import Progress
-from kolm_cli.dataset.leakage import PixelDigests
-from kolm_cli.encoding.encoded import Encoded, RowError, TooLongError
+from kolm_cli.dataset.picture_book import Picture, PictureBook
+from kolm_cli.encoding.encoded import RowError, TooLongError
 from kolm_cli.encoding.encoder import Encoder
 from kolm_cli.encoding.fitting_images import TooLong, advice
 from kolm_cli.encoding.grounding import no_convention
-from kolm_cli.encoding.open_images import open_images
+from kolm_cli.encoding.open_images import unreadable
+from kolm_cli.encoding.row_facts import RowFacts
 from kolm_cli.families.base import Family
-from kolm_cli.families.coordinates import Size
 from kolm_cli.families.support import describe
+from kolm_cli.records.pictures import ImageError
 from kolm_cli.records.row import Row
 
 # How many rows of one kind a note names.
 NAMED = 3
-
-
-@dataclass(frozen=True)
-class PictureShown:
-    """How one image of a row is shown.
-
-    Attributes:
-        size: width and height of the original, upright.
-        shown: width and height at which the model sees it.
-        tokens: how many tokens are for it.
-    """
-
-    size: Size
-    shown: Size
-    tokens: int
-
-
-@dataclass(frozen=True)
-class RowFacts:
-    """What preflight found out about one row, in tokens.
-
-    Attributes:
-        pictures: its images, in order.
-    """
-
-    id: str
-    tokens: int
-    image_tokens: int
-    supervised: int
-    cut: int
-    pictures: tuple[PictureShown, ...] = ()
-
-    @classmethod
-    def of(cls, id: str, encoded: Encoded) -> RowFacts:
-        """The counts of an encoded row."""
-        located = encoded.located
-        pictures = tuple(
-            PictureShown(size, shown, tokens)
-            for size, shown, tokens in zip(
-                located.sizes, located.shown, encoded.picture_tokens, strict=True
-            )
-        )
-        counts = (encoded.tokens, encoded.image_tokens, encoded.supervised, encoded.cut)
-        return cls(id, *counts, pictures)
 
 
 @dataclass
@@ -114,39 +72,46 @@ def check_rows(
     *,
     progress: Progress,
     prompts_only: bool = False,
-    pixels: PixelDigests | None = None,
+    book: PictureBook | None = None,
+    memo: Memo | None = None,
 ) -> Findings:
     """Decode every image, render and tokenize every row, and count.
+
+    Pictures are counted by their sizes, which is what encoding would give.
 
     Args:
         encoder: encodes as training will, within its limits.
         rows: the rows.
         progress: told of each row, and noted of each that is cut and of an experimental family.
         prompts_only: the rows are only answered, never trained on.
-        pixels: told of every image that is decoded.
+        book: what is known of images; told of every one that is decoded.
+        memo: what earlier runs found out about rows; nothing is remembered when None.
     """
+    book = book or PictureBook()
     findings, family, cut = Findings(), encoder.family, list[str]()
     level, why = describe(family.support)
     if why and not prompts_only:
         progress.note(f"the family {family.name} is {level}: {why}")
     if encoder.loss_on == "last" and not prompts_only and not any(map(_has_earlier, rows)):
         progress.note("train.loss_on: last changes nothing, as no row learns more than one turn")
-    for index, row in enumerate(rows):
+    for index, row in enumerate(book.reading(rows)):
         reasons = undeclared(family, row, encoder.limits.max_images)
         if not reasons:
+            pictures: list[Picture] = []
             try:
-                encoded = _encoded(encoder, row, pixels, prompts_only=prompts_only)
+                pictures += [_known(book, sha256, row) for sha256 in row.conversation.images]
+                facts = _facts(encoder, row, pictures, memo, prompts_only=prompts_only)
             except RowError as error:
                 reasons.append(str(error))
-                if isinstance(error, TooLongError) and row.conversation.images:
-                    sizes = [image.size for image in open_images(row)]
+                if isinstance(error, TooLongError) and pictures:
+                    sizes = [picture.size for picture in pictures]
                     findings.too_long.append((row, sizes, prompts_only))
             else:
-                findings.rows.append(RowFacts.of(row.id, encoded))
-                if encoded.cut:
+                findings.rows.append(facts)
+                if facts.cut:
                     cut.append(row.id)
                     if len(cut) <= NAMED:
-                        progress.note(_cut_note(row.id, encoded, encoder.limits.max_tokens))
+                        progress.note(_cut_note(facts, encoder.limits.max_tokens))
         findings.problems += [Problem(reason, where=row.id) for reason in reasons]
         progress.advance(index + 1)
     if len(cut) > NAMED:
@@ -177,14 +142,36 @@ def note_long_answers(
     )
 
 
-def _encoded(
-    encoder: Encoder, row: Row, pixels: PixelDigests | None, *, prompts_only: bool
-) -> Encoded:
-    if prompts_only:
-        return encoder.prompt(row, pixels)
-    if not row.conversation.response.strip():
+def _known(book: PictureBook, sha256: str, row: Row) -> Picture:
+    source = row.images[sha256]
+    try:
+        return book.of(sha256, source)
+    except (ImageError, InputError, OSError) as error:
+        raise unreadable(sha256, source, error) from error
+
+
+def _facts(
+    encoder: Encoder,
+    row: Row,
+    pictures: Sequence[Picture],
+    memo: Memo | None,
+    *,
+    prompts_only: bool,
+) -> RowFacts:
+    """What is remembered of a row, or counted now."""
+    if not prompts_only and not row.conversation.response.strip():
         raise RowError("its response is empty")
-    return encoder.training(row, pixels)
+    key = f"row/{encoder.fingerprint}/{int(prompts_only)}/{row.digest}" if memo else ""
+    known = memo.get(key) if memo else None
+    if known is not None:
+        return RowFacts.from_json(row.id, known)
+    sizes = [picture.size for picture in pictures]
+    counted = encoder.counted(row, sizes, prompt=prompts_only)
+    sized = encoder.family.shown_size is not None
+    facts = RowFacts.of(row.id, counted, pictures, sized=sized)
+    if memo:
+        memo.put(key, facts.as_json())
+    return facts
 
 
 def _has_earlier(row: Row) -> bool:
@@ -192,10 +179,10 @@ def _has_earlier(row: Row) -> bool:
     return any(m.role == "assistant" and m.learn for m in row.conversation.messages[:-1])
 
 
-def _cut_note(id: str, encoded: Encoded, budget: int | None) -> str:
-    left = encoded.tokens - encoded.image_tokens - encoded.supervised
-    system = ", text of the system prompt among them" if encoded.system_cut else ""
+def _cut_note(facts: RowFacts, budget: int | None) -> str:
+    left = facts.tokens - facts.image_tokens - facts.supervised
+    system = ", text of the system prompt among them" if facts.system_cut else ""
     return (
-        f"{id}: {encoded.cut} prompt tokens are cut to fit {budget}{system};"
-        f" {encoded.image_tokens} image tokens are kept, {left} tokens of text are left"
+        f"{facts.id}: {facts.cut} prompt tokens are cut to fit {budget}{system};"
+        f" {facts.image_tokens} image tokens are kept, {left} tokens of text are left"
     )

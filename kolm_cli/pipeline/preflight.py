@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kolm_cli.core.errors import InputError, Problem, raise_if_any
+from kolm_cli.core.home import kolm_home
+from kolm_cli.core.memo import Memo
 from kolm_cli.core.progress import Progress
-from kolm_cli.dataset.leakage import PixelDigests, leaks
+from kolm_cli.dataset.leakage import leaks
+from kolm_cli.dataset.picture_book import PictureBook
 from kolm_cli.dataset.sources import SourceRows
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.pipeline.warm_start import check_parent
@@ -18,7 +21,7 @@ from kolm_cli.scoring.metrics.catalog import choose
 
 if TYPE_CHECKING:
     from kolm_cli.encoding.encoder import Encoder, Limits
-    from kolm_cli.encoding.row_checks import RowFacts
+    from kolm_cli.encoding.row_facts import RowFacts
     from kolm_cli.spec.model import EvaluateSection, Spec
 
 
@@ -86,14 +89,17 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     torch.set_num_threads(inputs.threads)
     progress.stage("load processor")
     encoder = load_encoder(inputs)
-    progress.stage("check training rows", len(train.rows), "rows")
-    pixels = PixelDigests()
-    trained = check_rows(encoder, train.rows, progress=progress, pixels=pixels)
-    progress.stage("check evaluation rows", len(pack.rows), "rows")
-    asked = check_rows(encoder, pack.rows, progress=progress, prompts_only=True, pixels=pixels)
+    with Memo(kolm_home() / "preflight.sqlite") as memo:
+        book = PictureBook(memo)
+        progress.stage("check training rows", len(train.rows), "rows")
+        trained = check_rows(encoder, train.rows, progress=progress, book=book, memo=memo)
+        progress.stage("check evaluation rows", len(pack.rows), "rows")
+        asked = check_rows(
+            encoder, pack.rows, progress=progress, prompts_only=True, book=book, memo=memo
+        )
     note_long_answers(encoder, pack.rows, spec.evaluate.max_new_tokens, progress)
     problems = [*train.problems, *trained.problems, *pack.problems, *asked.problems]
-    problems += leaks(train.rows, pack.rows, pixels)
+    problems += leaks(train.rows, pack.rows, book)
     problems += _repeated(train.rows, "training")
     problems += pack_problems(pack.rows, metric_of(spec.evaluate))
     problems += group_problems(spec.evaluate, pack.rows, loaded.position("evaluate.gate"))

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image as Picture
 
 from kolm_cli.core.errors import Problem
-from kolm_cli.dataset import leakage
-from kolm_cli.dataset.leakage import PixelDigests, leaks
+from kolm_cli.dataset import picture_book
+from kolm_cli.dataset.leakage import leaks
+from kolm_cli.dataset.picture_book import PictureBook
 from kolm_cli.dataset.sources import read_source
 from kolm_cli.formats.python_rows import rows_from_python
-from kolm_cli.records.pictures import decode_rgb
 from kolm_cli.records.row import Row
 from kolm_cli.spec.sources import FileSource
 
@@ -67,12 +67,12 @@ def test_pixels_of_another_shape_are_another_picture() -> None:
 
 def test_what_was_decoded_already_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
     train, pack = rows(encoded(picture(1))), rows(encoded(picture(1), "BMP"))
-    pixels = PixelDigests()
+    book = PictureBook()
     for row in (*train, *pack):
         for sha256, source in row.images.items():
-            pixels.note(sha256, decode_rgb(source.read()))
-    monkeypatch.delattr(leakage, "decode_rgb")
-    assert len(list(leaks(train, pack, pixels))) == 1
+            book.of(sha256, source)
+    monkeypatch.delattr(picture_book, "look")
+    assert len(list(leaks(train, pack, book))) == 1
 
 
 def test_twenty_training_pictures_saved_again_are_named_from_files(tmp_path: Path) -> None:
