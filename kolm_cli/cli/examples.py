@@ -52,7 +52,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "validate": ("kolm validate kolm.yaml", "kolm validate kolm.yaml --show-mask 2"),
     "compile": (
         "kolm compile kolm.yaml",
-        "kolm compile kolm.yaml --out chart-qa.kolm --json --progress json",
+        "kolm compile kolm.yaml --set train.seed=7 --junit gates.xml",
     ),
     "loop run": (
         "kolm loop run kolm.yaml --every 1h --webhook https://example.com/hook",

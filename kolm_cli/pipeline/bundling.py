@@ -16,6 +16,7 @@ from kolm_cli.core.errors import raise_if_any
 from kolm_cli.core.progress import Progress
 from kolm_cli.pipeline.bundle_files import bundle_files, evaluation_settings, total_bytes
 from kolm_cli.pipeline.inputs import Inputs
+from kolm_cli.pipeline.mistakes import mistakes
 from kolm_cli.pipeline.preflight import pack_problems
 from kolm_cli.pipeline.receipt_chain import stages_of
 from kolm_cli.pipeline.regression import Earlier, compared
@@ -26,6 +27,8 @@ from kolm_cli.scoring.score import Measurements, ScoreReport, score, score_rows
 
 # A statement is read whole by a verifier.
 LISTED_CUT = 10_000
+# Mistakes that a finished compile shows.
+WORST = 3
 
 
 @dataclass(frozen=True)
@@ -99,12 +102,22 @@ def write_bundle(
     )
     built = build_bundle(content, signer, path)
     rulings = [ruling.as_json() for ruling in scored.gate.rulings]
+    worst = mistakes(
+        pack,
+        rows,
+        results.predictions,
+        base=results.base_predictions,
+        cut=results.cut,
+        most=WORST,
+    )
     report = {
         "cid": built.cid,
         **scored.as_json(),
         "cut_answers": list(results.cut[:LISTED_CUT]),
         "latency": {"latency_us": results.latency.median, **results.latency.as_json()},
         "rulings": rulings,
+        "base_ci95": list(rows.base_interval) if rows.base_interval else None,
+        "mistakes": worst,
         "receipt": built.receipt,
     }
     return Bundled(path, report)

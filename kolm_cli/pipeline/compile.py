@@ -5,6 +5,7 @@ What was compiled before is found instead, by the digests of the same inputs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -50,6 +51,7 @@ def compile_spec(
     force: bool = False,
     device: Literal["cpu", "cuda"] | None = None,
     adapter: str | None = None,
+    settings: Sequence[str] = (),
     progress: Progress,
 ) -> Compiled:
     """Compile a spec into a bundle.
@@ -61,6 +63,7 @@ def compile_spec(
         device: replaces the spec's `launch.device`.
         adapter: what training starts from, instead of the spec's `base.adapter`: the CID of a
             stored bundle, or an empty text for the base.
+        settings: `key=value` for each option that is another than in the file.
         progress: told of every stage.
 
     Raises:
@@ -70,7 +73,7 @@ def compile_spec(
     """
     started = datetime.now(UTC)
     progress.stage("read spec")
-    inputs = gather(spec, device=device, adapter=adapter)
+    inputs = gather(spec, device=device, adapter=adapter, settings=settings)
     target = (out or inputs.loaded.bundle_path).expanduser().absolute()
     require_writable(target)
     signer = signer_for_compile()

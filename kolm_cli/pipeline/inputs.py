@@ -7,6 +7,7 @@ the last, and so retrains nothing. No torch here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -107,7 +108,11 @@ class Inputs:
 
 
 def gather(
-    path: Path, *, device: Literal["cpu", "cuda"] | None = None, adapter: str | None = None
+    path: Path,
+    *,
+    device: Literal["cpu", "cuda"] | None = None,
+    adapter: str | None = None,
+    settings: Sequence[str] = (),
 ) -> Inputs:
     """Load the spec, find the base, name the data.
 
@@ -116,12 +121,13 @@ def gather(
         device: replaces `launch.device`.
         adapter: what training starts from, instead of `base.adapter`: the CID of a stored
             bundle, or nothing (an empty text) for the base; None leaves it to the spec.
+        settings: `key=value` for each option that is another than in the file.
 
     Raises:
         InputError: all problems of the spec, or of the base, or of the data, at once.
         LackingError: the base is not on this machine.
     """
-    loaded = _with_device(load_spec(path, metrics=metric_names()), device)
+    loaded = _with_device(load_spec(path, metrics=metric_names(), settings=settings), device)
     spec = loaded.spec
     base = resolve_base(
         str(loaded.base_folder) if loaded.base_folder else spec.base.model,

@@ -108,6 +108,11 @@ class RowsScored:
         return bootstrap_interval(self.scores, self.weights)
 
     @cached_property
+    def base_interval(self) -> tuple[float, float] | None:
+        """The 95 % bootstrap interval of the base's accuracy; None without its answers."""
+        return None if self.base is None else bootstrap_interval(self.base, self.weights)
+
+    @cached_property
     def groups(self) -> Mapping[str, GroupScore]:
         """The score of each group, by name."""
         return by_group(self.names, self.scores, self.weights)

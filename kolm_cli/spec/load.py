@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from kolm_cli.core.files import read_regular
 from kolm_cli.core.yaml_positions import MAX_BYTES, Document, parse
 from kolm_cli.spec.model import Spec
 from kolm_cli.spec.outside import Outside
+from kolm_cli.spec.overrides import overridden, told
 from kolm_cli.spec.sources import AdapterSource, Source, resolve
 from kolm_cli.spec.wording import problems_of
 
@@ -60,11 +61,14 @@ class LoadedSpec:
         return Path(self.spec.bundle.out).expanduser().absolute() / f"{self.spec.name}.kolm"
 
 
-def load_spec(path: Path, *, metrics: Collection[str] | None = None) -> LoadedSpec:
+def load_spec(
+    path: Path, *, metrics: Collection[str] | None = None, settings: Sequence[str] = ()
+) -> LoadedSpec:
     """Read and check the spec at `path`.
 
     Args:
         path: the YAML file.
+        settings: `key=value` for each option that is another than in the file.
         metrics: the names that `evaluate.metric` may have; not checked when None.
 
     Raises:
@@ -77,6 +81,7 @@ def load_spec(path: Path, *, metrics: Collection[str] | None = None) -> LoadedSp
             Problem("not a spec: it has no `name: value` lines", f"{path}:1:1"),
             hint="kolm init writes a spec to start from",
         )
+    document = overridden(document, settings)
     _check_version(path, document)
     problems = list(document.problems)
     spec: Spec | None = None
@@ -86,7 +91,7 @@ def load_spec(path: Path, *, metrics: Collection[str] | None = None) -> LoadedSp
         problems += problems_of(error, lambda loc, key: _place(path, document, loc, key=key))
     outside = Outside(path, document, metrics)
     problems += outside.problems()
-    raise_if_any(sorted(set(problems), key=_line_order))
+    raise_if_any(told(p, settings) for p in sorted(set(problems), key=_line_order))
     if spec is None or outside.train is None or outside.eval is None:
         raise AssertionError("a spec without problems lacks something")
     return LoadedSpec(

@@ -17,7 +17,7 @@ def test_report_has_the_promised_shape(compiled: Compiled) -> None:
     report = compiled.report
     assert set(report) == {
         "cid", "bundle", "cached", "k_score", "base_accuracy", "accuracy", "gate", "receipt",
-        "compared", "rulings", "latency", "cut_answers",
+        "compared", "rulings", "latency", "cut_answers", "mistakes", "base_ci95",
     }  # fmt: skip
     assert report["accuracy"] == report["k_score"]["axes"]["A"]
     assert report["cached"] is False

@@ -8,9 +8,11 @@ from typing import Annotated, Any, Literal
 import typer
 
 from kolm_cli.cli.live import ProgressOption, progress_for
-from kolm_cli.cli.options import JsonOption
+from kolm_cli.cli.options import JsonOption, SetOption
 from kolm_cli.cli.output import Output
+from kolm_cli.cli.verdict import lines_of, mistake_text
 from kolm_cli.core.errors import ExitCode
+from kolm_cli.core.files import require_writable, write_atomic
 
 
 def register(app: typer.Typer) -> None:
@@ -30,14 +32,26 @@ def compile_command(
     device: Annotated[
         Literal["cpu", "cuda"] | None, typer.Option("--device", help="Instead of the spec's.")
     ] = None,
+    settings: SetOption = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="F", help="Write the gates as JUnit XML.")
+    ] = None,
+    summary: Annotated[
+        Path | None, typer.Option("--summary", metavar="F", help="Add the verdict as Markdown.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Train, score, and write a signed .kolm file."""
     from kolm_cli.pipeline.compile import compile_spec
 
     output = Output(as_json=json)
+    for path in filter(None, (junit, summary)):
+        require_writable(path.absolute())
     with progress_for(output, progress) as shown:
-        compiled = compile_spec(spec, out=out, force=force, device=device, progress=shown)
+        compiled = compile_spec(
+            spec, out=out, force=force, device=device, settings=settings or (), progress=shown
+        )
+    _write_files(compiled.report, junit, summary)
     if json:
         output.json(compiled.report)
     else:
@@ -49,24 +63,37 @@ def compile_command(
         raise typer.Exit(int(ExitCode.GATE))
 
 
+def _write_files(report: dict[str, Any], junit: Path | None, summary: Path | None) -> None:
+    for path in filter(None, (junit, summary)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    if junit is not None:
+        from kolm_cli.cli.junit import junit as as_junit
+
+        write_atomic(junit.absolute(), as_junit(report))
+    if summary is not None:
+        from kolm_cli.cli.summary import summary as as_markdown
+
+        # A job's page is made by several steps: each adds to it.
+        with summary.open("a", encoding="utf-8") as stream:
+            stream.write(as_markdown(report))
+
+
 def show_report(output: Output, report: dict[str, Any]) -> None:
     """What a person wants to know of a finished compile."""
-    score = report["k_score"]
-    low, high = score["accuracy_ci95"]
-    axes = "  ".join(
-        f"{name} {'-' if value is None else f'{value:.4f}'}"
-        for name, value in score["axes"].items()
-    )
-    k = f"{score['k']:.4f}" if score["k"] is not None else "undefined without usd_per_hour"
+    place = _from_here(Path(report["bundle"]))
     cached = "  (found: the same inputs were compiled before)" if report["cached"] else ""
-    output.data(f"bundle         {_from_here(Path(report['bundle']))}{cached}")
-    output.data(f"cid            {report['cid']}")
-    output.data(f"base accuracy  {report['base_accuracy']:.4f}")
-    output.data(f"accuracy       {report['accuracy']:.4f}  (95 %: {low:.4f} to {high:.4f})")
-    if report.get("cut_answers"):
-        output.data(f"cut            {len(report['cut_answers'])} answers ended at max_new_tokens")
-    output.data(f"K              {k}  ({axes})")
-    output.data(f"gate           {'passed' if report['gate']['passed'] else 'NOT MET'}")
+    _line(output, "bundle", f"{place}{cached}")
+    _line(output, "cid", report["cid"])
+    for label, text in lines_of(report):
+        _line(output, label, text)
+    for number, mistake in enumerate(report["mistakes"]):
+        _line(output, "" if number else "mistakes", mistake_text(mistake))
+    _line(output, "next", f"kolm eval {place} --wrong 10")
+    _line(output, "", f"kolm verify {place}")
+
+
+def _line(output: Output, label: str, text: str) -> None:
+    output.data(f"{label:<13}  {text}")
 
 
 def _from_here(path: Path) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from kolm_cli.cli.live import ProgressOption, progress_for
-from kolm_cli.cli.options import JsonOption
+from kolm_cli.cli.options import JsonOption, SetOption
 from kolm_cli.cli.output import Output
 from kolm_cli.cli.picture_table import picture_lines, picture_table
 
@@ -33,6 +33,7 @@ def validate(
     device: Annotated[
         Literal["cpu", "cuda"] | None, typer.Option("--device", help="Instead of the spec's.")
     ] = None,
+    settings: SetOption = None,
     json: JsonOption = False,
 ) -> None:
     """Check a spec and every row of its data; train nothing."""
@@ -42,7 +43,7 @@ def validate(
     output = Output(as_json=json)
     with progress_for(output, progress) as shown:
         shown.stage("read spec")
-        inputs = gather(spec, device=device)
+        inputs = gather(spec, device=device, settings=settings or ())
         checked = preflight(inputs, shown)
     report = _report(inputs, checked)
     masks = _masks(checked, show_mask)

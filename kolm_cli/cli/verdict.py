@@ -1,0 +1,120 @@
+"""What a result is worth, in a few lines for a person: accuracy, comparisons, gates, mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from kolm_cli.core.printable import one_line
+
+_LONGEST = 60
+Report = Mapping[str, Any]
+
+
+def lines_of(report: Report) -> Iterator[tuple[str, str]]:
+    """Label and text of each line; an empty label continues the line before."""
+    score = report["k_score"]
+    if "base_accuracy" in report:
+        yield "base accuracy", with_interval(report["base_accuracy"], report.get("base_ci95"))
+    yield "accuracy", with_interval(report["accuracy"], score["accuracy_ci95"])
+    for against, text in comparisons(report):
+        yield "", f"{text} {against}"
+    if worst := worst_group(report):
+        yield "worst group", worst
+    if report.get("cut_answers"):
+        yield "cut", f"{len(report['cut_answers'])} answers ended at max_new_tokens"
+    yield "K", f"{k_text(report)}  ({axes_text(score['axes'])})"
+    if "latency" in report:
+        yield "latency", latency_text(report["latency"])
+    yield "gate", "passed" if report["gate"]["passed"] else "NOT MET"
+    for ruling in report.get("rulings", ()):
+        yield "", ruling_text(ruling)
+
+
+def with_interval(value: float, interval: Sequence[float] | None) -> str:
+    """An accuracy with its 95 % interval."""
+    if interval is None:
+        return f"{value:.4f}"
+    return f"{value:.4f}  (95 %: {interval[0]:.4f} to {interval[1]:.4f})"
+
+
+def comparisons(report: Report) -> Iterator[tuple[str, str]]:
+    """What the adapter was compared with, and what came of it."""
+    compared = report.get("compared", {})
+    names = {
+        "base": "the base",
+        "majority": f'the answer "{_cut(compared.get("majority", {}).get("answer", ""))}" to all',
+        "previous": str(compared.get("previous", {}).get("against", "")),
+        "other": str(compared.get("other", {}).get("name", "")),
+    }
+    for key, name in names.items():
+        if key in compared and compared[key].get("ci95"):
+            yield name, difference_text(compared[key])
+
+
+def difference_text(found: Mapping[str, Any]) -> str:
+    """A paired comparison in words, up to the name of the other."""
+    low, high = found["ci95"]
+    word = "better than" if low > 0 else "worse than" if high < 0 else "not told apart from"
+    return (
+        f"{found['difference']:+.4f} ({low:+.4f} to {high:+.4f}; {found['wins']} rows better,"
+        f" {found['losses']} worse, p {found['p']:.4f}): {word}"
+    )
+
+
+def worst_group(report: Report) -> str:
+    """The group with the lowest accuracy; empty where rows have no groups."""
+    groups = report.get("groups") or {}
+    if not groups:
+        return ""
+    name, found = min(groups.items(), key=lambda item: (item[1]["accuracy"], item[0]))
+    low, high = found["ci95"]
+    return (
+        f"{_cut(name)}: {found['accuracy']:.4f}  (95 %: {low:.4f} to {high:.4f};"
+        f" {found['rows']} rows)"
+    )
+
+
+def k_text(report: Report) -> str:
+    """The K-score, or why there is none."""
+    k = report["k_score"]["k"]
+    return "undefined without usd_per_hour" if k is None else f"{k:.4f}"
+
+
+def axes_text(axes: Mapping[str, float | None]) -> str:
+    """The axes of K in one line."""
+    return "  ".join(f"{n} {'-' if v is None else f'{v:.4f}'}" for n, v in axes.items())
+
+
+def latency_text(latency: Mapping[str, int]) -> str:
+    """The median time of an answer with its interval."""
+    median, low, high = (latency[key] / 1000 for key in ("latency_us", "low_us", "high_us"))
+    return f"{median:.1f} ms  (95 %: {low:.1f} to {high:.1f}, {latency['answers']} answers)"
+
+
+def ruling_text(ruling: Mapping[str, Any]) -> str:
+    """One gate: what was asked, what came, how sure it is."""
+    mark = "passed" if ruling["passed"] else "FAILED"
+    interval = ruling["interval"]
+    if interval is None:
+        return f"{mark}  {ruling['note']}"
+    low, high = interval
+    sure = "sure" if ruling["sure"] else "not sure"
+    return f"{mark}  {ruling['note']}  ({sure}: 95 % is {low:.4f} to {high:.4f})"
+
+
+def mistake_text(mistake: Mapping[str, Any]) -> str:
+    """A wrong answer in one line."""
+    said = mistake["answer"]
+    answer = "no answer" if said is None else f'"{_cut(said)}"'
+    cut = ", cut at max_new_tokens" if mistake["cut"] else ""
+    right = " or ".join(f'"{_cut(text)}"' for text in mistake["accepted"][:3])
+    more = ", ..." if len(mistake["accepted"]) > 3 else ""
+    question = _cut(mistake["asked"])
+    return f'{mistake["id"]}: "{question}" {answer}{cut}, right is {right}{more}'
+
+
+def _cut(text: str) -> str:
+    """A text that fits into a line."""
+    text = one_line(text)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -1,0 +1,134 @@
+"""The end of `kolm compile`: on the terminal, as JUnit XML, as Markdown."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+import pytest
+
+from kolm_cli.cli.junit import junit
+from kolm_cli.cli.summary import summary
+from kolm_cli.cli.verdict import lines_of, mistake_text, ruling_text
+from tests.support.jobs import Compiled
+
+RULINGS = [
+    {"gate": "accuracy", "asked": 0.8, "came": 0.84, "interval": [0.76, 0.9], "passed": True,
+     "sure": False, "note": "accuracy 0.8400 reaches the gate's 0.8"},
+    {"gate": "k", "asked": 0.7, "came": 0.61, "interval": [0.6, 0.62], "passed": False,
+     "sure": True, "note": "k 0.6100 is below the gate's 0.7"},
+]  # fmt: skip
+MISTAKE = {
+    "id": "eval.jsonl:3", "asked": "How many <b>bars</b>?", "accepted": ["4", "four"],
+    "answer": "fo\x1b[31m", "base_answer": "5", "score": 0.0, "base_score": 0.0, "group": "",
+    "cut": True,
+}  # fmt: skip
+
+
+def test_a_gate_in_words() -> None:
+    assert ruling_text(RULINGS[0]) == (
+        "passed  accuracy 0.8400 reaches the gate's 0.8  (not sure: 95 % is 0.7600 to 0.9000)"
+    )
+    assert ruling_text(RULINGS[1]).startswith("FAILED  k 0.6100 is below the gate's 0.7  (sure")
+
+
+def test_a_mistake_in_words_cannot_steer_a_terminal() -> None:
+    text = mistake_text(MISTAKE)
+    assert 'cut at max_new_tokens, right is "4" or "four"' in text
+    assert "\x1b" not in text
+    assert "no answer" in mistake_text({**MISTAKE, "answer": None})
+
+
+def test_everything_is_in_the_terminal_report(compiled: Compiled) -> None:
+    report = {**compiled.report, "rulings": RULINGS, "groups": {
+        "dates": {"rows": 3, "accuracy": 0.5, "ci95": [0.0, 1.0]},
+        "other": {"rows": 3, "accuracy": 0.9, "ci95": [0.5, 1.0]},
+    }}  # fmt: skip
+    labels = [label for label, _ in lines_of(report)]
+    for label in ("base accuracy", "accuracy", "worst group", "K", "latency", "gate"):
+        assert label in labels
+    text = "\n".join(text for _, text in lines_of(report))
+    assert "dates: 0.5000" in text
+    assert "the base" in text
+    assert "to all" in text
+
+
+def test_junit_has_a_case_for_each_gate(compiled: Compiled) -> None:
+    found = Xml.fromstring(junit({**compiled.report, "rulings": RULINGS}))  # noqa: S314
+    suite = found.find("testsuite")
+    assert suite is not None
+    assert (suite.get("tests"), suite.get("failures")) == ("3", "1")
+    failed = [
+        case.get("name") for case in suite.iter("testcase") if case.find("failure") is not None
+    ]
+    assert failed == ["k"]
+
+
+def test_the_page_of_a_job_shows_answers_as_they_are(compiled: Compiled) -> None:
+    page = summary({**compiled.report, "rulings": RULINGS, "mistakes": [MISTAKE]})
+    assert page.startswith("## tiny: gate passed")
+    assert "<b>" not in page
+    assert "\\<b\\>" in page
+
+
+@pytest.mark.parametrize("kind", ["--junit", "--summary"])
+def test_files_are_written_by_the_command(compiled: Compiled, tmp_path: Path, kind: str) -> None:
+    path, out = tmp_path / "report", tmp_path / "tiny.kolm"
+    done = compiled.job.kolm("compile", "spec.yaml", "--out", out, kind, path)
+    assert done.code == 0, done.err
+    assert path.stat().st_size > 100
+    lines = done.out.splitlines()
+    assert re.match(r"base accuracy  \d\.\d{4}  \(95 %: ", lines[2])
+    assert sum(" right is " in line for line in lines) == len(compiled.report["mistakes"]) <= 3
+    assert lines[-2].endswith("--wrong 10")
+
+
+def test_a_place_that_cannot_be_written_is_said_at_once(compiled: Compiled, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = compiled.job.kolm(
+        "compile", "spec.yaml", "--out", tmp_path / "x.kolm", "--junit", tmp_path / "file" / "x.xml"
+    )
+    assert done.code != 0
+    assert not (tmp_path / "x.kolm").exists()
+
+
+def options(**changes: Any) -> list[str]:
+    return [part for key, value in changes.items() for part in ("--set", f"{key}={value}")]
+
+
+def test_set_says_another_value_and_the_bundle_has_it(compiled: Compiled, tmp_path: Path) -> None:
+    """The weights are the same, so nothing is trained; the gate and the price are others."""
+    import yaml
+
+    from kolm_cli import open_bundle
+
+    out = tmp_path / "other.kolm"
+    done = compiled.job.kolm(
+        "compile", "spec.yaml", "--out", out, "--json",
+        *("--set", "evaluate.gate={accuracy: 0.0}", "--set", "evaluate.usd_per_hour=2.5"),
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    with open_bundle(out) as bundle:
+        spec = yaml.safe_load(bundle.read("spec.yaml", 1 << 20))
+    assert spec["evaluate"]["gate"]["accuracy"] == 0.0
+    assert spec["evaluate"]["usd_per_hour"] == 2.5
+    assert done.json["cid"] != compiled.report["cid"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("train.lora_rank=8", "--set train.lora_rank: there is no option 'lora_rank'"),
+        ("train.seed=-1", "--set train.seed: must be at least 0"),
+        ("train.seed", "--set: 'train.seed' sets nothing"),
+        ("name.first=x", "--set name.first: is no option of a section"),
+        ("data.train=none.jsonl", "--set data.train: "),
+        ("train.seed=[1", "--set train.seed"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_named(compiled: Compiled, setting: str, words: str) -> None:
+    done = compiled.job.kolm("validate", "spec.yaml", "--set", setting)
+    assert done.code == 2, done.err
+    assert words in done.err
