@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export HF_HUB_OFFLINE := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup demo demo-base test test-slow test-gpu test-interop lint bench clean
+.PHONY: help setup demo demo-base test test-slow test-gpu test-interop fuzz lint bench clean
 
 help:
 	@echo "make demo          set up, and run the main job: capture, compile, verify"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-slow     the tests that take minutes"
 	@echo "make test-interop  bundles checked by programs that are not ours"
 	@echo "make test-gpu      the tests that need a CUDA device"
+	@echo "make fuzz          hostile bytes for every parser; SECONDS=600 for each, TARGETS='image yaml'"
 	@echo "make bench         timings, as ratios"
 	@echo "make demo-base     pre-train the demo's base again (about ten minutes)"
 
@@ -55,6 +56,11 @@ test-interop: $(READY)
 
 test-gpu: $(READY)
 	$(BIN)/python -m pytest -m gpu
+
+SECONDS ?= 60
+TARGETS ?=
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(TARGETS)
 
 bench: $(READY)
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

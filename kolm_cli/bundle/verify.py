@@ -1,4 +1,4 @@
-"""`verify`: one pass over the file, every check, and a verdict in one of three words."""
+"""`verify`: one pass over the file, every check, and a verdict in one word."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from kolm_cli.bundle.checks import gate
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
 from kolm_cli.bundle.checks.catalog import CHECKS
 from kolm_cli.bundle.container.zip_reader import open_file
@@ -15,7 +16,7 @@ from kolm_cli.bundle.contents import BundleContents, read_contents
 from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.core.errors import VerificationError
 
-State = Literal["trusted", "untrusted", "invalid"]
+State = Literal["trusted", "untrusted", "other", "invalid"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Report:
     """What a verification found.
 
     Attributes:
-        state: `trusted`; `untrusted`, intact but not signed by enough trusted keys; `invalid`.
+        state: `trusted`; `untrusted`, intact but not signed by enough trusted keys; `other`, intact
+            but not the content that was asked for; `invalid`.
         cid: of the content; None when there is no well-formed manifest.
         checks: every check of the catalog, in order.
     """
@@ -43,7 +45,14 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """The document that `kolm verify --json` prints."""
-        return {"state": self.state, "cid": self.cid, "checks": [vars(c) for c in self.checks]}
+        said = {"state": self.state, "cid": self.cid, "checks": [vars(c) for c in self.checks]}
+        return said | ({"rejected": True} if self.rejected else {})
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the bundle says that it did not reach its gate, and tells the truth."""
+        met = {check.name: check for check in self.checks}[gate.CHECK.name]
+        return met.ok is True and met.detail.startswith(gate.NOT_MET)
 
     @property
     def failed(self) -> list[Result]:
@@ -80,7 +89,7 @@ def judge(
     """The verdict on what one pass over a bundle left."""
     case = Case(contents, trust, now or datetime.now(UTC), cid)
     results: list[Result] = []
-    invalid = distrusted = False
+    invalid = distrusted = other = False
     stopped_by = ""
     for check in CHECKS:
         if stopped_by:
@@ -89,9 +98,11 @@ def judge(
         outcome = _outcome(check, case)
         results.append(Result(check.name, outcome.ok, outcome.detail))
         if outcome.ok is False:
-            invalid, distrusted = invalid or not check.trust, distrusted or check.trust
+            distrusted, other = distrusted or check.trust, other or check.other
+            invalid = invalid or not (check.trust or check.other)
             stopped_by = check.name if check.fatal else ""
-    state: State = "invalid" if invalid else "untrusted" if distrusted else "trusted"
+    state: State = "untrusted" if distrusted else "trusted"
+    state = "invalid" if invalid else "other" if other else state
     return Report(state, contents.cid, results)
 
 

@@ -150,9 +150,11 @@ class Check:
         run: does it. A `VerificationError` that it raises is a failure.
         fatal: nothing after it makes sense when it fails.
         trust: a failure means that the signer is not trusted, not that the bundle is damaged.
+        other: a failure means that the bundle is another than was asked for, not a damaged one.
     """
 
     name: str
     run: Run
     fatal: bool = False
     trust: bool = False
+    other: bool = False

@@ -5,6 +5,9 @@ from __future__ import annotations
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
 from kolm_cli.bundle.checks.k_score import NOT_RECOMPUTABLE
 
+# How the detail of an honest bundle begins that did not reach its gate.
+NOT_MET = "NOT met"
+
 
 def _run(case: Case) -> Outcome:
     score = case.score
@@ -17,7 +20,7 @@ def _run(case: Case) -> Outcome:
         return Outcome(False, f"the gate was {verb}; the receipt says passed: {said!r:.40}")
     if not score.gate.passed:
         # True to what was measured, so the bundle is intact; a gate is not a signature.
-        return Outcome(True, f"NOT met, as the receipt says: {'; '.join(score.gate.failed)}")
+        return Outcome(True, f"{NOT_MET}, as the receipt says: {'; '.join(score.gate.failed)}")
     asked = [f"{name} {least}" for name, least in case.evaluation.settings.gate.as_json().items()]
     return Outcome(True, f"met: {', '.join(asked)}" if asked else "nothing was asked for")
 

@@ -16,6 +16,7 @@ from kolm_cli.capture.store import Store
 # The machine's fault, not the call's: tried again until it passes.
 NOT_NOW = (OSError, sqlite3.OperationalError)
 _MOST_REASONS = 50
+DAMAGED = "damaged in the spool, on the disk"
 _LONGEST_REASON = 500
 
 # A call, its pair or None, and why there is none.
@@ -81,6 +82,12 @@ class CallStore:
             reason = f"{reason} (not kept: too many calls are set aside)"[-_LONGEST_REASON:]
         self._note_calls(call.namespace, [(call, None, reason)], [])
         self.report["set_aside"] += 1
+
+    def note_damaged(self, count: int) -> None:
+        """Count calls that were damaged on their way, and of which nothing is known."""
+        self.report["calls"] += count
+        self.report["without_pair"] += count
+        self.reasons[DAMAGED] += count
 
     def _store_calls(self, calls: Sequence[Call]) -> None:
         read: list[_Read] = []

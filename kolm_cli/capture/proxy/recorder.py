@@ -48,6 +48,9 @@ class Recorder:
         # What could not be stored is tried again before anything newer.
         most = 1 if self._suspects.left else _BATCH
         self._waiting = self._waiting or self._spool.read(most, _BATCH_BYTES)
+        if self._spool.damaged:
+            self.calls.note_damaged(self._spool.damaged)
+            self._spool.damaged = 0
         if not self._waiting:
             if self._suspects.left:
                 self._suspects.clear()

@@ -128,10 +128,15 @@ class Spool:
 
 
 class SpoolReader:
-    """The reading end: gives entries as they are finished, and deletes what is done with."""
+    """The reading end: gives entries as they are finished, and deletes what is done with.
+
+    Attributes:
+        damaged: entries that were written whole and cannot be read any more.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.damaged = 0
         self._at: dict[Path, int] = {}
 
     def segments(self) -> list[Path]:
@@ -142,8 +147,9 @@ class SpoolReader:
         """The next entries that are complete; empty when there is none now."""
         found: list[Call] = []
         held = 0
-        for path in self.segments():
-            for call, end in self._entries(path):
+        segments = self.segments()
+        for path in segments:
+            for call, end in self._entries(path, grows=path == segments[-1]):
                 self._at[path] = end
                 found.append(call)
                 held += len(call.request) + len(call.response)
@@ -151,7 +157,7 @@ class SpoolReader:
                     return found
         return found
 
-    def _entries(self, path: Path) -> Iterator[tuple[Call, int]]:
+    def _entries(self, path: Path, *, grows: bool) -> Iterator[tuple[Call, int]]:
         with path.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
             at = self._at.get(path, 0)
@@ -159,13 +165,20 @@ class SpoolReader:
                 stream.seek(at)
                 magic, length, checksum = _HEAD.unpack(stream.read(_HEAD.size))
                 end = at + _HEAD.size + length
-                if magic != _MAGIC or end > size:
+                if magic == _MAGIC and end > size and grows:
                     return  # Still being written, or cut off when the writer died.
-                body = stream.read(length)
-                if zlib.crc32(body) != checksum:
+                if magic != _MAGIC or end > size:
+                    # Where the next one begins cannot be told: a body may hold what looks like one.
+                    self.damaged += 1
+                    self._at[path] = size
                     return
+                body = stream.read(length)
                 at = end
-                yield Call.unpack(body), end
+                if zlib.crc32(body) == checksum:
+                    yield Call.unpack(body), end
+                else:
+                    self.damaged += 1
+                    self._at[path] = end
 
     def forget(self, *, ended: bool) -> None:
         """Delete segments whose entries were all read and are stored by now.

@@ -64,13 +64,13 @@ def add(
     if since and until and since >= until:
         raise InputError(Problem("is not after --valid-from", "--valid-until"))
     earlier = [grant for grant in known.keys if grant.id == key_id]
+    if any(grant.is_revoked(now) for grant in earlier):
+        what = f"{key_id} is revoked, which outweighs every grant: it may sign nothing"
+        fix = "edit the file by hand to take the revocation back"
+        raise InputError(Problem(what, str(path), fix))
     added = TrustedKey(key_id, tuple(names), since, until, comment=comment)
     add_key(path, added)
-    if any(grant.is_revoked(now) for grant in earlier):
-        output.data(f"{key_id} is revoked, which outweighs every grant: it may sign nothing")
-        earlier = []
-    else:
-        output.data(f"{key_id} may sign {_said(added)}")
+    output.data(f"{key_id} may sign {_said(added)}")
     for grant in earlier:
         output.note(f"what the file said of this key before stays: it may sign {_said(grant)}")
     if until is not None and until <= now:

@@ -84,3 +84,5 @@ def _show(output: Output, report: Report) -> None:
         output.data(f"{_MARKS[check.ok]:<7} {check.name:<11} {one_line(check.detail)}")
     output.data(f"cid     {report.cid or 'none'}")
     output.data(f"state   {report.state}")
+    if report.rejected:
+        output.data("gate    NOT met: a rejected bundle")
