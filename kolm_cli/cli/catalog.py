@@ -10,7 +10,7 @@ from __future__ import annotations
 COMMANDS: dict[str, tuple[str, ...]] = {
     "Start": ("init", "demo", "families"),
     "Capture": ("capture",),
-    "Train": ("validate", "compile", "loop"),
+    "Train": ("validate", "plan", "compile", "loop"),
     "Use": ("evaluate", "run", "export", "serve", "parity"),
     "Check": ("verify", "receipt", "report", "diff", "unpack"),
     "Sign and trust": ("sign", "keys", "trust"),

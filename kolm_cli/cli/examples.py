@@ -50,6 +50,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "kolm capture review chart-qa --as alice --port 8080",
     ),
     "validate": ("kolm validate kolm.yaml", "kolm validate kolm.yaml --show-mask 2"),
+    "plan": ("kolm plan kolm.yaml", "kolm plan kolm.yaml --device rtx4090 --usd-per-hour 0.40"),
     "compile": (
         "kolm compile kolm.yaml",
         "kolm compile kolm.yaml --set train.seed=7 --junit gates.xml",

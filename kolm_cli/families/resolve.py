@@ -75,6 +75,7 @@ def resolve_base(
     *,
     relative_to: Path | None = None,
     trust_remote_code: bool = False,
+    weights: bool = True,
 ) -> Base:
     """Find a base and its family.
 
@@ -83,6 +84,7 @@ def resolve_base(
         revision: a branch, tag or commit of a hub id.
         relative_to: the folder that relative paths start from; the working directory by default.
         trust_remote_code: whether code that comes with the checkpoint may run.
+        weights: whether its weights are needed, and fetched; without them it cannot be loaded.
 
     Raises:
         InputError: the folder is not a checkpoint, or no family takes it.
@@ -99,12 +101,12 @@ def resolve_base(
             Problem(f"there is no folder {model}", where="base.model", fix="check the path")
         )
     else:
-        folder, commit = _from_hub(model, revision)
+        folder, commit = _from_hub(model, revision, weights=weights)
         name, local = model, False
     config = _config(folder, name)
     family = detect(name, config, local=local, trust_remote_code=trust_remote_code)
-    _check_complete(folder, name, family)
-    beside = companions.find(family.companions(folder, config))
+    _check_complete(folder, name, family, weights=weights)
+    beside = companions.find(family.companions(folder, config)) if weights else ()
     return Base(name, str(folder), folder, commit, config, family, trust_remote_code, beside)
 
 
@@ -131,9 +133,9 @@ def _config(folder: Path, name: str) -> Mapping[str, Any]:
     return config
 
 
-def _check_complete(folder: Path, name: str, family: Family) -> None:
+def _check_complete(folder: Path, name: str, family: Family, *, weights: bool) -> None:
     problems = []
-    if not any(folder.glob("*.safetensors")):
+    if weights and not any(folder.glob("*.safetensors")):
         problems.append(
             Problem(
                 "it has no .safetensors weights",
@@ -154,7 +156,7 @@ def _check_complete(folder: Path, name: str, family: Family) -> None:
         raise InputError(*problems)
 
 
-def _from_hub(model: str, revision: str) -> tuple[Path, str]:
+def _from_hub(model: str, revision: str, *, weights: bool) -> tuple[Path, str]:
     """The snapshot folder of a hub id and its commit, fetched when the network allows it."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
@@ -166,7 +168,8 @@ def _from_hub(model: str, revision: str) -> tuple[Path, str]:
         RevisionNotFoundError,
     )
 
-    patterns = [f"*{suffix}" for suffix in _RELEVANT]
+    wanted = [s for s in _RELEVANT if weights or s not in (".safetensors", ".gguf")]
+    patterns = [f"*{suffix}" for suffix in wanted]
     where = f"base.model {model}"
     try:
         folder = Path(snapshot_download(model, revision=revision, allow_patterns=patterns))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+# How many kernels there are of each (floating-point operations, bytes read and written).
+Sizes = Counter[tuple[int, int]]
 
 
 @dataclass
@@ -116,6 +120,8 @@ class StepCounts:
         peak: of the second step, when the optimizer's state is there.
         resident: what lives between two steps.
         micro_batches: in a step.
+        sizes: of the kernels of a micro-batch.
+        optimizer_sizes: of those of the optimizer's step.
     """
 
     micro_batch: WorkByPart
@@ -124,6 +130,8 @@ class StepCounts:
     peak: Peak
     resident: Peak
     micro_batches: int
+    sizes: Sizes
+    optimizer_sizes: Sizes
 
     def as_json(self) -> dict[str, Any]:
         """Everything as JSON."""

@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_map
 
 from kolm_cli.core.errors import KolmError, Problem
 from kolm_cli.plan.arguments import tensors_of
-from kolm_cli.plan.counts import Work, WorkByPart
+from kolm_cli.plan.counts import Sizes, Work, WorkByPart
 from kolm_cli.plan.operations import cost
 from kolm_cli.plan.storages import Storages
 from kolm_cli.plan.values import Values
@@ -48,6 +48,8 @@ class Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
         values: the values that are known on the meta device.
         where: what is at work.
         operations: how often each operation launched a kernel.
+        answers: the token that is taken for every answered one; an answer must not end by chance.
+        sizes: how many kernels there were of each (operations, bytes).
     """
 
     def __init__(self, where: Where, device: str = "meta") -> None:
@@ -57,7 +59,14 @@ class Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.storages = Storages(device)
         self.values = Values(self.storages)
         self.operations: Counter[str] = Counter()
+        self.sizes: Sizes = Counter()
+        self.answers: int | None = None
         self._device = device
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Nothing is compiled here, and guarding against it would cost more than the counting.
+        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Do the operation, and count it when the device has a part in it."""
@@ -189,6 +198,8 @@ class Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
         out = func(*args, **kwargs)
         self._count(func, args, kwargs, out)
         self.values.along(func, args, kwargs, out)
+        if self.answers is not None and func._overloadpacket is aten.argmax:
+            self.values.keep(out, torch.full(out.shape, self.answers, dtype=out.dtype))
         return out
 
     def _count(self, func: Any, args: Any, kwargs: Any, out: Any, *, copied: bool = False) -> None:
@@ -207,6 +218,7 @@ class Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
             work = Work(written=work.written, copies=1)
         elif work.kernels:
             self.operations[str(func)] += work.kernels
+            self.sizes[work.flops, work.read + work.written] += work.kernels
         self.work.of(self.where.part()).add(work)
 
     def _kind(self) -> str:
@@ -233,5 +245,6 @@ _KINDS = {
     "language": "activations",
     "head": "logits",
     "loss": "logits",
+    "accumulate": "gradients",
     "optimizer": "optimizer state",
 }

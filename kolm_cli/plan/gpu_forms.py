@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any, Literal
 
 import torch
+from torch import nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
+
+from kolm_cli.plan.arguments import tensors_of
 
 aten = torch.ops.aten
 
@@ -75,15 +79,15 @@ class GpuForms(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """The operation as a GPU does it."""
         kwargs = kwargs or {}
-        if func is torch.Tensor.backward:
-            self._backward(args[0])
-            return None
-        if func in (torch.tensor, torch.as_tensor) and _on_meta(kwargs.get("device")):
-            # Made on the host and copied, as on a GPU, so that the values are known.
-            numbers = tree_map(_number, args)
-            return func(*numbers, **{**kwargs, "device": "cpu"}).to("meta")
+        treatment = _treatment(func)
+        if treatment is None:
+            return func(*args, **kwargs)
+        if treatment == "backward":
+            return self._backward(args[0])
+        if treatment == "make":
+            return _made(func, args, kwargs)
         if self._casts_now:
-            args, kwargs = self._cast(func, args, kwargs)
+            args, kwargs = self._cast(treatment, args, kwargs)
         special = self._forms.get(func)
         if special is not None:
             found = special(*args, **kwargs)
@@ -104,22 +108,19 @@ class GpuForms(TorchFunctionMode):
                 (loss,), (start,), False, False, (), allow_unreachable=True, accumulate_grad=True
             )
 
-    def _cast(self, func: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
-        name = getattr(func, "__name__", "").strip("_")
-        name = name[1:] if name in ("rmatmul", "rpow") else name
+    def _cast(self, treatment: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
         to: torch.dtype | None = None
-        if name in _LOWER:
+        if treatment == "lower":
             to = torch.bfloat16
-        elif name in _FULL:
+        elif treatment == "full":
             to = torch.float32
-        elif name in _FULL_RESULT:
+        elif treatment == "full result":
             first = args[0] if args else None
             low = isinstance(first, torch.Tensor) and first.dtype is torch.bfloat16
             if low and kwargs.get("dtype") is None:
                 return args, {**kwargs, "dtype": torch.float32}
-            return args, kwargs
-        elif name in _WIDEST:
-            dtypes = {t.dtype for t in _floats(args, kwargs)}
+        elif treatment == "widest":
+            dtypes = {t.dtype for t in tensors_of(args, kwargs) if t.dtype.is_floating_point}
             to = torch.float32 if len(dtypes) > 1 and torch.float32 in dtypes else None
         if to is None:
             return args, kwargs
@@ -142,10 +143,25 @@ class GpuForms(TorchFunctionMode):
         return self._casts[id(tensor)][1]
 
 
-def _floats(*values: Any) -> Iterator[torch.Tensor]:
-    from kolm_cli.plan.arguments import tensors_of
+@cache
+def _treatment(func: Any) -> str | None:
+    """What becomes of a function of torch; most are left alone."""
+    if func is torch.Tensor.backward:
+        return "backward"
+    if func in (torch.tensor, torch.as_tensor):
+        return "make"
+    name = getattr(func, "__name__", "").strip("_")
+    name = name[1:] if name in ("rmatmul", "rpow") else name
+    lists = {"lower": _LOWER, "full": _FULL, "full result": _FULL_RESULT, "widest": _WIDEST}
+    found = next((kind for kind, names in lists.items() if name in names), None)
+    return "form" if found is None and func in _CUDA_FORMS else found
 
-    return (t for t in tensors_of(*values) if t.dtype.is_floating_point)
+
+def _made(func: Any, args: Any, kwargs: Any) -> Any:
+    """A tensor of numbers: made on the host and copied, as on a GPU, so that they are known."""
+    if not _on_meta(kwargs.get("device")):
+        return func(*args, **kwargs)
+    return func(*tree_map(_number, args), **{**kwargs, "device": "cpu"}).to("meta")
 
 
 def _number(item: Any) -> Any:
@@ -250,3 +266,26 @@ def fused_on_meta() -> Iterator[None]:
             devices = [*getattr(module, name)(), "meta"]
             stack.enter_context(mock.patch.object(module, name, lambda d=devices: d))
         yield
+
+
+@contextlib.contextmanager
+def plain_positions(model: nn.Module, forms: GpuForms) -> Iterator[None]:
+    """Rotary positions are computed without autocast, which they turn off for themselves."""
+    changed = [
+        (module, module.forward) for module in model.modules() if hasattr(module, "inv_freq")
+    ]
+    for module, forward in changed:
+        module.forward = _plainly(forward, forms)
+    try:
+        yield
+    finally:
+        for module, forward in changed:
+            module.forward = forward
+
+
+def _plainly(forward: Callable[..., Any], forms: GpuForms) -> Callable[..., Any]:
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with forms.plain():
+            return forward(*args, **kwargs)
+
+    return run

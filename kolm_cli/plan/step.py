@@ -10,10 +10,11 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from kolm_cli.encoding.encoded import IGNORE
 from kolm_cli.families.base import Family
 from kolm_cli.plan.counts import StepCounts, WorkByPart
 from kolm_cli.plan.follow import Follower
-from kolm_cli.plan.gpu_forms import GpuForms, fused_on_meta
+from kolm_cli.plan.gpu_forms import GpuForms, fused_on_meta, plain_positions
 from kolm_cli.plan.where import Where
 from kolm_cli.spec.model import TrainSection
 from kolm_cli.trainer.loop import KolmTrainer, training_arguments
@@ -63,14 +64,14 @@ class CountedStep:
     def count(self, batch: Batch) -> StepCounts:
         """Count a step whose micro-batches are all like `batch`.
 
-        Three micro-batches are run: one whose gradients are new, then the optimizer, then one
-        that adds to gradients while the optimizer's state is there. A step of one micro-batch has
-        no gradients to add to.
+        One micro-batch is run, as it is in the second step: the optimizer has its state, and there
+        are gradients to add to, unless the step has a single micro-batch.
 
         Args:
             batch: tensors on the CPU, as the collator gives them.
         """
         model, config = self.prepared.model, self.config
+        trained = [p for p in model.parameters() if p.requires_grad]
         full = [p for n, p in model.named_parameters() if p.requires_grad and ".lora_" not in n]
         trainer = KolmTrainer(
             family=self.family,
@@ -80,36 +81,52 @@ class CountedStep:
             args=_arguments(config),
             compute_loss_func=make_loss(full),
         )
-        supervised = int((batch["labels"] != -100).sum()) * config.gradient_accumulation_steps
-        storages = self.follower.storages
+        micro_batches = config.gradient_accumulation_steps
+        supervised = int((batch["labels"] != IGNORE).sum()) * micro_batches
+        follower, storages = self.follower, self.follower.storages
         with self._counting(model):
             optimizer = trainer.create_optimizer()
-            items = torch.tensor(supervised).to("meta")
-            moved, batches = self._move(batch)
-            first = self._micro_batch(trainer, batches[0], items)
-            with self.where.phase("optimizer"):
-                before = self.follower.work.copy()
-                if config.max_grad_norm:
-                    trainer.accelerator.clip_grad_norm_(model.parameters(), config.max_grad_norm)
-                optimizer.step()
-                optimization = self.follower.work.less(before)
-            if config.gradient_accumulation_steps == 1:
-                optimizer.zero_grad()
-            # The optimizer's temporary tensors are gone, and its state is there.
+            moved, batches, items = self._move(batch, supervised)
+            for parameter in trained:
+                parameter.grad = torch.zeros_like(parameter)
+                storages.recount(parameter.grad, "gradients")
+            optimizer.step()
             for state in optimizer.state.values():
                 for tensor in state.values():
                     storages.recount(tensor, "optimizer state")
+            before, sizes = follower.work.copy(), follower.sizes.copy()
+            with self.where.phase("optimizer"):
+                if config.max_grad_norm:
+                    trainer.accelerator.clip_grad_norm_(trained, config.max_grad_norm)
+                optimizer.step()
+            optimization = follower.work.less(before)
+            optimizer_sizes = follower.sizes - sizes
+            if micro_batches == 1:
+                optimizer.zero_grad()
             resident = storages.now()
-            later = self._micro_batch(trainer, batches[-1], items)
+            before, sizes = follower.work.copy(), follower.sizes.copy()
+            with self.where.phase("loss"):
+                trainer.training_step(trainer.model, batches[-1], items)
+            later = follower.work.less(before)
             peak = storages.peak
             optimizer.zero_grad()
-        more = config.gradient_accumulation_steps - 1
-        step = moved.plus(first).plus(later, times=more).plus(optimization)
+        # The first one has no gradients to add to.
+        first = WorkByPart({p: w for p, w in later.parts.items() if p != "accumulate"})
+        step = moved.plus(first).plus(later, times=micro_batches - 1).plus(optimization)
         return StepCounts(
-            later, optimization, step, peak, resident, config.gradient_accumulation_steps
+            micro_batch=later,
+            optimizer=optimization,
+            step=step,
+            peak=peak,
+            resident=resident,
+            micro_batches=micro_batches,
+            sizes=follower.sizes - sizes,
+            optimizer_sizes=optimizer_sizes,
         )
 
-    def _move(self, batch: Batch) -> tuple[WorkByPart, list[dict[str, torch.Tensor]]]:
+    def _move(
+        self, batch: Batch, supervised: int
+    ) -> tuple[WorkByPart, list[dict[str, torch.Tensor]], torch.Tensor]:
         """All batches of a step: the Trainer fetches them together, before the first is used."""
         before = self.follower.work.copy()
         with self.where.phase("inputs"):
@@ -117,16 +134,8 @@ class CountedStep:
                 {key: value.to("meta") for key, value in batch.items()}
                 for _ in range(self.config.gradient_accumulation_steps)
             ]
-        return self.follower.work.less(before), batches
-
-    def _micro_batch(self, trainer: KolmTrainer, batch: Batch, items: torch.Tensor) -> WorkByPart:
-        before = self.follower.work.copy()
-        with self.where.phase("loss"):
-            trainer.training_step(trainer.model, dict(batch), items)
-        for parameter in self.prepared.model.parameters():
-            if parameter.grad is not None:
-                self.follower.storages.recount(parameter.grad, "gradients")
-        return self.follower.work.less(before)
+            items = torch.tensor(supervised).to("meta")
+        return self.follower.work.less(before), batches, items
 
     @contextlib.contextmanager
     def _counting(self, model: nn.Module) -> Iterator[None]:
@@ -139,7 +148,7 @@ class CountedStep:
         with (
             fused_on_meta(),
             self.where.watching(model, self.family),
-            as_on_gpu(model, self.forms, self.where),
+            as_on_gpu(model, self.forms),
             self.follower,
             self.forms,
         ):
@@ -153,40 +162,22 @@ class CountedStep:
 
 
 @contextlib.contextmanager
-def as_on_gpu(model: nn.Module, forms: GpuForms, where: Where) -> Iterator[None]:
-    """Autocast around the model's forward pass, as accelerate puts it there.
-
-    Rotary positions turn it off for themselves. Layers that are run again for their gradients run
-    under it as well.
-    """
+def as_on_gpu(model: nn.Module, forms: GpuForms) -> Iterator[None]:
+    """Autocast around the model's forward pass, as accelerate puts it there."""
     from accelerate.utils import convert_outputs_to_fp32
 
-    forward, changed = model.forward, list[tuple[nn.Module, Any]]()
+    forward = model.forward
 
     def cast_forward(*args: Any, **kwargs: Any) -> Any:
         with forms.casting():
             return forward(*args, **kwargs)
 
-    for module in model.modules():
-        own = module.forward
-        if hasattr(module, "inv_freq"):
-            changed.append((module, own))
-            module.forward = _within(own, forms.plain)
     model.forward = convert_outputs_to_fp32(cast_forward)
     try:
-        yield
+        with plain_positions(model, forms):
+            yield
     finally:
         model.forward = forward
-        for module, own in changed:
-            module.forward = own
-
-
-def _within(forward: Any, context: Any) -> Any:
-    def run(*args: Any, **kwargs: Any) -> Any:
-        with context():
-            return forward(*args, **kwargs)
-
-    return run
 
 
 def _arguments(config: TrainSection) -> Any:

@@ -15,7 +15,7 @@ from kolm_cli.families.base import Family, PartName
 from kolm_cli.trainer.partition import top_modules
 
 _MODULE_PARTS: tuple[PartName, ...] = ("vision", "projector", "language", "head")
-# The sequence number of the node that hands a gradient over: it belongs to no forward operation.
+# The node that hands a gradient over belongs to no forward operation, and has no number.
 _NO_NUMBER = 1 << 62
 
 
@@ -31,7 +31,6 @@ class Where:
         self._phase = "setup"
         self._numbers: list[int] = []
         self._parts: list[str] = []
-        self._last = "loss"
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -91,7 +90,7 @@ class Where:
         if node is None:
             return self._phase
         number = node._sequence_nr()
-        if number < _NO_NUMBER:
-            index = bisect.bisect_right(self._numbers, number) - 1
-            self._last = self._parts[index] if index >= 0 else "loss"
-        return self._last
+        if number >= _NO_NUMBER:
+            return "accumulate"
+        index = bisect.bisect_right(self._numbers, number) - 1
+        return self._parts[index] if index >= 0 else "loss"

@@ -1,0 +1,104 @@
+"""What to change, each line with its effect, found by counting again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kolm_cli.core.errors import InputError
+from kolm_cli.encoding.encoded import RowError
+from kolm_cli.encoding.encoder import Encoder
+from kolm_cli.encoding.open_images import open_images
+from kolm_cli.families.image_limits import ImageLimits
+from kolm_cli.plan.counts import StepCounts
+from kolm_cli.plan.planned import Planned
+from kolm_cli.records.row import Row
+from kolm_cli.spec.model import TrainSection
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of the spec.
+
+    Attributes:
+        write: what to write.
+        counts: a step with it.
+        cost: what it changes besides, for the reader.
+    """
+
+    write: str
+    counts: StepCounts
+    cost: str = ""
+
+
+def changes(planned: Planned, train: TrainSection, rows: Sequence[Row]) -> Iterator[Change]:
+    """Changes that are worth trying, counted one after the other.
+
+    Args:
+        planned: the model.
+        train: as the spec has it.
+        rows: the largest micro-batch.
+    """
+    yield checkpointing(planned, train, rows)
+    size, steps = train.per_device_train_batch_size, train.gradient_accumulation_steps
+    if size > 1:
+        half = train.model_copy(
+            update={
+                "per_device_train_batch_size": size // 2,
+                "gradient_accumulation_steps": steps * size // (size // 2),
+            }
+        )
+        yield Change(
+            f"train: {{per_device_train_batch_size: {half.per_device_train_batch_size},"
+            f" gradient_accumulation_steps: {half.gradient_accumulation_steps}}}",
+            planned.step(half, rows[: size // 2]),
+            "the same rows a step",
+        )
+    if train.lora_r > 4:
+        rank = train.model_copy(update={"lora_r": train.lora_r // 2})
+        yield Change(
+            f"train: {{lora_r: {rank.lora_r}}}", planned.step(rank, rows), "a smaller adapter"
+        )
+    if (smaller := _smaller_pictures(planned.encoder, rows)) is not None:
+        write, encoder = smaller
+        yield Change(write, planned.step(train, rows, encoder), "less to see in each picture")
+    if train.projector == "train":
+        frozen = train.model_copy(update={"projector": "freeze"})
+        yield Change(
+            "train: {projector: freeze}", planned.step(frozen, rows), "the projector stays as it is"
+        )
+
+
+def checkpointing(planned: Planned, train: TrainSection, rows: Sequence[Row]) -> Change:
+    """The same step with checkpointing turned over."""
+    other = not train.gradient_checkpointing
+    turned = train.model_copy(update={"gradient_checkpointing": other})
+    return Change(
+        f"train: {{gradient_checkpointing: {str(other).lower()}}}",
+        planned.step(turned, rows),
+        "the same gradients; layers run once more" if other else "the same gradients",
+    )
+
+
+def _smaller_pictures(encoder: Encoder, rows: Sequence[Row]) -> tuple[str, Encoder] | None:
+    """Half of the largest picture's pixels, in the family's terms; None where it takes none."""
+    sizing = encoder.family.image_sizing
+    names: list[Any] = [n for n in (sizing.takes if sizing else ()) if n != "min_pixels"]
+    sizes = [image.size for row in rows for image in open_images(row)]
+    if not names or not sizes:
+        return None
+    name = names[0]
+    most = max(w * h if name == "max_pixels" else max(w, h) for w, h in sizes)
+    value = int(most / 2 if name == "max_pixels" else most / 2**0.5)
+    try:
+        limited = encoder.family.limited(encoder.processor, ImageLimits.of({name: value}))
+        smaller = replace(encoder, processor=limited)
+        before, after = (
+            sum(each.training(row).image_tokens for row in rows) for each in (encoder, smaller)
+        )
+    except (InputError, RowError):
+        return None
+    if after >= before:
+        return None
+    return f"data: {{images: {{{name}: {value}}}}}", smaller

@@ -1,0 +1,93 @@
+"""`kolm plan`, from a spec to an answer."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from kolm_cli.plan import cards
+from tests.support.jobs import Job
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory, new_job: Callable[..., Job]) -> Job:
+    """A job whose base has no weights."""
+    job = new_job(
+        "llava_next",
+        folder=tmp_path_factory.mktemp("bare"),
+        launch={"device": "cuda"},
+        train={"bf16": True, "lora_r": 4, "gradient_accumulation_steps": 2},
+    )
+    base = job.folder / "base"
+    real = base.resolve()
+    base.unlink()
+    shutil.copytree(real, base, ignore=shutil.ignore_patterns("*.safetensors"))
+    return job
+
+
+def another_base(job: Job, file: str, model: str) -> None:
+    spec = json.loads(job.spec.read_text())
+    spec["base"]["model"] = model
+    (job.folder / file).write_text(json.dumps(spec))
+
+
+def test_a_plan_needs_neither_weights_nor_a_gpu(bare: Job) -> None:
+    done = bare.kolm("plan", "spec.yaml", "--json", "--device", "a100-80gb")
+    assert done.code == 0, done.err
+    found = done.json
+    assert found["base"]["source"] == "files"
+    assert found["rows"]["rows"] == 16
+    assert found["largest"]["micro_batches"] == 2
+    made_of = found["largest"]["peak"]["made_of"]
+    assert sum(made_of.values()) == found["largest"]["peak"]["bytes"]
+    assert {"base.language", "base.vision", "adapters", "gradients", "activations"} <= set(made_of)
+    lines = {line["what"]: line for line in found["memory"]}
+    assert lines["with checkpointing"]["live"] < lines["without checkpointing"]["live"]
+    assert lines["without checkpointing"]["live"] == found["largest"]["peak"]["bytes"]
+    assert found["answered_token"]["waits"] == 1
+    advice = {line["write"]: line for line in found["advice"]}
+    assert advice["train: {gradient_checkpointing: true}"]["saves"] > 0
+    assert advice["train: {projector: freeze}"]["saves"] > 0
+    assert not next(c for c in found["cards"] if c["card"] == "t4")["fits"]
+
+
+def test_what_does_not_fit_ends_with_3_and_says_what_would(
+    bare: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = bare.kolm("plan", "spec.yaml", "--json", "--no-advice").json
+    kept, checkpointed = plan["memory"][0]["needed"], plan["memory"][1]["needed"]
+    between = replace(cards.CARDS["a100-80gb"], memory=(kept + checkpointed) // 2)
+    monkeypatch.setitem(cards.CARDS, "a100-80gb", between)
+    done = bare.kolm("plan", "spec.yaml", "--device", "a100-80gb")
+    assert done.code == 3, done.err
+    assert "does not fit: it needs" in done.err
+    assert "it would fit with train: {gradient_checkpointing: true}" in done.err
+    assert "rows         16" in done.out
+
+
+def test_a_card_that_nobody_knows(bare: Job) -> None:
+    done = bare.kolm("plan", "spec.yaml", "--device", "a9000")
+    assert done.code == 2
+    assert "no card is called 'a9000'" in done.err
+    assert "a100-80gb" in done.err
+
+
+def test_a_base_that_is_not_here_and_not_known(bare: Job) -> None:
+    another_base(bare, "unknown.yaml", "nobody/nothing")
+    done = bare.kolm("plan", "unknown.yaml")
+    assert done.code == 5, done.err
+    assert "not on this machine" in done.err
+
+
+@pytest.mark.slow
+def test_seventy_two_billion_parameters(bare: Job) -> None:
+    """On published numbers; its time and memory are in docs/how-to/plan.md."""
+    another_base(bare, "large.yaml", "Qwen/Qwen2.5-VL-72B-Instruct")
+    done = bare.kolm("plan", "large.yaml", "--json", "--no-advice", "--device", "a100-80gb")
+    assert done.code == 3
+    assert done.json["base"]["source"] == "published numbers"
+    assert done.json["largest"]["peak"]["made_of"]["base.language"] > 140e9
