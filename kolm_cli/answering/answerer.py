@@ -19,6 +19,7 @@ from kolm_cli.encoding.collate import to_device
 from kolm_cli.encoding.encoded import Encoded
 from kolm_cli.encoding.encoder import Encoder
 from kolm_cli.encoding.grounding import in_originals
+from kolm_cli.encoding.refusals import naming
 from kolm_cli.encoding.row_checks import check_rows
 from kolm_cli.records.row import Row
 from kolm_cli.scoring.latency import ANSWERS, WARM_UP
@@ -125,7 +126,7 @@ class Answerer:
         Where boxes are asked for, those of the answer are in pixels of the original pictures.
         """
         batch = self.encoder.batch(prompts, side="left")
-        with self.precision():
+        with self.precision(), naming([prompt.row for prompt in prompts if prompt.row]):
             generate: Callable[..., torch.Tensor] = self.model.generate  # type: ignore[assignment]
             ids = generate(**to_device(batch, self.device), generation_config=self.generation)
         new = ids[:, batch["input_ids"].shape[1] :]

@@ -28,6 +28,7 @@ class BaseProcessor:
         processor: its processor, as transformers loads it.
         renderer: applies its chat template to messages, for the opening of an answer or not; the
             family does so, within this process, when None.
+        vocabulary: how many tokens the model knows; None where its configuration does not say.
     """
 
     family: Family
@@ -35,6 +36,7 @@ class BaseProcessor:
     renderer: Callable[[list[dict[str, Any]], bool], str] | None = field(
         default=None, repr=False, kw_only=True
     )
+    vocabulary: int | None = field(default=None, kw_only=True)
 
     @cached_property
     def tokenizer(self) -> Any:

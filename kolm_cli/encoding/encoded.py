@@ -33,6 +33,7 @@ class Encoded:
         cut: how many prompt tokens were cut to fit, 0 for none.
         system_cut: whether text of the system prompt is among them.
         picture_tokens: how many tokens are for each image, in order.
+        row: the id of the row.
         located: the sizes of its pictures, which map boxes in an answer back to the originals.
     """
 
@@ -44,6 +45,7 @@ class Encoded:
     system_cut: bool = False
     picture_tokens: tuple[int, ...] = ()
     located: Located = NOWHERE
+    row: str = ""
 
     @property
     def tokens(self) -> int:

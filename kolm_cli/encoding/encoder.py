@@ -79,7 +79,7 @@ class Encoder(BaseProcessor):
         if images is not None:
             base.family.limit_images(processor, images)
             limits = replace(limits, fit=images.resize == "fit")
-        return cls(base.family, processor, limits, loss_on)
+        return cls(base.family, processor, limits, loss_on, vocabulary=base.vocabulary)
 
     def training(self, row: Row) -> Encoded:
         """A row as it is trained on, cut to the limits.
@@ -146,7 +146,8 @@ class Encoder(BaseProcessor):
                 budget=self.limits.max_tokens,
                 side=self.limits.side,
             )
-        return replace(encoded, located=Located.of(row.conversation, sizes, seen.shown))
+        located = Located.of(row.conversation, sizes, seen.shown)
+        return replace(encoded, located=located, row=row.id)
 
     def _fitting(self, row: Row, sizes: Sequence[Size], *, prompt: bool) -> ImageLimits | None:
         """The limits that show a row's pictures as large as it fits uncut; None for the usual."""

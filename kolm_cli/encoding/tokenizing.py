@@ -115,6 +115,11 @@ def _encode(base: BaseProcessor, rendered: Rendered, images: list[Any]) -> Encod
     for position, token in enumerate(ids):
         if token in base.image_token_ids and not in_image[position]:
             raise RowError("its text holds an image token")
+        if base.vocabulary is not None and token >= base.vocabulary and not in_image[position]:
+            raise RowError(
+                f"its token {base.tokenizer.convert_ids_to_tokens(token)!r} has the number {token},"
+                f" and the model knows {base.vocabulary}: its tokenizer and its weights do not fit"
+            )
     labels = None
     supervised = _overlapping(offsets, [_shift(span, expansions) for span in rendered.answers])
     base.family.finish_row(sequence, supervised)

@@ -64,6 +64,15 @@ class Base:
             if path.suffix in (".safetensors", ".gguf")
         }
 
+    @property
+    def vocabulary(self) -> int | None:
+        """How many tokens the language model knows, where `config.json` says."""
+        text = self.config.get("text_config") or self.config.get("llm_config") or {}
+        for said in (text.get("vocab_size"), self.config.get("vocab_size")):
+            if isinstance(said, int):
+                return said
+        return None
+
     def load_options(self) -> dict[str, Any]:
         """What every `from_pretrained` of this base is given."""
         return {"local_files_only": True, "trust_remote_code": self.trust_remote_code}

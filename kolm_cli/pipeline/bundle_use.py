@@ -198,4 +198,4 @@ def encoder_of(files: Unpacked, base: Base, progress: Progress) -> Iterator[Enco
         fit=files.spec["data"]["images"].get("resize") == "fit",
     )
     with guarded(base.family, processor) as renderer:
-        yield Encoder(base.family, processor, limits, renderer=renderer)
+        yield Encoder(base.family, processor, limits, renderer=renderer, vocabulary=base.vocabulary)

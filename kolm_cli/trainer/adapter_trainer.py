@@ -36,7 +36,7 @@ from kolm_cli.trainer.evidence import (
 )
 from kolm_cli.trainer.feature_cache import FeatureCache
 from kolm_cli.trainer.freeze import GraphWatch
-from kolm_cli.trainer.loop import KolmTrainer, Observer, training_arguments
+from kolm_cli.trainer.loop import KolmTrainer, NamedBatches, Observer, training_arguments
 from kolm_cli.trainer.loss import make_loss
 from kolm_cli.trainer.prepare import prepare
 
@@ -178,7 +178,7 @@ class VLMTrainer:
             model=self.model,
             args=training_arguments(self.config, self._folder, cpu=self._cpu, workers=workers),
             train_dataset=EncodedRows(self._rows, encode),
-            data_collator=self.encoder.training_batch,
+            data_collator=NamedBatches(self.encoder),
             compute_loss_func=make_loss(full),
             callbacks=[observer, *([recorder] if recorder else [])],
         )

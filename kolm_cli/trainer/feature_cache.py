@@ -12,6 +12,7 @@ from peft import PeftModel
 
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.encoding.encoded import Encoded
+from kolm_cli.encoding.refusals import naming
 from kolm_cli.families.base import Family
 from kolm_cli.families.vision_features import VisionFeatures
 from kolm_cli.records.row import Row
@@ -53,7 +54,8 @@ class FeatureCache:
             shown = row.conversation.images
             images = self._kept.get(shown)
             if images is None:
-                images = self._run_tower(encoded.images)
+                with naming([row.id]):
+                    images = self._run_tower(encoded.images)
                 size = sum(tensor.nbytes for tensor in images.values())
                 if size <= self._room:
                     self._room -= size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 
 from kolm_cli.core.progress import Progress
 from kolm_cli.core.seals import seal
+from kolm_cli.encoding.encoded import Encoded
+from kolm_cli.encoding.encoder import Encoder
+from kolm_cli.encoding.refusals import naming
 from kolm_cli.families.base import Family
 from kolm_cli.spec.model import TrainSection
 from kolm_cli.trainer.adapter_files import load_full_parts, save_full_parts
@@ -69,6 +72,21 @@ def training_arguments(
     return arguments
 
 
+# The ids of a batch's rows, beside its tensors.
+ROWS = "kolm_rows"
+
+
+class NamedBatches:
+    """Joins encoded rows to a batch that says which rows they are; data workers get a copy."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+
+    def __call__(self, rows: Sequence[Encoded]) -> dict[str, Any]:
+        """The batch."""
+        return {**self._encoder.training_batch(rows), ROWS: [row.row for row in rows]}
+
+
 class KolmTrainer(Trainer):
     """Groups and schedule of our own, and checkpoints that hold everything that trains."""
 
@@ -112,9 +130,16 @@ class KolmTrainer(Trainer):
             )
         return self.lr_scheduler
 
-    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """One micro-batch; its share of the step's loss is summed for display."""
-        loss: torch.Tensor = super().training_step(*args, **kwargs)
+    def training_step(
+        self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> torch.Tensor:
+        """One micro-batch; its share of the step's loss is summed for display.
+
+        Raises:
+            InputError: the model refuses a row of it.
+        """
+        with naming(inputs.pop(ROWS, ())):
+            loss: torch.Tensor = super().training_step(model, inputs, *args, **kwargs)
         self.step_loss = loss if self.step_loss is None else self.step_loss + loss
         return loss
 
