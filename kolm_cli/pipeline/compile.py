@@ -16,7 +16,7 @@ from kolm_cli.bundle.signing.keys import signer_for_compile
 from kolm_cli.core import digests
 from kolm_cli.core.files import require_writable
 from kolm_cli.core.progress import Progress
-from kolm_cli.pipeline import known_inputs, result_cache
+from kolm_cli.pipeline import known_inputs, result_cache, trackers
 from kolm_cli.pipeline.bundling import write_bundle
 from kolm_cli.pipeline.inputs import gather
 from kolm_cli.pipeline.preflight import preflight, require_device
@@ -106,6 +106,7 @@ def compile_spec(
             progress=progress,
         )
         known_inputs.remember(inputs, results, bundled.report["cid"])
+        trackers.tell(inputs, run, bundled, progress)
         result_cache.keep(key, inputs.spec.name, bundled.path, bundled.report, progress)
     return _compiled(target, bundled.path, bundled.report, cached=False)
 

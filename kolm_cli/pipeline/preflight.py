@@ -13,6 +13,7 @@ from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.leakage import leaks
 from kolm_cli.dataset.picture_book import PictureBook
 from kolm_cli.dataset.sources import SourceRows
+from kolm_cli.pipeline import trackers
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.pipeline.warm_start import check_parent
 from kolm_cli.records.row import Row
@@ -61,6 +62,7 @@ def require_device(inputs: Inputs) -> None:
     from kolm_cli.trainer.devices import check_gpus, pick_device
 
     spec = inputs.spec
+    trackers.require(spec.train.report_to)
     device = pick_device(spec.launch.device)
     check_attention(spec.train.attention, device)
     if device == "cuda":

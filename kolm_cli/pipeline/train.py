@@ -9,6 +9,7 @@ from kolm_cli.core.home import private_folder
 from kolm_cli.core.progress import Progress
 from kolm_cli.core.seals import is_sealed
 from kolm_cli.dataset.frozen import freeze
+from kolm_cli.pipeline import trackers
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.pipeline.preflight import Preflight
 from kolm_cli.pipeline.run_results import read_latency
@@ -52,7 +53,8 @@ def train(inputs: Inputs, checked: Preflight, progress: Progress) -> RunFolder:
     freeze(checked.pack.rows, evaluation, "eval")
     place_parent(inputs, run.parent, progress)
     orders_for(inputs).write(run.path)
-    launch(run, inputs.spec.launch, inputs.threads, progress)
+    told = trackers.environment(inputs.spec.train.report_to, inputs.spec.name, run)
+    launch(run, inputs.spec.launch, inputs.threads, progress, told)
     return run
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import psutil
@@ -110,8 +111,21 @@ def environment(launch: LaunchSection, threads: int) -> dict[str, str]:
     return result
 
 
-def launch(run: RunFolder, section: LaunchSection, threads: int, progress: Progress) -> None:
+def launch(
+    run: RunFolder,
+    section: LaunchSection,
+    threads: int,
+    progress: Progress,
+    trackers: Mapping[str, str] | None = None,
+) -> None:
     """Run the worker to its end.
+
+    Args:
+        run: its folder, with its orders.
+        section: the devices and processes.
+        threads: torch's threads in each process.
+        progress: told what the worker tells.
+        trackers: variables of the worker's that say where it tells of the training.
 
     Raises:
         InterruptedRunError: SIGINT or SIGTERM arrived; the worker has ended, and left what it
@@ -128,7 +142,7 @@ def launch(run: RunFolder, section: LaunchSection, threads: int, progress: Progr
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=environment(section, threads),
+            env={**environment(section, threads), **(trackers or {})},
             # A group of its own: Ctrl-C reaches this process only, which then ends it in order.
             start_new_session=True,
         )

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from kolm_cli.spec.model import Spec
+from kolm_cli.spec.train import TOLD_ONLY
 from kolm_cli.spec.yaml_write import dump
 
 # What differs between the machines of one run, or says where on this one something is.
@@ -48,6 +49,8 @@ def bundle_form(
     del form["bundle"]
     for name in _MACHINE:
         form["launch"].pop(name, None)
+    for name in TOLD_ONLY:
+        form["train"].pop(name, None)
     form["base"]["model"] = base_identity
     form["base"].pop("adapter", None)
     if parent is not None:
@@ -71,7 +74,7 @@ def training_form(spec: Spec) -> dict[str, Any]:
         "name": spec.name,
         "base": form["base"],
         "data": {name: form["data"][name] for name in _DATA_SETTINGS},
-        "train": form["train"],
+        "train": {k: v for k, v in form["train"].items() if k not in TOLD_ONLY},
         "launch": {name: form["launch"][name] for name in launch},
     }
 

@@ -146,6 +146,8 @@ class Section(BaseModel):
         for conflict in self.idle():
             written.pop(conflict.field, None)
         for name in self.younger:
-            if written.get(name) == type(self).model_fields[name].default:
+            default = type(self).model_fields[name].default
+            # As JSON, a tuple is a list.
+            if written.get(name) in (default, [] if default == () else default):
                 written.pop(name, None)
         return written

@@ -28,6 +28,21 @@ def _targets(value: Any) -> Any:
     return tuple(names)
 
 
+# What tells of a training and decides nothing in it: no part of a digest, a receipt or a bundle.
+TOLD_ONLY = frozenset({"report_to"})
+TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio")
+
+
+def _trackers(value: Any) -> Any:
+    """One name, or a list of them."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not all(name in TRACKERS for name in names):
+        raise custom_error(f"{value!r:.60} is no tracker", f"write some of {', '.join(TRACKERS)}")
+    if len(set(names)) < len(names):
+        raise custom_error("a tracker is named twice", "name each once")
+    return tuple(names)
+
+
 class TrainSection(Section):
     """How to train: LoRA on the language tower, and what else learns.
 
@@ -40,7 +55,7 @@ class TrainSection(Section):
     """
 
     younger: ClassVar[frozenset[str]] = frozenset(
-        {"loss_on", "projector_lora_r", "vision", "vision_lora_r"}
+        {"loss_on", "projector_lora_r", "report_to", "vision", "vision_lora_r"}
     )
 
     lora_r: Count = 16
@@ -72,6 +87,7 @@ class TrainSection(Section):
     bf16: bool = True
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2", "flash_attention_3"] = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+    report_to: Annotated[tuple[str, ...], BeforeValidator(_trackers)] = ()
 
     @model_validator(mode="before")
     @classmethod

@@ -23,6 +23,7 @@ from kolm_cli.families.resolve import Base
 from kolm_cli.families.support import describe
 from kolm_cli.records.row import Row, rows_digest
 from kolm_cli.spec.model import TrainSection
+from kolm_cli.spec.train import TOLD_ONLY
 from kolm_cli.trainer import checkpoints
 from kolm_cli.trainer.adapter_files import module_lists, save_adapter, start_from
 from kolm_cli.trainer.curves import CurveRecorder
@@ -183,8 +184,6 @@ class VLMTrainer:
             callbacks=[observer, *([recorder] if recorder else [])],
         )
         observer.trainer = trainer
-        if recorder is not None:
-            recorder.trainer = trainer
         trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
         if observer.stopped:
             raise StoppedEarly
@@ -213,7 +212,7 @@ class VLMTrainer:
         return digests.sha256_json(
             {
                 "base": [self.base.name, self.base.revision],
-                "config": self.config.model_dump(mode="json"),
+                "config": self.config.model_dump(mode="json", exclude=set(TOLD_ONLY)),
                 "truncation": self.encoder.limits.side,
                 "images": _image_settings(self.encoder.processor),
                 **({"resize": "fit"} if self.encoder.limits.fit else {}),
@@ -236,7 +235,7 @@ class VLMTrainer:
             "family_support": ": ".join(filter(None, describe(self.base.family.support))),
             "papers": [paper.url for paper in self.base.family.papers],
             "trust_remote_code": self.base.trust_remote_code,
-            **config.model_dump(mode="json"),
+            **config.model_dump(mode="json", exclude=set(TOLD_ONLY)),
             "lora_targets": list(self.lora_targets),
             "frozen_modules": summarize(lists.frozen),
             "trainable_modules": summarize(lists.trainable),

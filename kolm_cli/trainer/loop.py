@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from kolm_cli.encoding.refusals import naming
 from kolm_cli.families.base import Family
 from kolm_cli.spec.model import TrainSection
 from kolm_cli.trainer.adapter_files import load_full_parts, save_full_parts
-from kolm_cli.trainer.curves import POINTS
+from kolm_cli.trainer.curves import POINTS, Pace, rates_of
 from kolm_cli.trainer.distributed import true_in_any
 from kolm_cli.trainer.evidence import Evidence, GradientLedger
 from kolm_cli.trainer.freeze import GraphWatch
@@ -29,6 +30,7 @@ from kolm_cli.trainer.schedule import make_scheduler, parameter_groups
 
 # How often a step's loss is fetched for display: fetching it makes a GPU wait.
 SHOW_EVERY_SECONDS = 0.5
+RUN_NAME_VARIABLE = "KOLM_RUN_NAME"
 
 
 def training_arguments(
@@ -54,7 +56,9 @@ def training_arguments(
         logging_steps=1 / POINTS,
         # Nothing is logged, and looking for NaN in each loss makes a GPU wait.
         logging_nan_inf_filter=False,
-        report_to=[],
+        report_to=list(config.report_to),
+        # How trackers call the run; the pipeline says more in the environment.
+        run_name=os.environ.get(RUN_NAME_VARIABLE, "kolm"),
         disable_tqdm=True,
         remove_unused_columns=False,
         label_names=["labels"],
@@ -97,11 +101,19 @@ class KolmTrainer(Trainer):
         self.step_loss: torch.Tensor | None = None
         self.tokens = 0
         self.waited = 0.0
+        self.pace = Pace()
+        self.step_rates: dict[str, float] = {}
         self.optimizer: torch.optim.Optimizer | None
         self.lr_scheduler: torch.optim.lr_scheduler.LRScheduler | None
         super().__init__(**kwargs)
         # It prints what is logged.
         self.remove_callback(PrinterCallback)
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """Beside what the Trainer logs: every rate, the pace, the waiting."""
+        if "loss" in logs:
+            logs = {**logs, **self.pace.since(self), **self.step_rates}
+        super().log(logs, *args, **kwargs)
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
         """The batches of a step; counts how long they were waited for."""
@@ -185,12 +197,17 @@ class Observer(TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Start the clock, at the step that a resumed run begins with."""
         self._began = self._shown = time.monotonic()
+        if self.trainer is not None:
+            self.trainer.pace = Pace()
         self._first_step = state.global_step
         self._progress.stage("train", state.max_steps, "steps")
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Gradients of the whole step are complete here, and are cleared right after it."""
         self._ledger.look()
+        if self.trainer is not None:
+            # When the step is logged, the optimizer has the rates of the next one.
+            self.trainer.step_rates = rates_of(self.trainer)
         if state.global_step == self._first_step:
             self._evidence.note_frozen_gradients()
 

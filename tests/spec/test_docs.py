@@ -26,7 +26,8 @@ def fields(model: type[Section], prefix: str = "") -> Iterator[tuple[str, object
 def documented_default(words: str) -> object:
     if words == "required":
         return PydanticUndefined
-    return None if words == "none" else yaml.safe_load(words.strip("`"))
+    plain = {"none": None, "nothing": ()}
+    return plain[words] if words in plain else yaml.safe_load(words.strip("`"))
 
 
 def test_the_page_names_every_field_once_with_its_default() -> None:

@@ -17,6 +17,7 @@ from kolm_cli.pipeline.preflight import limits_of
 from kolm_cli.pipeline.train import orders_for
 from kolm_cli.run import launch
 from kolm_cli.spec.model import Spec, TrainSection
+from kolm_cli.spec.train import TOLD_ONLY
 from kolm_cli.trainer.vlm import vlm_trainer
 from tests.support.jobs import Job, write_rows
 
@@ -141,7 +142,8 @@ OTHER: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", TrainSection.model_fields)
+# A tracker decides nothing: tests/pipeline/test_trackers.py.
+@pytest.mark.parametrize("name", sorted(set(TrainSection.model_fields) - TOLD_ONLY))
 def test_another_value_in_train_asks_for_another_training(
     name: str, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
