@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from kolm_cli.core.files import atomic_writer, write_atomic
 from kolm_cli.records.conversation import Conversation
@@ -12,6 +13,9 @@ from kolm_cli.records.images import ImageSource, PathImage, StoredImage
 from kolm_cli.records.row import Row
 from kolm_cli.records.spool import SpooledImage
 from kolm_cli.scoring.judging import Judging
+
+# For each row, what is known of each of its images.
+Pictures = Sequence[Sequence[Mapping[str, Any]]]
 
 
 def freeze(rows: Iterable[Row], folder: Path, split: str) -> None:
@@ -72,3 +76,22 @@ def thaw(folder: Path, split: str) -> Iterator[Row]:
                 provenance=record["provenance"],
                 judging=Judging.of(record.get("judging", {})),
             )
+
+
+def note_pictures(
+    pictures: Sequence[Sequence[Mapping[str, Any]]], folder: Path, split: str
+) -> None:
+    """Keep, beside the frozen rows, how each image of each row is shown to the model."""
+    data = json.dumps(pictures, separators=(",", ":")).encode()
+    write_atomic(folder / f"{split}.pictures.json", data, mode=0o600)
+
+
+def pictures_of(folder: Path, split: str) -> Pictures | None:
+    """What `note_pictures` kept; None where it kept nothing."""
+    try:
+        found: list[list[dict[str, Any]]] = json.loads(
+            (folder / f"{split}.pictures.json").read_bytes()
+        )
+    except FileNotFoundError:
+        return None
+    return found

@@ -66,6 +66,19 @@ class RowFacts:
         counts = (encoded.tokens, encoded.image_tokens, encoded.supervised, encoded.cut)
         return cls(id, *counts, pictures, encoded.system_cut)
 
+    @property
+    def shown(self) -> list[dict[str, Any]]:
+        """How its images are shown, as the dataset's record says it."""
+        return [
+            {
+                "pixels": picture.pixels,
+                "size": list(picture.size),
+                "shown": picture.shown and list(picture.shown),
+                "tokens": picture.tokens,
+            }
+            for picture in self.pictures
+        ]
+
     def as_json(self) -> list[Any]:
         """What `from_json` reads again; without the id."""
         pictures = [[p.pixels, p.size, p.shown, p.tokens] for p in self.pictures]

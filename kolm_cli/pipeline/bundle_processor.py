@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
 from kolm_cli.bundle.format import configurations
-from kolm_cli.core.errors import KolmError, Problem, VerificationError
+from kolm_cli.core.errors import InputError, KolmError, Problem, VerificationError
 from kolm_cli.core.progress import Progress
 from kolm_cli.families.base import chat_template
+from kolm_cli.families.image_limits import ImageLimits
 from kolm_cli.families.resolve import Base
 from kolm_cli.pipeline.unpacked import Unpacked
 
 # What a tokenizer does to text beside looking it up: each step may make it longer, or take long.
 _STEPS = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
+
+# Sizes by which two processors are compared, and what they do with the colors.
+_PROBES = ((640, 480), (1920, 1080), (400, 3000), (224, 224), (64, 48))
+_COLORS = ("image_mean", "image_std", "rescale_factor", "do_rescale", "do_normalize")
 
 _PARTS = ("image_processor", "video_processor", "audio_processor", "feature_extractor", "tokenizer")
 
@@ -38,11 +44,73 @@ def load_processor(files: Unpacked, base: Base, progress: Progress) -> Any:
         raise VerificationError(
             Problem(f"its processor cannot be loaded: {said[:300]}", where="processor")
         ) from error
-    _compare(processor, base, progress)
+    _as_asked(processor, files, base)
+    _compare(processor, files, base, progress)
     return processor
 
 
-def _compare(processor: Any, base: Base, progress: Progress) -> None:
+def _limits(files: Unpacked) -> ImageLimits:
+    return ImageLimits.of(files.spec["data"]["images"])
+
+
+def _as_asked(processor: Any, files: Unpacked, base: Base) -> None:
+    """Hold the processor against the limits on pictures that the bundle's spec asks for.
+
+    Raises:
+        VerificationError: it has others.
+    """
+    limits = _limits(files)
+    if not limits.given:
+        return
+    try:
+        asked = base.family.limited(processor, limits)
+        same = _picture_settings(asked) == _picture_settings(processor)
+    except InputError:
+        same = False
+    if not same:
+        raise VerificationError(
+            Problem(
+                "its processor does not show pictures as its spec asks",
+                where="data.images",
+                fix="do not use this bundle",
+            )
+        )
+
+
+def _picture_settings(processor: Any) -> str:
+    return str(processor.image_processor.to_json_string())
+
+
+def _note_other_pictures(
+    own: Any, theirs: Any, files: Unpacked, base: Base, progress: Progress
+) -> None:
+    """Say where the base's processor, within the bundle's limits, would show other pictures."""
+    if base.family.shown_size is None or not hasattr(own, "image_processor"):
+        return
+    with contextlib.suppress(InputError):  # Then it differs, and the sizes show how.
+        theirs = base.family.limited(theirs, _limits(files))
+    try:
+        how = _difference(own, theirs, base)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        how = f"its processor cannot say how it shows them ({error!r:.100})"
+    if how:
+        progress.note(f"{how}; pictures are shown as the bundle does")
+
+
+def _difference(own: Any, theirs: Any, base: Base) -> str:
+    for size in _PROBES:
+        shown = [base.family.shown(one, size) for one in (own, theirs)]
+        if shown[0] != shown[1]:
+            one, other = (f"{width} x {height}" for width, height in shown)
+            return (
+                f"the base here shows a picture of {size[0]} x {size[1]} at {other}, the bundle at"
+                f" {one}"
+            )
+    colors = [[getattr(p.image_processor, name, None) for name in _COLORS] for p in (own, theirs)]
+    return "the base here scales colors in another way" if colors[0] != colors[1] else ""
+
+
+def _compare(processor: Any, files: Unpacked, base: Base, progress: Progress) -> None:
     try:
         theirs = base.family.load_processor(base.source, **base.load_options())
     except Exception as error:  # the user's own folder, where only the weights have to be
@@ -63,6 +131,7 @@ def _compare(processor: Any, base: Base, progress: Progress) -> None:
                 fix="do not use this bundle",
             )
         )
+    _note_other_pictures(processor, theirs, files, base, progress)
     own, wanted = (_steps(base.family.tokenizer(one)) for one in (processor, theirs))
     other = [step for step in _STEPS if own.get(step) != wanted.get(step)]
     if other:

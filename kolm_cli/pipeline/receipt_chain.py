@@ -15,6 +15,7 @@ from kolm_cli.spec.sources import CaptureSource
 
 # A statement is read whole by a verifier: beyond this, the list is there by its digest only.
 LISTED_PAIRS = 10_000
+LISTED_PICTURES = 8_000
 
 
 def stages_of(inputs: Inputs, results: RunResults, score: ScoreReport) -> list[Stage]:
@@ -65,4 +66,11 @@ def _capture(source: CaptureSource, rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _rows(side: FrozenRows) -> dict[str, Any]:
-    return {"rows": len(side.rows), "sha256": side.digest}
+    """Count and digest of the rows, and how each of their pictures was shown."""
+    facts: dict[str, Any] = {"rows": len(side.rows), "sha256": side.digest}
+    pictures = side.pictures
+    if pictures is not None and any(pictures):
+        facts["pictures_sha256"] = digests.sha256_json(pictures)
+        if sum(map(len, pictures)) + len(pictures) <= LISTED_PICTURES:
+            facts["pictures"] = pictures
+    return facts

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kolm_cli.bundle.format.predictions import read_predictions
-from kolm_cli.dataset.frozen import thaw
+from kolm_cli.dataset.frozen import Pictures, pictures_of, thaw
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.records.row import Row, rows_digest
 from kolm_cli.run.folder import RunFolder
@@ -24,16 +24,18 @@ class FrozenRows:
     Attributes:
         rows: the rows, in their order.
         digest: names them.
+        pictures: for each row, how each of its images was shown; None where nobody noted it.
     """
 
     rows: Sequence[Row]
     digest: str
+    pictures: Pictures | None = None
 
     @classmethod
     def of(cls, folder: Path, split: str) -> FrozenRows:
         """Read what `freeze` wrote."""
         rows = list(thaw(folder, split))
-        return cls(rows, rows_digest(rows))
+        return cls(rows, rows_digest(rows), pictures_of(folder, split))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from kolm_cli.core.home import private_folder
 from kolm_cli.core.progress import Progress
 from kolm_cli.core.seals import is_sealed
-from kolm_cli.dataset.frozen import freeze
+from kolm_cli.dataset.frozen import freeze, note_pictures
 from kolm_cli.pipeline import trackers
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.pipeline.preflight import Preflight
@@ -51,6 +51,11 @@ def train(inputs: Inputs, checked: Preflight, progress: Progress) -> RunFolder:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     freeze(checked.train.rows, run.data, "train")
     freeze(checked.pack.rows, evaluation, "eval")
+    for facts, place, split in (
+        (checked.facts, run.data, "train"),
+        (checked.asked, evaluation, "eval"),
+    ):
+        note_pictures([row.shown for row in facts], place, split)
     place_parent(inputs, run.parent, progress)
     orders_for(inputs).write(run.path)
     told = trackers.environment(inputs.spec.train.report_to, inputs.spec.name, run)

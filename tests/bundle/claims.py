@@ -186,6 +186,16 @@ def kolm_version() -> str:
     return __version__
 
 
+def _pictures(files: factory.Files, dataset: dict[str, Any]) -> dict[str, list[list[Any]]]:
+    """How each image of each row was shown."""
+    picture = {"pixels": "5" * 64, "size": [640, 480], "shown": [644, 476], "tokens": 391}
+    pack = [json.loads(line) for line in _bytes(files[layout.PACK]).splitlines()]
+    return {
+        "train": [[picture]] * dataset["train"]["rows"],
+        "eval": [[picture] * len(row["images"]) for row in pack],
+    }
+
+
 def _stages(files: factory.Files, receipt: dict[str, Any]) -> dict[str, Any]:
     dataset = _json(files[layout.DATASET])
     pairs = [
@@ -209,8 +219,12 @@ def _stages(files: factory.Files, receipt: dict[str, Any]) -> dict[str, Any]:
             "provenance_sha256": digests.sha256_json(pairs),
         },
         "dataset": {
-            split: {key: dataset[split][key] for key in ("rows", "sha256")}
-            for split in ("train", "eval")
+            split: {
+                **{key: dataset[split][key] for key in ("rows", "sha256")},
+                "pictures": shown,
+                "pictures_sha256": digests.sha256_json(shown),
+            }
+            for split, shown in _pictures(files, dataset).items()
         },
         "train": {
             "base": factory.BASE.model,

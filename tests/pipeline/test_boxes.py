@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
+from kolm_cli.records.pictures import pixel_digest
 from tests.support.jobs import Job
 
 
@@ -57,6 +61,17 @@ def test_boxes_are_trained_scored_and_verified(new_job: Callable[..., Job]) -> N
     assert trained["coordinates"] == "pixels of the picture as shown"
     with zipfile.ZipFile(bundle) as archive:
         pack = [json.loads(line) for line in archive.read("eval/pack.jsonl").splitlines()]
+        dataset = json.loads(archive.read("attestations/dataset.sigstore.json"))
+    statement = json.loads(base64.b64decode(dataset["dsseEnvelope"]["payload"]))
+    facts = statement["predicate"]["facts"]
+    for split, rows in (("train", 16), ("eval", 6)):
+        pictures = facts[split]["pictures"]
+        assert len(pictures) == rows
+        assert [p["size"] for row in pictures[:2] for p in row] == [[56, 28], [56, 56]]
+        assert [p["shown"] for row in pictures[:2] for p in row] == [[56, 28], [28, 28]]
+        assert [p["tokens"] for row in pictures[:2] for p in row] == [2, 1]
+    with Image.open(job.folder / "images" / "0.png") as picture:
+        assert facts["train"]["pictures"][0][0]["pixels"] == pixel_digest(picture.convert("RGB"))
     assert {tuple(row["answers"]) for row in pack} == {("[7, 7, 35, 21]",)}
     verified = job.kolm("verify", bundle, "--json")
     assert verified.json["state"] == "trusted", verified.out

@@ -284,3 +284,23 @@ def threads(statements: Statements) -> Any:
     """The threads that there were, where the spec asked for some."""
     asked = statements.said("spec.launch.threads")
     return UNSAID if asked is None else statements.said("receipt.environment.threads")
+
+
+def pictures_digest(split: str) -> Value:
+    """The digest of the list of pictures."""
+
+    def value(statements: Statements) -> Any:
+        pictures = statements.said(f"stage.dataset.{split}.pictures")
+        return UNSAID if pictures is UNSAID else digests.sha256_json(pictures)
+
+    return value
+
+
+def pictures_asked(statements: Statements) -> list[int]:
+    """How many images each row of the pack shows."""
+    return [len(row.images) for row in statements.case.evaluation.pack]
+
+
+def pictures_listed(said: Any) -> list[int]:
+    """How many images are listed for each row."""
+    return [len(row) for row in said]

@@ -164,6 +164,23 @@ EQUATIONS: tuple[Equation, ...] = (
     Equation("stage.capture.accepted_by", "the reviewers of provenance", derived.reviewers),
     Equation("stage.dataset.train.rows", "data.train.rows"),
     Equation("stage.dataset.train.sha256", "data.train.sha256"),
+    Equation("stage.dataset.train.pictures", "one entry for each line", derived.train_rows, len),
+    Equation(
+        "stage.dataset.train.pictures_sha256",
+        "the digest of pictures",
+        derived.pictures_digest("train"),
+    ),
+    Equation(
+        "stage.dataset.eval.pictures",
+        "one entry for each image of each row of eval/pack.jsonl",
+        derived.pictures_asked,
+        derived.pictures_listed,
+    ),
+    Equation(
+        "stage.dataset.eval.pictures_sha256",
+        "the digest of pictures",
+        derived.pictures_digest("eval"),
+    ),
     Equation("stage.dataset.eval.rows", "data.eval.rows"),
     Equation("stage.dataset.eval.sha256", "data.eval.sha256"),
     Equation("stage.train.base", "manifest.base.model"),
