@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
-import resource
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
+from kolm_cli.core.child_process import leave_signals, limit_memory
 from kolm_cli.core.errors import Problem, VerificationError
 from kolm_cli.encoding.base_processor import RenderError
 from kolm_cli.families.base import Family
@@ -31,7 +29,6 @@ SECONDS, SECONDS_EACH = 10.0, 0.1
 MEMORY = 512 << 20
 # Characters beyond four times the conversation's: room for a system prompt and marks.
 ROOM = 256 << 10
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @contextmanager
@@ -82,10 +79,9 @@ def _beyond(what: str) -> VerificationError:
 def _serve(ours: Connection, requests: Connection, family: Family, processor: Any) -> None:
     """The child: render what is asked for until the other end is closed."""
     ours.close()  # this copy would keep the pipe open when the parent is gone
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGPROF):
-        signal.signal(number, signal.SIG_DFL)
-    _limit_memory()
+    leave_signals()
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    limit_memory(MEMORY)
     allowed = SECONDS
     while True:
         try:
@@ -112,15 +108,3 @@ def _answer(family: Family, processor: Any, messages: Messages, *, prompt: bool)
     if len(text) > ROOM + 4 * len(json.dumps(messages)):
         return {"too much": f"makes {len(text)} characters of one conversation"}
     return {"text": text}
-
-
-def _limit_memory() -> None:
-    """What this process has now, and a fixed amount more."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-    except OSError:
-        return  # macOS has no such file, and does not keep to this limit
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = pages * _PAGE + MEMORY
-    if hard == resource.RLIM_INFINITY or wanted < hard:
-        resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))

@@ -119,6 +119,17 @@ def parquet_columns(folder: Path) -> Path:
     return path
 
 
+def parquet_pages(folder: Path) -> Path:
+    """One long text in a dictionary, which a list of a row names a million times."""
+    path = folder / "x.parquet"
+    texts = pa.DictionaryArray.from_arrays(
+        pa.array([0] * 1_000_000, pa.int32()), pa.array(["a" * (1 << 20)])
+    )
+    tags = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts)
+    pq.write_table(pa.table({"prompt": ["q"], "tags": tags}), path, compression="zstd")
+    return path
+
+
 def csv_columns(folder: Path) -> Path:
     path = folder / "x.csv"
     names = ",".join(f"column{i}" for i in range(60_000))
@@ -205,6 +216,7 @@ BOMBS: list[tuple[Callable[[Path], Path], str]] = [
     (parquet_rows, "30000000 rows in a file of"),
     (parquet_text, "than the"),
     (parquet_columns, "5000 columns"),
+    (parquet_pages, "not readable as Parquet"),
     (csv_columns, "60002 columns"),
     (csv_cells, "longer than any may be"),
     (json_keys, "60002 keys"),

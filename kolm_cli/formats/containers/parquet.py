@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from kolm_cli.core.child_process import items_of_child
 from kolm_cli.core.errors import LackingError, Problem
 from kolm_cli.core.files import open_regular
 from kolm_cli.formats.budget import Budget, BudgetError, check_columns
@@ -25,6 +27,9 @@ _FREE_ROWS = 1_000_000
 _FREE_VALUES = 4_000_000
 _VALUES_A_ROW = 32
 _ROWS_A_GROUP = 100
+# What reading takes beside what a file may become.
+_FREE_MEMORY = 256 * 1024 * 1024
+_FAULTS = (MemoryError, OSError, ValueError, OverflowError, RecursionError)
 _BYTES_A_GROUP = 64 * 1024 * 1024
 
 
@@ -60,21 +65,32 @@ def pyarrow(doing: str, where: str = "") -> tuple[Any, Any]:
 
 
 def _file(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
-    pa, pq = pyarrow("reading Parquet", name)
+    pa, _ = pyarrow("reading Parquet", name)
     number = 0
     try:
-        with open_regular(path) as raw, pq.ParquetFile(raw, pre_buffer=False) as file:
+        with open_regular(path) as raw:
             budget = Budget.of(raw)
-            _check_cost(file.metadata, budget)
-            # Without these two, what was read of the file stays in memory.
-            batches = file.iter_batches(batch_size=_BATCH, use_threads=False)
-            features = features_of(file.schema_arrow.metadata)
-            table = Table(name, tuple(file.schema_arrow.names))
-            for record in budget.timed(records_of(batches, features)):
+        # Pages may hold more than the footer says, and a few bytes may stand for many values.
+        records = items_of_child(lambda: _records(path), _FREE_MEMORY + 2 * budget.bytes)
+        with contextlib.closing(records):
+            table = Table(name, tuple(next(records, ())))
+            for record in records:
                 number += 1
                 yield RawRow(f"{name}:{number}", record, images, table)
-    except (pa.ArrowException, OSError, ValueError, OverflowError, RecursionError) as error:
+    except (pa.ArrowException, *_FAULTS) as error:
         yield Problem(f"not readable as Parquet: {error}; stopped here", f"{name}:{number + 1}")
+
+
+def _records(path: Path) -> Iterator[Any]:
+    """The names of the columns, then every record."""
+    _, pq = pyarrow("reading Parquet")
+    with open_regular(path) as raw, pq.ParquetFile(raw, pre_buffer=False) as file:
+        budget = Budget.of(raw)
+        _check_cost(file.metadata, budget)
+        # Without these two, what was read of the file stays in memory.
+        batches = file.iter_batches(batch_size=_BATCH, use_threads=False)
+        yield file.schema_arrow.names
+        yield from budget.timed(records_of(batches, features_of(file.schema_arrow.metadata)))
 
 
 def _check_cost(metadata: Any, budget: Budget) -> None:
