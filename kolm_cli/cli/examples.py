@@ -62,7 +62,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "loop status": ("kolm loop status", "kolm loop status --json"),
     "rollback": ("kolm rollback chart-qa", "kolm rollback chart-qa --json"),
     "eval": (
-        "kolm eval chart-qa.kolm",
+        "kolm eval chart-qa.kolm --wrong 10",
         "kolm eval chart-qa.kolm --pack new-charts.jsonl --device cpu",
     ),
     "run": (

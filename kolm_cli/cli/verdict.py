@@ -46,6 +46,7 @@ def comparisons(report: Report) -> Iterator[tuple[str, str]]:
         "majority": f'the answer "{_cut(compared.get("majority", {}).get("answer", ""))}" to all',
         "previous": str(compared.get("previous", {}).get("against", "")),
         "other": str(compared.get("other", {}).get("name", "")),
+        "baseline": str(compared.get("baseline", {}).get("name", "")),
     }
     for key, name in names.items():
         if key in compared and compared[key].get("ci95"):

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.format.evaluation import read_settings
-from kolm_cli.bundle.format.predictions import read_predictions
 from kolm_cli.core.errors import InputError, Problem, raise_if_any
 from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.sources import read_source
 from kolm_cli.formats.columns import Columns
+from kolm_cli.pipeline.against import Against, stored_answers
+from kolm_cli.pipeline.baseline import read_baseline
 from kolm_cli.pipeline.bundle_use import Demands, answerer_for
 from kolm_cli.pipeline.known_inputs import known_pack
+from kolm_cli.pipeline.mistakes import mistakes
 from kolm_cli.pipeline.preflight import pack_problems
 from kolm_cli.pipeline.unpacked import Unpacked
 from kolm_cli.records.row import Row
 from kolm_cli.scoring.latency import ANSWERS, Latency
-from kolm_cli.scoring.score import Measurements, score
+from kolm_cli.scoring.metrics.base import ChosenMetric
+from kolm_cli.scoring.score import (
+    Measurements,
+    Predictions,
+    ScoringSettings,
+    score,
+    score_rows,
+)
 from kolm_cli.spec.sources import FORMS, parse_source
 
 
@@ -61,11 +72,31 @@ def find_pack(bundle: Unpacked) -> list[Row]:
     return rows
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of an evaluation, beside the bundle.
+
+    Attributes:
+        pack: other rows than the bundle's own; None for those.
+        columns: which of their columns hold what.
+        limit: so many rows, from all over the pack; None for all.
+        wrong: how many mistakes are listed.
+        compare: another bundle to compare with: a file, or a name in the registry.
+        baseline: stored answers to compare with, as `read_baseline` takes them.
+    """
+
+    pack: str | None = None
+    columns: Columns | None = None
+    limit: int | None = None
+    wrong: int = 3
+    compare: str | None = None
+    baseline: str | None = None
+
+
 def evaluate_again(
     bundle: Path,
     *,
-    pack: str | None,
-    columns: Columns | None = None,
+    wanted: Wanted | None = None,
     base: Path | None,
     device: str | None,
     progress: Progress,
@@ -74,20 +105,23 @@ def evaluate_again(
     """Answer a pack with a bundle and score it; returns what `kolm eval --json` prints.
 
     Raises:
-        InputError: the pack or the columns cannot be used.
+        InputError: the pack, the columns or what it is compared with cannot be used.
     """
     # Whatever is wrong with it is said before a base is loaded.
-    if pack is None and columns is not None:
+    asked = wanted or Wanted()
+    if asked.pack is None and asked.columns is not None:
         raise InputError(Problem("has no effect without --pack", "--column", "name the pack"))
-    given = None if pack is None else read_pack(pack, columns)
+    given = None if asked.pack is None else read_pack(asked.pack, asked.columns)
     with answerer_for(bundle, base=base, device=device, progress=progress, demands=demands) as (
         files,
         answerer,
     ):
-        rows = find_pack(files) if given is None else given
+        rows = _some(find_pack(files) if given is None else given, asked.limit)
         settings = read_settings((files.folder / layout.EVALUATION).read_bytes())
-        unfit = pack_problems(rows, settings.scoring().metric)
+        scoring = _askable(settings.scoring(), rows)
+        unfit = pack_problems(rows, scoring.metric)
         raise_if_any([*unfit, *answerer.problems(rows, progress)])
+        baseline = None if asked.baseline is None else read_baseline(asked.baseline, rows)
         if given is not None:
             _note_trained(files, rows, progress)
         progress.stage("evaluate", len(rows), "rows")
@@ -96,23 +130,61 @@ def evaluate_again(
         progress.stage("measure latency", ANSWERS, "answers")
         latency = Latency(answerer.latencies_us(rows, progress))
         predictions = {row.id: said.text for row, said in zip(rows, answers, strict=True)}
-        stored = files.folder / layout.PREDICTIONS
-        same = None
-        if pack is None and stored.is_file():
-            same = read_predictions(stored.read_bytes(), layout.PREDICTIONS) == predictions
+        stored = None if given is not None else stored_answers(files)
+        base_said = None if given is not None else stored_answers(files, layout.BASE_PREDICTIONS)
         size = sum(int(entry["size"]) for entry in files.manifest["files"])
-    found = score(
-        rows, predictions, Measurements(size, latency.median, latency.range), settings.scoring()
-    )
-    return {
+        own_pack = None if given is not None else files.spec["data"]["eval"]
+    del answerer  # the other bundle's model takes its place
+    scored = score_rows(scoring.metric, rows, predictions, base_said)
+    measured = Measurements(size, latency.median, latency.range)
+    found = score(rows, predictions, measured, scoring, rows=scored)
+    cut = [row.id for row, said in zip(rows, answers, strict=True) if said.cut]
+    report = {
         "cid": files.cid,
         "metric": settings.metric,
         "rows": len(rows),
         **found.as_json(),
+        "latency": {"latency_us": latency.median, **latency.as_json()},
+        "rulings": [ruling.as_json() for ruling in found.gate.rulings],
         "max_new_tokens": settings.max_new_tokens,
-        "cut_answers": [row.id for row, said in zip(rows, answers, strict=True) if said.cut],
-        "predictions_as_in_bundle": same,
+        "cut_answers": cut,
+        "predictions_as_in_bundle": None
+        if stored is None
+        else all(stored.get(name) == said for name, said in predictions.items()),
+        "details": _details(scoring.metric, rows, predictions),
+        "mistakes": mistakes(rows, scored, predictions, base=base_said, cut=cut, most=asked.wrong),
     }
+    against = Against(rows, scored, scoring.metric, report)
+    if baseline is not None:
+        against.baseline(str(asked.baseline), baseline, progress)
+    if asked.compare is not None:
+        against.bundle(asked.compare, own_pack, base, device, demands, progress)
+    return report
+
+
+def _some(rows: list[Row], limit: int | None) -> list[Row]:
+    """So many rows, from all over the pack: the same ones each time."""
+    if limit is None or limit >= len(rows):
+        return rows
+    return [rows[i * len(rows) // limit] for i in range(limit)]
+
+
+def _askable(scoring: ScoringSettings, rows: list[Row]) -> ScoringSettings:
+    """The scoring without gates that only a compile can judge, and on groups that are not here."""
+    groups = {row.judging.group for row in rows} - {""}
+    gate = scoring.gate
+    kept = {name: least for name, least in gate.groups.items() if name in groups}
+    worst = gate.worst_group if groups else None
+    return replace(
+        scoring,
+        gate=replace(gate, no_regression=None, parity=None, groups=kept, worst_group=worst),
+    )
+
+
+def _details(metric: ChosenMetric, rows: list[Row], predictions: Predictions) -> Mapping[str, Any]:
+    """What the metric says of all rows that have no metric of their own, together."""
+    own = [row for row in rows if row.judging.metric is None]
+    return metric.details([(predictions.get(row.id), row.accepted) for row in own]) if own else {}
 
 
 def _note_trained(bundle: Unpacked, rows: list[Row], progress: Progress) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -14,8 +15,10 @@ from kolm_cli.cli.bundle_options import (
     TrustOption,
 )
 from kolm_cli.cli.column_options import ColumnOption, FixedOption, columns_from
+from kolm_cli.cli.details import details_of
 from kolm_cli.cli.live import ProgressOption, progress_for
 from kolm_cli.cli.output import Output
+from kolm_cli.cli.verdict import lines_of, mistake_text
 from kolm_cli.core.errors import ExitCode
 
 BaseOption = Annotated[
@@ -42,6 +45,25 @@ def evaluate(
     ] = None,
     column: ColumnOption = None,
     fixed: FixedOption = None,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", metavar="N", min=1, help="So many rows, from all over the pack."),
+    ] = None,
+    wrong: Annotated[
+        int, typer.Option("--wrong", metavar="N", min=0, help="Show the N worst mistakes.")
+    ] = 3,
+    compare: Annotated[
+        str | None,
+        typer.Option("--compare", metavar="OTHER", help="Another bundle, on the same rows."),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline",
+            metavar="SOURCE",
+            help="Stored answers to the same questions: capture:NS, rows, or predictions.",
+        ),
+    ] = None,
     base: BaseOption = None,
     device: DeviceOption = None,
     trust: TrustOption = None,
@@ -53,7 +75,7 @@ def evaluate(
     """Score a bundle again, on its own pack or another."""
     from kolm_cli.bundle.trust.file import load_policy
     from kolm_cli.pipeline.bundle_use import Demands
-    from kolm_cli.pipeline.evaluate import evaluate_again
+    from kolm_cli.pipeline.evaluate import Wanted, evaluate_again
     from kolm_cli.registry.bundle_file import bundle_file
 
     output = Output(as_json=json)
@@ -62,8 +84,7 @@ def evaluate(
     with progress_for(output, progress) as shown, bundle_file(bundle) as path:
         report = evaluate_again(
             path,
-            pack=pack,
-            columns=columns,
+            wanted=Wanted(pack, columns, limit, wrong, compare, baseline),
             base=base,
             device=device,
             progress=shown,
@@ -72,20 +93,28 @@ def evaluate(
     if json:
         output.json(report)
     else:
-        low, high = report["k_score"]["accuracy_ci95"]
-        k = report["k_score"]["k"]
-        output.data(f"cid       {report['cid']}")
-        output.data(f"rows      {report['rows']}")
-        output.data(f"accuracy  {report['accuracy']:.4f}  (95 %: {low:.4f} to {high:.4f})")
-        output.data(f"K         {'undefined' if k is None else f'{k:.4f}'}")
-        if cut := report["cut_answers"]:
-            named = ", ".join(cut[:3]) + (", …" if len(cut) > 3 else "")
-            output.data(
-                f"cut       {len(cut)} answers ended at {report['max_new_tokens']} tokens: {named}"
-            )
-        same = report["predictions_as_in_bundle"]
-        if same is not None:
-            output.data(f"answers   {'the same as' if same else 'NOT the same as'} in the bundle")
+        show_evaluation(output, report)
     if not report["gate"]["passed"]:
         output.note("gate not met: " + "; ".join(report["gate"]["failed"]))
         raise typer.Exit(int(ExitCode.GATE))
+
+
+def show_evaluation(output: Output, report: Mapping[str, Any]) -> None:
+    """What a person wants to know of a finished evaluation."""
+
+    def line(label: str, text: str) -> None:
+        output.data(f"{label:<13}  {text}")
+
+    line("cid", report["cid"])
+    line("rows", str(report["rows"]))
+    for label, text in lines_of(report):
+        line(label, text)
+    if cut := report["cut_answers"]:
+        line("cut rows", ", ".join(cut[:3]) + (", …" if len(cut) > 3 else ""))
+    for label, text in details_of(report["details"]):
+        line(label, text)
+    for number, mistake in enumerate(report["mistakes"]):
+        line("" if number else "mistakes", mistake_text(mistake))
+    same = report["predictions_as_in_bundle"]
+    if same is not None:
+        line("answers", f"{'the same as' if same else 'NOT the same as'} in the bundle")
