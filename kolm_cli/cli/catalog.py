@@ -8,7 +8,7 @@ when the command runs.
 from __future__ import annotations
 
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "Start": ("init", "demo", "families"),
+    "Start": ("init", "demo", "families", "doctor"),
     "Capture": ("capture",),
     "Train": ("validate", "plan", "compile", "loop"),
     "Use": ("evaluate", "run", "export", "serve", "parity"),

@@ -12,6 +12,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "kolm init --data capture:chart-qa --model ./my-base",
     ),
     "demo": ("kolm demo", "kolm demo /tmp/kolm-demo --seed 7 --fresh"),
+    "doctor": ("kolm doctor", "kolm doctor --json"),
     "families": ("kolm families", "kolm families --json"),
     "tiny-base": (
         "kolm tiny-base ./tiny --family qwen2_5_vl",

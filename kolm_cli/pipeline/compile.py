@@ -18,8 +18,9 @@ from kolm_cli.core.files import require_writable
 from kolm_cli.core.progress import Progress
 from kolm_cli.pipeline import known_inputs, result_cache, trackers
 from kolm_cli.pipeline.bundling import write_bundle
-from kolm_cli.pipeline.inputs import gather
-from kolm_cli.pipeline.preflight import preflight, require_device
+from kolm_cli.pipeline.inputs import Inputs, gather
+from kolm_cli.pipeline.plan_first import plan_first
+from kolm_cli.pipeline.preflight import Preflight, preflight, require_device
 from kolm_cli.pipeline.regression import check_earlier, find_earlier
 from kolm_cli.pipeline.run_results import read_results
 from kolm_cli.pipeline.train import discard_trained, finished_run, measure_again, train
@@ -52,6 +53,7 @@ def compile_spec(
     device: Literal["cpu", "cuda"] | None = None,
     adapter: str | None = None,
     settings: Sequence[str] = (),
+    plan: bool = True,
     progress: Progress,
 ) -> Compiled:
     """Compile a spec into a bundle.
@@ -64,6 +66,7 @@ def compile_spec(
         adapter: what training starts from, instead of the spec's `base.adapter`: the CID of a
             stored bundle, or an empty text for the base.
         settings: `key=value` for each option that is another than in the file.
+        plan: on a GPU, count the largest step first and refuse what cannot fit.
         progress: told of every stage.
 
     Raises:
@@ -89,9 +92,10 @@ def compile_spec(
         if force or run is None:
             require_device(inputs)
             checked = preflight(inputs, progress)
+            planned = _planned(inputs, checked, progress) if plan else None
             if force:
                 discard_trained(inputs)
-            run = train(inputs, checked, progress)
+            run = train(inputs, checked, progress, planned)
         progress.stage("bundle")
         results = read_results(inputs, run)
         place = partial(result_cache.place_of, target)
@@ -109,6 +113,15 @@ def compile_spec(
         trackers.tell(inputs, run, bundled, progress)
         result_cache.keep(key, inputs.spec.name, bundled.path, bundled.report, progress)
     return _compiled(target, bundled.path, bundled.report, cached=False)
+
+
+def _planned(inputs: Inputs, checked: Preflight, progress: Progress) -> dict[str, Any] | None:
+    """What was planned, on a GPU."""
+    if inputs.spec.launch.device != "cuda":
+        return None
+    from kolm_cli.plan.card_here import card_here
+
+    return plan_first(inputs, checked, card_here(), progress)
 
 
 def _compiled(target: Path, bundle: Path, report: dict[str, Any], *, cached: bool) -> Compiled:

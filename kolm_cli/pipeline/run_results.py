@@ -11,6 +11,7 @@ from typing import Any
 from kolm_cli.bundle.format.predictions import read_predictions
 from kolm_cli.dataset.frozen import Pictures, pictures_of, thaw
 from kolm_cli.pipeline.inputs import Inputs
+from kolm_cli.pipeline.plan_first import kept_plan
 from kolm_cli.records.row import Row, rows_digest
 from kolm_cli.run.folder import RunFolder
 from kolm_cli.scoring.latency import Latency
@@ -104,7 +105,10 @@ def _environment(run: RunFolder, evaluation: Path) -> dict[str, Any]:
     operations = set(environment["nondeterministic_operations"])
     for name in ("predictions", "base_predictions"):
         operations |= set(json.loads((evaluation / f"{name}.operations.json").read_bytes()))
-    return {**environment, "nondeterministic_operations": sorted(operations)}
+    facts = {**environment, "nondeterministic_operations": sorted(operations)}
+    planned = kept_plan(run.path)
+    # Beside what a GPU measured, so that plans can be judged by it.
+    return facts if planned is None else {**facts, "planned": planned}
 
 
 def _cut(path: Path) -> list[str]:

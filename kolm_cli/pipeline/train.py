@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from typing import Any
 
 from kolm_cli.core.home import private_folder
 from kolm_cli.core.progress import Progress
@@ -11,6 +12,7 @@ from kolm_cli.core.seals import is_sealed
 from kolm_cli.dataset.frozen import freeze, note_pictures
 from kolm_cli.pipeline import trackers
 from kolm_cli.pipeline.inputs import Inputs
+from kolm_cli.pipeline.plan_first import keep_plan
 from kolm_cli.pipeline.preflight import Preflight
 from kolm_cli.pipeline.run_results import read_latency
 from kolm_cli.pipeline.warm_start import place_parent
@@ -40,7 +42,9 @@ def discard_trained(inputs: Inputs) -> None:
         shutil.rmtree(run.path)
 
 
-def train(inputs: Inputs, checked: Preflight, progress: Progress) -> RunFolder:
+def train(
+    inputs: Inputs, checked: Preflight, progress: Progress, planned: dict[str, Any] | None = None
+) -> RunFolder:
     """Freeze the dataset and have the worker train and answer; resumes what was interrupted."""
     from kolm_cli.run.launch import launch
 
@@ -58,6 +62,8 @@ def train(inputs: Inputs, checked: Preflight, progress: Progress) -> RunFolder:
         note_pictures([row.shown for row in facts], place, split)
     place_parent(inputs, run.parent, progress)
     orders_for(inputs).write(run.path)
+    if planned is not None:
+        keep_plan(run.path, planned)
     told = trackers.environment(inputs.spec.train.report_to, inputs.spec.name, run)
     launch(run, inputs.spec.launch, inputs.threads, progress, told)
     return run

@@ -31,3 +31,13 @@ def describe_environment(
         facts["cuda"] = torch.version.cuda
         facts["tf32"] = torch.backends.cuda.matmul.allow_tf32
     return facts
+
+
+def measured_memory(device: str) -> dict[str, Any]:
+    """What a GPU's allocator saw since its peaks were reset; nothing for a CPU."""
+    if device != "cuda":
+        return {}
+    return {
+        "peak_bytes": torch.cuda.max_memory_allocated(),
+        "reserved_bytes": torch.cuda.max_memory_reserved(),
+    }

@@ -28,7 +28,7 @@ from kolm_cli.encoding.encoder import Encoder, Limits
 from kolm_cli.families.image_limits import ImageLimits
 from kolm_cli.families.resolve import Base, resolve_base
 from kolm_cli.records.row import Row
-from kolm_cli.run.environment import describe_environment
+from kolm_cli.run.environment import describe_environment, measured_memory
 from kolm_cli.run.faults import describe_fault, keep_room, leave_reason
 from kolm_cli.run.folder import RunFolder
 from kolm_cli.run.known_latency import KnownLatency
@@ -192,14 +192,19 @@ class Worker:
             check_room(self.run.path, trainer)
             return trainer.train()
 
+        if self.device == "cuda":
+            torch.cuda.reset_peak_memory_stats()
         trainer = self.determinism.run(train_once, self.progress.note)
         seconds = time.monotonic() - began
+        measured = measured_memory(self.device)
         probe = self.probe(self.answerer(trainer.model))
         if self.state.is_main_process:
-            self.save(trainer, probe, seconds)
+            self.save(trainer, probe, seconds, measured)
         self.state.wait_for_everyone()
 
-    def save(self, trainer: VLMTrainer, probe: Probe, seconds: float) -> None:
+    def save(
+        self, trainer: VLMTrainer, probe: Probe, seconds: float, measured: dict[str, Any]
+    ) -> None:
         """Write what was trained, sealed last; then the checkpoints are no longer needed."""
         self.progress.stage("save")
         folder = self.run.trained
@@ -212,6 +217,7 @@ class Worker:
         facts = describe_environment(
             self.device, self.state.num_processes, attention_of(trainer.model), self.determinism
         )
+        facts |= measured
         write_json(folder / "environment.json", {**facts, "training_seconds": round(seconds, 3)})
         probe.save(folder)
         seal(folder)

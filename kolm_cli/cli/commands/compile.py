@@ -33,6 +33,9 @@ def compile_command(
         Literal["cpu", "cuda"] | None, typer.Option("--device", help="Instead of the spec's.")
     ] = None,
     settings: SetOption = None,
+    plan: Annotated[
+        bool, typer.Option("--plan/--no-plan", help="On a GPU, first count whether it fits.")
+    ] = True,
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="F", help="Write the gates as JUnit XML.")
     ] = None,
@@ -49,7 +52,13 @@ def compile_command(
         require_writable(path.absolute())
     with progress_for(output, progress) as shown:
         compiled = compile_spec(
-            spec, out=out, force=force, device=device, settings=settings or (), progress=shown
+            spec,
+            out=out,
+            force=force,
+            device=device,
+            settings=settings or (),
+            plan=plan,
+            progress=shown,
         )
     _write_files(compiled.report, junit, summary)
     if json:
