@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 
-UNDECIDED = ("configs", "evidence", "dataset", "k-score", "gate", "coverage", "agreement")
+UNDECIDED = ("configs", "dataset", "k-score", "gate", "coverage", "agreement")
 UNDECIDED += ("parity",)
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError, struct.error)
 MALFORMED += (InvalidSignature, UnsupportedAlgorithm)
@@ -53,6 +53,9 @@ KINDS = [line.split() for line in KINDS.splitlines()]
 SIZES = {1: "BOOL U8 I8 F8_E4M3 F8_E5M2", 2: "U16 I16 F16 BF16", 4: "U32 I32 F32", 8: "U64 I64 F64"}
 SIZES = {dtype: size for size, dtypes in SIZES.items() for dtype in dtypes.split()}
 MASKS = {"F8_E4M3": 0x7F, "F8_E5M2": 0x7C, "F16": 0x7C00, "BF16": 0x7F80, "F32": 0x7F800000}
+# Section 4: what `target_modules` may be; others are refused by the check `configs`.
+NAMES = r"(?:\(\?:(?:\w|\\[.-])+(?:\|(?:\w|\\[.-])+)*\)|(?:\w|\\[.-])+)"
+TARGETS = rf"{NAMES}(?:\\\.\(\?:\.\*\\\.\)\?|\\\.\.\*){NAMES}"
 MASKS["F64"] = 0x7FF0000000000000
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 P, Y8 = 2**255 - 19, 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
@@ -336,7 +339,22 @@ def read_modules(files, facts, model):
     tensors = {p: read_tensors(data) for p, data in files.items() if p.endswith(".safetensors")}
     held = {(p, name): fact for p, names in tensors.items() for name, fact in names.items()}
     need(held == listed, "the tensors are not those of modules.json")
+    evidence = said.get("evidence")
+    if isinstance(evidence, dict):
+        before, count = evidence["frozen_digests_before"], len(value["trainable"])
+        need(same(before, evidence["frozen_digests_after"]), "frozen parts changed")
+        need(isinstance(before, dict) and (before or not parts), "no digests of frozen parts")
+        for key in ("tensors_trainable", "tensors_with_gradient", "tensors_changed"):
+            need(evidence.get(key, count) == count, f"{key} of the evidence")
     config = exact(files["adapter/adapter_config.json"])
+    adapted = {
+        n.partition(".lora_")[0] for n in (t["name"] for t in value["trainable"]) if ".lora_" in n
+    }
+    targets = config.get("target_modules")
+    few = isinstance(targets, str) and len(targets) <= 1024 and targets.count("|") < 64
+    if few and re.fullmatch(TARGETS, targets, re.A):
+        weights = (name[:-7] for name in parts if name.endswith(".weight"))
+        need({n for n in weights if re.fullmatch(targets, n)} == adapted, "target_modules")
     wanted = ("LORA", model, said["lora_r"], said["lora_alpha"])
     keys = ("peft_type", "base_model_name_or_path", "r", "lora_alpha")
     need(tuple(config[key] for key in keys) == wanted, "adapter_config.json")

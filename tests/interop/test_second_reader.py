@@ -167,13 +167,15 @@ def test_contents_that_a_trusted_key_signed(bench: Bench, tmp_path: Path) -> Non
     assert decided >= {name for name, *_ in contents() if name.startswith(("modules", "adapter"))}
 
 
-def test_claims_about_scores_and_training_are_left_undecided(tmp_path: Path) -> None:
+def test_claims_about_scores_are_left_undecided_and_those_about_training_are_not(
+    tmp_path: Path,
+) -> None:
     for name, (change, _) in test_claims.CLAIMS.items():
         path, signer = claiming(tmp_path, lambda receipt, c=change: c(receipt["evaluation"]))
         assert Bench(b"", {}, signer, path).agree(path.read_bytes()) == "undecided", name
     for name, (edit, _) in test_evidence.EVIDENCE.items():
         path, signer = claiming(tmp_path, edit)
-        assert Bench(b"", {}, signer, path).agree(path.read_bytes()) == "undecided", name
+        assert Bench(b"", {}, signer, path).agree(path.read_bytes()) == "invalid", name
 
 
 def test_bytes_changed_at_random(bench: Bench) -> None:
