@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 from typing import BinaryIO
 
+from kolm_cli.dataset.looks import looks_of
 from kolm_cli.records.pictures import MAX_BYTES, ImageError, decode_rgb, pixel_digest
 
 
 def looked_at(data: bytes) -> list[int | str]:
-    """The digest of an image's pixels, its width and height; or why it cannot be read."""
+    """The digest of an image's pixels, width, height and looks; or why it cannot be read."""
     try:
         image = decode_rgb(data)
     except ImageError as error:
         return [str(error)]
-    return [pixel_digest(image), image.width, image.height]
+    return [pixel_digest(image), image.width, image.height, looks_of(image)]
 
 
 def main(source: BinaryIO, target: BinaryIO) -> None:

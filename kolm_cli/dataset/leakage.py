@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from kolm_cli.core.errors import Problem
+from kolm_cli.dataset.looks import alike
 from kolm_cli.dataset.picture_book import PictureBook
+from kolm_cli.records.images import ImageSource
 from kolm_cli.records.row import Row
 
 _FIX = (
     "evaluate on images that are not trained on, or split a namespace with"
     " capture:NS@train and capture:NS@eval"
 )
+# Rows that a warning names.
+_NAMED = 3
 
 
 def leaks(
@@ -58,6 +62,35 @@ def leaks(
                 )
                 yield Problem(what, row.id, _FIX, "leaked-pixels")
                 break
+
+
+def near_leaks(train: Sequence[Row], evaluation: Sequence[Row], book: PictureBook) -> str:
+    """A warning of evaluation rows whose pictures look like training ones; "" when there are none.
+
+    Whether two charts that differ in one bar are the same is for a person to say.
+    """
+    shown = {name: (row.id, source) for row in train for name, source in row.images.items()}
+    asked = {name: (row.id, source) for row in evaluation for name, source in row.images.items()}
+    known, known_rows = _looks(shown, book)
+    mine, my_rows = _looks(asked, book)
+    found = [(my_rows[i], known_rows[j]) for i, j in alike(known, mine)]
+    if not found:
+        return ""
+    rows = list(dict.fromkeys(row for row, _ in found))
+    named = ", ".join(f"{row} like {other}" for row, other in found[:_NAMED])
+    more = ", …" if len(found) > _NAMED else ""
+    return (
+        f"{len(rows)} of {len(evaluation)} evaluation rows show pictures that look like ones that"
+        f" are trained on ({named}{more}): their score may say little about new ones"
+    )
+
+
+def _looks(
+    images: Mapping[str, tuple[str, ImageSource]], book: PictureBook
+) -> tuple[list[str], list[str]]:
+    """What the images look like, and the row that shows each."""
+    found = [(book.looks_of(name, source), row) for name, (row, source) in images.items()]
+    return [looks for looks, _ in found if looks], [row for looks, row in found if looks]
 
 
 def _prompt(row: Row) -> str:

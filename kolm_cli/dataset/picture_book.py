@@ -18,7 +18,7 @@ from kolm_cli.records.pictures import ImageError
 from kolm_cli.records.row import Row
 
 # Raised by hand when images are read in another way.
-READING = 1
+READING = 2
 # Images that are decoded ahead of the row that is looked at, for each process.
 _AHEAD = 4
 
@@ -31,11 +31,13 @@ class Picture:
         pixels: the SHA-256 of the decoded, upright picture: equal for equal pictures in any file.
         width: pixels across.
         height: pixels down.
+        looks: what near-duplicates are found by.
     """
 
     pixels: str
     width: int
     height: int
+    looks: str = ""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -44,7 +46,7 @@ class Picture:
 
 
 class PictureBook:
-    """Pictures by the SHA-256 of their encoded bytes. Memory: 300 bytes a picture.
+    """Pictures by the SHA-256 of their encoded bytes. Memory: 500 bytes a picture.
 
     Args:
         memo: what earlier runs found; nothing is remembered when None.
@@ -85,6 +87,13 @@ class PictureBook:
         except (ImageError, KolmError, OSError):
             return sha256  # Whoever reads the row names it.
 
+    def looks_of(self, sha256: str, source: ImageSource) -> str:
+        """What near-duplicates are found by; "" when the image cannot be read."""
+        try:
+            return self.of(sha256, source).looks
+        except (ImageError, KolmError, OSError):
+            return ""
+
     def reading(self, rows: Sequence[Row]) -> Iterator[Row]:
         """The rows in their order, while the images of the next ones are decoded."""
         wanted = {
@@ -120,8 +129,8 @@ class PictureBook:
         return None if looked is None else self._found(sha256, looked)
 
     def _found(self, sha256: str, looked: Looked) -> Picture:
-        pixels, width, height = looked
-        self._known[sha256] = Picture(str(pixels), int(width), int(height))
+        pixels, width, height, looks = looked
+        self._known[sha256] = Picture(str(pixels), int(width), int(height), str(looks))
         return self._known[sha256]
 
 

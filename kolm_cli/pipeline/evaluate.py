@@ -107,6 +107,8 @@ def evaluate_again(
     Raises:
         InputError: the pack, the columns or what it is compared with cannot be used.
     """
+    from kolm_cli.encoding.row_checks import note_long_answers
+
     # Whatever is wrong with it is said before a base is loaded.
     asked = wanted or Wanted()
     if asked.pack is None and asked.columns is not None:
@@ -124,6 +126,7 @@ def evaluate_again(
         baseline = None if asked.baseline is None else read_baseline(asked.baseline, rows)
         if given is not None:
             _note_trained(files, rows, progress)
+            note_long_answers(answerer.encoder, rows, settings.max_new_tokens, progress)
         progress.stage("evaluate", len(rows), "rows")
         batch_size = files.spec["evaluate"]["batch_size"]
         answers = answerer.answer_all(rows, batch_size=batch_size, progress=progress)

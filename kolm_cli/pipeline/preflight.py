@@ -10,7 +10,7 @@ from kolm_cli.core.errors import InputError, Problem, raise_if_any
 from kolm_cli.core.home import kolm_home
 from kolm_cli.core.memo import Memo
 from kolm_cli.core.progress import Progress
-from kolm_cli.dataset.leakage import leaks
+from kolm_cli.dataset.leakage import leaks, near_leaks
 from kolm_cli.dataset.picture_book import PictureBook
 from kolm_cli.dataset.sources import SourceRows
 from kolm_cli.pipeline import trackers
@@ -102,6 +102,8 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     note_long_answers(encoder, pack.rows, spec.evaluate.max_new_tokens, progress)
     problems = [*train.problems, *trained.problems, *pack.problems, *asked.problems]
     problems += leaks(train.rows, pack.rows, book)
+    if not problems and (warning := near_leaks(train.rows, pack.rows, book)):
+        progress.note(warning)
     problems += _repeated(train.rows, "training")
     problems += pack_problems(pack.rows, metric_of(spec.evaluate))
     problems += group_problems(spec.evaluate, pack.rows, loaded.position("evaluate.gate"))

@@ -31,12 +31,10 @@ def init(*arguments: str) -> Path:
     return Path(result.stdout.strip())
 
 
-def test_it_lacks_only_the_evaluation_pack(tmp_path: Path) -> None:
+def test_it_lacks_nothing_but_the_pairs(tmp_path: Path) -> None:
     path = init(str(tmp_path / "Chart QA"))
     assert path == tmp_path / "Chart QA/kolm.yaml"
-    assert complaints(path) == ["there is no file 'evals/chart-qa.jsonl'"]
-    (path.parent / "evals").mkdir()
-    (path.parent / "evals/chart-qa.jsonl").write_text("{}\n")
+    assert complaints(path) == []
     loaded = load_spec(path, metrics=names())
     assert loaded.spec.name == "chart-qa"
     assert loaded.spec.base.model == "Qwen/Qwen2.5-VL-3B-Instruct"
@@ -49,15 +47,13 @@ def test_what_it_writes_out_are_the_defaults(
     """On this machine's device, where bfloat16 is for GPUs only."""
     monkeypatch.setattr("kolm_cli.dataset.proposal.found_device", lambda: device)
     path = init(str(tmp_path), "--name", "x")
-    (tmp_path / "evals").mkdir()
-    (tmp_path / "evals/x.jsonl").write_text("{}\n")
     spec = load_spec(path).spec
     evaluate = {"metric": "relaxed_accuracy", "gate": {"accuracy": 0.8}}
     least = {
         "kolm": 1,
         "name": "x",
         "base": {"model": "Qwen/Qwen2.5-VL-3B-Instruct"},
-        "data": {"train": "capture:x", "eval": "evals/x.jsonl"},
+        "data": {"train": "capture:x@train", "eval": "capture:x@eval"},
         "evaluate": evaluate,
         "launch": {"device": device},
         "train": {"bf16": device == "cuda"},
@@ -72,13 +68,13 @@ def test_the_comments_can_be_taken_off(tmp_path: Path) -> None:
         assert f"# {option}:" in text
         text = text.replace(f"# {option}:", f"{option}:")
     path.write_text(text)
-    assert complaints(path) == ["there is no file 'evals/x.jsonl'"]
+    assert complaints(path) == []
 
 
 @pytest.mark.parametrize("name", ["1e5", "true", "2024", "2024-01-02", "null", "a" * 64])
 def test_names_that_yaml_takes_for_something_else(tmp_path: Path, name: str) -> None:
     path = init(str(tmp_path), "--name", name)
-    assert complaints(path) == [f"there is no file 'evals/{name}.jsonl'"]
+    assert complaints(path) == []
 
 
 @pytest.mark.parametrize("model", ["gpt2", "a/b: c # d", '"quoted"', "org/1e5", "[x]"])
@@ -95,7 +91,7 @@ def test_a_local_model_is_found_from_the_specs_folder(
     (tmp_path / "base").mkdir()
     monkeypatch.chdir(tmp_path)
     path = init("deep/er", "--name", "x", "--model", "base")
-    assert complaints(path) == ["there is no file 'evals/x.jsonl'"]
+    assert complaints(path) == []
     assert "model: ../../base" in path.read_text()
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from PIL import Image as Picture
+from PIL import ImageDraw
 
 from kolm_cli.core.errors import Problem
 from kolm_cli.dataset import picture_book
-from kolm_cli.dataset.leakage import leaks
+from kolm_cli.dataset.leakage import leaks, near_leaks
 from kolm_cli.dataset.picture_book import PictureBook
 from kolm_cli.dataset.sources import read_source
 from kolm_cli.formats.python_rows import rows_from_python
@@ -93,3 +94,29 @@ def test_twenty_training_pictures_saved_again_are_named_from_files(tmp_path: Pat
 
 def test_an_unreadable_image_is_left_to_whoever_reads_the_row() -> None:
     assert list(leaks(rows(b"no image"), rows(b"nor this"))) == []
+
+
+def scene(seed: int) -> Picture.Image:
+    made = Picture.new("RGB", (320, 240), "white")
+    draw = ImageDraw.Draw(made)
+    for n in range(6):
+        x, y = (seed * 37 + n * 61) % 260, (seed * 53 + n * 29) % 180
+        draw.rectangle((x, y, x + 50, y + 50), fill=(n * 40, (seed * 19) % 255, 200))
+    return made
+
+
+def test_pictures_that_look_alike_are_counted_in_a_warning() -> None:
+    train = rows(*(encoded(scene(seed)) for seed in range(20)))
+    again = [
+        encoded(scene(1), "JPEG", quality=75),
+        encoded(scene(2).resize((200, 150))),
+        encoded(scene(3), "WEBP"),
+        *(encoded(scene(seed)) for seed in range(40, 60)),
+        encoded(Picture.new("RGB", (50, 50), "red")),
+    ]
+    warning = near_leaks(train, rows(*again), PictureBook())
+    assert warning.startswith("3 of 24 evaluation rows show pictures that look like ones that are")
+    assert "(rows[0] like rows[1], rows[1] like rows[2], rows[2] like rows[3])" in warning
+    flat = rows(*(encoded(Picture.new("RGB", (50, 50), color)) for color in ("blue", "green")))
+    assert near_leaks(flat, rows(*again[3:]), PictureBook()) == ""
+    assert near_leaks([], rows(*again), PictureBook()) == ""

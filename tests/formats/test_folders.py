@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +128,18 @@ def test_class_labels_are_their_names(records: list[dict[str, Any]], tmp_path: P
     bare = next(iter(read_rows(tmp_path / "bare.parquet")))
     assert isinstance(bare, ImportedRow)
     assert bare.conversation.response == "1"
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv", "metadata.jsonl", "1.json", "1.png"])
+def test_what_is_no_file_is_named(name: str, tmp_path: Path) -> None:
+    """A FIFO would hang whoever opens it, and was left out without a word."""
+    beside = {"rows": "a.jsonl", "metadata": "deep/metadata.jsonl", "1": "2.json"}
+    other = tmp_path / beside[name.split(".")[0]]
+    other.parent.mkdir(exist_ok=True)
+    other.write_text(ROW)
+    os.mkfifo(tmp_path / name)
+    found = list(read_rows(tmp_path))
+    assert [str(row) for row in found if isinstance(row, Problem)] == [
+        f"{name}: not a regular file"
+    ]
+    assert any(isinstance(row, ImportedRow) for row in found)

@@ -75,10 +75,6 @@ def init(
             f"kolm capture add --to {text.namespace} --image P --prompt T --response T"
             f"   (or: kolm capture import FILE --to {text.namespace})"
         )
-        steps.append(
-            f"write {folder / 'evals' / (name + '.jsonl')}: questions with known answers,"
-            " none of them trained on"
-        )
     _write_new(path, spec_text(text))
     steps += [f"kolm validate {path}", f"kolm compile {path}"]
     output = Output(as_json=json)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kolm_cli.core.errors import Problem
 from kolm_cli.formats.containers import csvtext, jsontext, parquet
+from kolm_cli.formats.containers.folder_files import files_named
 from kolm_cli.formats.fields import RawRow, Table
 from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.targets import RowWriter, Target
@@ -20,14 +21,12 @@ NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 _READERS = {".jsonl": jsontext.read, ".csv": csvtext.read, ".parquet": parquet.read}
 
 
-def metadata_files(path: Path) -> list[Path]:
-    """Every metadata file in the folder and below it."""
-    return sorted(file for name in NAMES for file in path.rglob(name) if file.is_file())
-
-
 def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
     """Every row of every metadata file; paths in it start from its own folder."""
-    for file in metadata_files(path):
+    for file in files_named(path, NAMES.__contains__):
+        if isinstance(file, Problem):
+            yield file
+            continue
         label = file.relative_to(path).as_posix()
         beside = images.starting_from(file.parent)
         table: Table | None = None

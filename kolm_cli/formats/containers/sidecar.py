@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kolm_cli.core.errors import Problem
 from kolm_cli.formats.containers import grouped
+from kolm_cli.formats.containers.folder_files import files_named
 from kolm_cli.formats.containers.json_values import MAX_RECORD
 from kolm_cli.formats.fields import RawRow
 from kolm_cli.formats.image_references import ImageReader
@@ -15,10 +16,11 @@ from kolm_cli.formats.targets import RowWriter, Target
 
 def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Problem]:
     """A row for each name, in the order of names; an image without its JSON is a problem."""
-    files = sorted(item for item in path.rglob("*") if not item.name.startswith("."))
     groups: dict[str, list[tuple[str, Path]]] = {}
-    for file in files:
-        if file.is_file():
+    for file in files_named(path, _is_member):
+        if isinstance(file, Problem):
+            yield file
+        else:
             key, rest = grouped.key_of(file.relative_to(path).as_posix())
             groups.setdefault(key, []).append((rest, file))
     for key, members in groups.items():
@@ -45,6 +47,11 @@ def read(path: Path, images: ImageReader, name: str) -> Iterator[RawRow | Proble
             continue
         beside = images.starting_from(records[0].parent)
         yield grouped.assemble(where, beside, text, [file for _, file in shown], {})
+
+
+def _is_member(name: str) -> bool:
+    rest = grouped.key_of(name)[1]
+    return not name.startswith(".") and (rest == "json" or grouped.is_image(rest))
 
 
 def writer(target: Target) -> RowWriter:
