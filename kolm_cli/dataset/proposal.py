@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"[-+]?[0-9][0-9,]*(\.[0-9]+)?\s*%?")
 _SHORT = 40
 # Steps in which an adapter learns a narrow task. A large base knows most of it; a small one, such
 # as the demo's, is taught the task itself.
-_STEPS, _STEPS_OF_SMALL = 400, 800
+STEPS, STEPS_OF_SMALL = 400, 800
 _MOST_EPOCHS = 30
 # Weights of fewer bytes are a small base: it needs rates that would ruin a large one.
 _SMALL_BYTES = 500_000_000
@@ -197,7 +197,7 @@ def schedule(rows: int, *, small_base: bool) -> Schedule:
     """
     batch, accumulation = (16, 1) if small_base else (1, 8 if rows >= 400 else 4)
     an_epoch = math.ceil(math.ceil(rows / batch) / accumulation)
-    wanted = _STEPS_OF_SMALL if small_base else _STEPS
+    wanted = STEPS_OF_SMALL if small_base else STEPS
     epochs = min(_MOST_EPOCHS, max(1, round(wanted / an_epoch)))
     rates = (
         ("2.0e-3", "3.0e-3") if small_base else ("2.0e-4" if rows < 3000 else "1.0e-4", "2.0e-5")
