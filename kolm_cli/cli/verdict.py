@@ -22,13 +22,20 @@ def lines_of(report: Report) -> Iterator[tuple[str, str]]:
     if worst := worst_group(report):
         yield "worst group", worst
     if report.get("cut_answers"):
-        yield "cut", f"{len(report['cut_answers'])} answers ended at max_new_tokens"
+        yield "cut", cut_text(report)
     yield "K", f"{k_text(report)}  ({axes_text(score['axes'])})"
     if "latency" in report:
         yield "latency", latency_text(report["latency"])
     yield "gate", "passed" if report["gate"]["passed"] else "NOT MET"
     for ruling in report.get("rulings", ()):
         yield "", ruling_text(ruling)
+
+
+def cut_text(report: Report) -> str:
+    """How many answers ended at the limit, and which."""
+    cut = report["cut_answers"]
+    limit = f"{report['max_new_tokens']} tokens" if "max_new_tokens" in report else "max_new_tokens"
+    return f"{len(cut)} answers ended at {limit}: {', '.join(cut[:3])}{', …' if cut[3:] else ''}"
 
 
 def with_interval(value: float, interval: Sequence[float] | None) -> str:

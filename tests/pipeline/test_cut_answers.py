@@ -18,5 +18,5 @@ def test_a_cut_answer_is_marked_and_shown(compiled: Compiled) -> None:
     again = compiled.job.kolm("eval", compiled.bundle, "--json")
     assert again.json["cut_answers"] == cut
     shown = compiled.job.kolm("eval", compiled.bundle)
-    assert f"cut       {len(cut)} answers ended at 4 tokens: eval.jsonl:1" in shown.out
+    assert f"cut            {len(cut)} answers ended at 4 tokens: eval.jsonl:1" in shown.out
     assert compiled.job.kolm("verify", compiled.bundle, "--json").code == 0

@@ -109,8 +109,6 @@ def show_evaluation(output: Output, report: Mapping[str, Any]) -> None:
     line("rows", str(report["rows"]))
     for label, text in lines_of(report):
         line(label, text)
-    if cut := report["cut_answers"]:
-        line("cut rows", ", ".join(cut[:3]) + (", …" if len(cut) > 3 else ""))
     for label, text in details_of(report["details"]):
         line(label, text)
     for number, mistake in enumerate(report["mistakes"]):
