@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 
 from kolm_cli.core.errors import InputError, Problem
@@ -22,6 +22,7 @@ from kolm_cli.records.spool import Spool
 
 # Rows by which the shape is recognized.
 _LOOK_AHEAD = 20
+_LOOK_AHEAD_BYTES = 4 * 1024 * 1024
 # Keys of other programs' rows that change what is shown or learned.
 _REFUSED = frozenset(
     {"videos", "video", "audios", "audio", "rejected_response", "rejected"}
@@ -111,7 +112,7 @@ class RowReader:
                 yield Problem(what, where=str(path))
             return
         records = self._container.read(self.path, self._images, self.path.name)
-        first = list(islice(records, _LOOK_AHEAD))
+        first = _head(records)
         tables = Tables(self._columns, first, self.path.name, asking=self._asking)
         # Taken out one by one: rows may hold images.
         head = deque(raw for raw in map(tables.mapped, first) if raw is not None)
@@ -136,6 +137,29 @@ class RowReader:
             else:
                 bad += 1
                 yield from found
+
+
+def _head(records: Iterator[RawRow | Problem]) -> list[RawRow | Problem]:
+    """The first rows, fewer where they hold large images."""
+    head: list[RawRow | Problem] = []
+    size = 0
+    while len(head) < _LOOK_AHEAD and size < _LOOK_AHEAD_BYTES:
+        raw = next(records, None)
+        if raw is None:
+            break
+        head.append(raw)
+        if isinstance(raw, RawRow) and isinstance(raw.record, dict):
+            size += sum(map(_size, raw.record.values()))
+    return head
+
+
+def _size(value: object) -> int:
+    """The bytes of a value, or of what is in it."""
+    if isinstance(value, bytes | str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(map(_size, value.values()))
+    return sum(map(_size, value)) if isinstance(value, list) else 0
 
 
 def _taken(rows: deque[RawRow | Problem]) -> Iterator[RawRow | Problem]:

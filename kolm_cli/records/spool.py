@@ -18,7 +18,7 @@ from kolm_cli.core.home import private_folder
 from kolm_cli.records.images import BytesImage
 
 # Bytes that are held in memory: enough for every image of a small data set.
-HELD_BYTES = 32 * 1024 * 1024
+HELD_BYTES = 8 * 1024 * 1024
 
 
 class Spool:

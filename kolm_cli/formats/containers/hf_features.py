@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _LISTS = ("List", "LargeList", "Sequence")
-# Rows that are Python objects at a time: each may hold images.
-_ROWS = 8
+# Rows that are Python objects at a time, and the bytes that they may have: each may hold images.
+_ROWS = 64
+_BYTES = 4 * 1024 * 1024
 
 
 def features_of(metadata: Mapping[bytes, bytes] | None) -> Mapping[str, Any]:
@@ -35,9 +36,15 @@ def records_of(batches: Any, features: Mapping[str, Any]) -> Iterator[dict[str, 
     for batch in batches:
         # Offsets of a damaged file would be followed out of its memory.
         batch.validate(full=True)
-        for start in range(0, batch.num_rows, _ROWS):
-            for record in batch.slice(start, _ROWS).to_pylist():
+        few = rows_at_once(batch.nbytes, batch.num_rows)
+        for start in range(0, batch.num_rows, few):
+            for record in batch.slice(start, few).to_pylist():
                 yield {key: _without_nulls(v) for key, v in named(record, features).items()}
+
+
+def rows_at_once(size: int, rows: int) -> int:
+    """How many rows to have in memory, of a table of so many bytes and rows."""
+    return max(1, min(_ROWS, _BYTES * max(1, rows) // max(1, size)))
 
 
 def named(record: Mapping[str, Any], features: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,14 +13,13 @@ from kolm_cli.core.errors import LackingError, Problem
 from kolm_cli.core.files import open_regular
 from kolm_cli.formats.budget import Budget, BudgetError, check_columns
 from kolm_cli.formats.containers.folder_files import files_named
-from kolm_cli.formats.containers.hf_features import features_of, records_of
+from kolm_cli.formats.containers.hf_features import features_of, records_of, rows_at_once
 from kolm_cli.formats.containers.jsontext import line_of
 from kolm_cli.formats.fields import RawRow, Table
 from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.targets import RowWriter, Target
 from kolm_cli.formats.writing import CannotError, Exported, ImageForms
 
-_BATCH = 8
 # Rows that a file may have beyond one for each of its bytes.
 _FREE_ROWS = 1_000_000
 # Values that one column of a row group may have: these, or so many for each row.
@@ -88,7 +87,8 @@ def _records(path: Path) -> Iterator[Any]:
         budget = Budget.of(raw)
         _check_cost(file.metadata, budget)
         # Without these two, what was read of the file stays in memory.
-        batches = file.iter_batches(batch_size=_BATCH, use_threads=False)
+        few = rows_at_once(budget.size, file.metadata.num_rows)
+        batches = file.iter_batches(batch_size=few, use_threads=False)
         yield file.schema_arrow.names
         yield from budget.timed(records_of(batches, features_of(file.schema_arrow.metadata)))
 
