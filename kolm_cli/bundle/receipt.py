@@ -130,6 +130,14 @@ class Receipt:
         interval = score.get("accuracy_ci95")
         if isinstance(interval, list) and len(interval) == 2:
             yield "accuracy, 95 %", f"{_text(interval[0])} to {_text(interval[1])}"
+        for name, found in _block(evaluation, "compared").items():
+            if isinstance(found, dict):
+                yield f"against {name}", _text(found)
+        for name, found in _block(evaluation, "groups").items():
+            if isinstance(found, dict):
+                yield f"group {name}", _text(found)
+        if spread := _block(evaluation, "latency"):
+            yield "latency, 95 %", _text(spread)
         axes = _block(score, "axes")
         yield (
             _text(score.get("spec")),
