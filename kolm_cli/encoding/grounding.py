@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from kolm_cli.encoding.base_processor import BaseProcessor
 from kolm_cli.encoding.encoded import RowError
 from kolm_cli.encoding.located import Located
 from kolm_cli.encoding.viewing import View
 from kolm_cli.families.base import Family
 from kolm_cli.families.coordinates import Size
 from kolm_cli.records.conversation import Box, Conversation, Part, Reference
+from kolm_cli.records.row import Row
 
 
 def written(conversation: Conversation, view: View) -> Conversation:
@@ -34,6 +36,8 @@ def written(conversation: Conversation, view: View) -> Conversation:
         convention = family.coordinates
         if convention is None:
             raise RowError(no_convention(family.name))
+        if part.image >= len(view.sizes):
+            raise RowError(f"it has a box in image {part.image}, which it does not show")
         size, shown = view.sizes[part.image], view.shown[part.image]
         try:
             text = convention.write(part.values, size, shown)
@@ -46,6 +50,12 @@ def written(conversation: Conversation, view: View) -> Conversation:
     return Conversation(
         tuple(replace(m, parts=tuple(map(write, m.parts))) for m in conversation.messages)
     )
+
+
+def as_asked(base: BaseProcessor, row: Row, located: Located) -> Row:
+    """The row with its boxes as plain text, as the family's models are shown them."""
+    seen = View(base, located.sizes, located.shown)
+    return replace(row, conversation=written(row.conversation, seen).plain)
 
 
 def in_originals(family: Family, text: str, located: Located) -> str:

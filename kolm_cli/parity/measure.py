@@ -72,6 +72,17 @@ class _Known:
     probes: Sequence[Probe]
     options: dict[str, Any]
 
+    @property
+    def asked(self) -> Sequence[Row]:
+        """The rows as they are sent."""
+        if not self.expected:
+            return self.rows
+        return [each.asked or row for row, each in zip(self.rows, self.expected, strict=True)]
+
+    def placed(self, number: int, text: str | None) -> str | None:
+        """A server's answer, with boxes as the bundle's answers have them."""
+        return text if text is None or not self.expected else self.expected[number].placed(text)
+
 
 def measure(
     bundle: Path,
@@ -110,8 +121,8 @@ def measure(
         identity, model, served, probed = asyncio.run(_ask(asking, known, files.cid, progress))
         cid, rows_in_pack = files.cid, known.settings.rows
     answers = {
-        row.id: None if each.reply is None else each.reply.text
-        for row, each in zip(known.rows, served, strict=True)
+        row.id: None if each.reply is None else known.placed(number, each.reply.text)
+        for number, (row, each) in enumerate(zip(known.rows, served, strict=True))
     }
     metric = known.settings.scoring().metric
     bundle_scores, served_scores = (
@@ -208,6 +219,8 @@ def _encoded(
     try:
         found = find_base(files, base)
     except LackingError as error:
+        if any(row.conversation.boxes for row in rows):
+            raise  # Which numbers its boxes are, only the base's processor says.
         progress.note(f"pictures and template are not compared: {error.problems[0].what}")
         return [], [], {}
     with encoder_of(files, found, progress) as encoder:
@@ -229,7 +242,7 @@ async def _ask(
         served = await replay(
             server,
             model,
-            known.rows,
+            known.asked,
             max_tokens=known.settings.max_new_tokens,
             options=known.options,
             parallel=asking.parallel,

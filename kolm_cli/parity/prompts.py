@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image as PILImage
@@ -17,6 +18,7 @@ from kolm_cli.records.row import Row
 
 if TYPE_CHECKING:
     from kolm_cli.encoding.encoder import Encoder
+    from kolm_cli.encoding.located import Located
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,14 @@ class Expected:
     Attributes:
         tokens: all of them; None for a row that was cut to fit.
         images: those that are for images.
+        asked: the row as it is sent, its boxes in the family's own writing; as it is when None.
+        placed: an answer to it, with boxes in pixels of the originals where they are asked for.
     """
 
     tokens: int | None
     images: int
+    asked: Row | None = None
+    placed: Callable[[str], str] = str
 
 
 def messages_of(row: Row) -> list[dict[str, Any]]:
@@ -70,6 +76,7 @@ def expected_of(encoder: Encoder, rows: Sequence[Row]) -> list[Expected]:
         InputError: a row cannot be encoded with the bundle's own processor.
     """
     from kolm_cli.encoding.encoded import RowError
+    from kolm_cli.encoding.grounding import as_asked
 
     found, problems = [], []
     for row in rows:
@@ -78,10 +85,24 @@ def expected_of(encoder: Encoder, rows: Sequence[Row]) -> list[Expected]:
         except RowError as error:
             problems.append(Problem(str(error), where=row.id))
             continue
-        found.append(Expected(None if encoded.cut else encoded.tokens, encoded.image_tokens))
+        located = encoded.located
+        found.append(
+            Expected(
+                None if encoded.cut else encoded.tokens,
+                encoded.image_tokens,
+                as_asked(encoder, row, located),
+                partial(_placed, encoder, located),
+            )
+        )
     if problems:
         raise InputError(*problems)
     return found
+
+
+def _placed(encoder: Encoder, located: Located, text: str) -> str:
+    from kolm_cli.encoding.grounding import in_originals
+
+    return in_originals(encoder.family, text, located) if located.images else text
 
 
 @dataclass(frozen=True)
