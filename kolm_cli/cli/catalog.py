@@ -14,5 +14,5 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "Use": ("evaluate", "run", "export", "serve", "parity"),
     "Check": ("verify", "receipt", "report", "diff", "unpack"),
     "Sign and trust": ("sign", "keys", "trust"),
-    "Share": ("push", "pull", "registry", "log"),
+    "Share": ("publish", "push", "pull", "registry", "log"),
 }

@@ -125,6 +125,10 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "kolm trust check chart-qa",
         "kolm trust check chart-qa mine.pem --json",
     ),
+    "publish": (
+        "kolm publish chart-qa.kolm my-team/chart-qa",
+        "kolm publish chart-qa:latest my-team/chart-qa --with-bundle --public",
+    ),
     "push": (
         "kolm push chart-qa.kolm chart-qa:latest",
         "kolm push chart-qa:latest oci://registry.example.com/team/chart-qa:v1",

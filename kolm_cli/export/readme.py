@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 
+from kolm_cli.export import card
 from kolm_cli.export.base import Source
 
 FENCE = "```"
+_AS_IT_IS = (FENCE, "#", "- ")
 _WIDTH = 90
 
 
@@ -20,9 +21,6 @@ def readme(source: Source, library: str, *paragraphs: str) -> str:
         paragraphs: how to load it; those that are code begin with a fence.
     """
     base = source.base
-    front = ["---", f"library_name: {library}"]
-    if base.revision:
-        front.append(f"base_model: {json.dumps(base.name)}")
     where = f"at revision `{base.revision}`" if base.revision else "a local folder"
     parts = [
         f"# {source.name}",
@@ -31,8 +29,10 @@ def readme(source: Source, library: str, *paragraphs: str) -> str:
         "`kolm-export.json` lists the files with their digests. `kolm verify --export DIR BUNDLE`"
         " makes them again from the bundle and compares.",
     ]
-    wrapped = (p if p.startswith(FENCE) else textwrap.fill(p, _WIDTH) for p in parts)
-    return "\n\n".join(["\n".join([*front, "---"]), *wrapped]) + "\n"
+    parts += card.paragraphs(source)
+    wrapped = (p if p.startswith(_AS_IT_IS) else textwrap.fill(p, _WIDTH) for p in parts)
+    front = f"---\n{card.front_matter(source, library)}---"
+    return "\n\n".join([front, *wrapped]) + "\n"
 
 
 def code(*lines: str) -> str:

@@ -12,14 +12,9 @@ from kolm_cli.core.progress import Progress
 from kolm_cli.core.seals import is_sealed, seal
 from kolm_cli.pipeline.bundle_use import Demands, unpacked
 from kolm_cli.pipeline.unpacked import Unpacked
-from kolm_cli.spec.train import TrainSection
 
 if TYPE_CHECKING:
     from kolm_cli.pipeline.inputs import Inputs
-
-# Which parts train, and the shapes of their adapters; a spec does not name what is as always.
-_PARTS = ("freeze_vision", "vision", "vision_lora_r", "projector_lora_r")
-_DEFAULTS = {name: TrainSection.model_fields[name].default for name in _PARTS}
 
 
 def check_parent(inputs: Inputs, progress: Progress) -> None:
@@ -55,7 +50,7 @@ def _differences(inputs: Inputs, bundle: Unpacked) -> Iterator[tuple[str, str]]:
         ("lora_r", theirs["lora_r"], own.lora_r),
         ("lora_alpha", theirs["lora_alpha"], own.lora_alpha),
         ("lora_targets", *(_layers(v, lora) for v in (theirs["lora_targets"], own.lora_targets))),
-        *((name, theirs.get(name, _DEFAULTS[name]), getattr(own, name)) for name in _PARTS),
+        ("freeze_vision", theirs["freeze_vision"], own.freeze_vision),
     ):
         if there != here:
             yield f"its {name} is {_said(there)}, not {_said(here)}", f"write train.{name} alike"

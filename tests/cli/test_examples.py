@@ -21,7 +21,7 @@ from tests.cli.command_names import leaf_commands
 ALL = [(name, line) for name, lines in EXAMPLES.items() for line in lines]
 # What needs torch, or somebody at the other end, or runs until it is stopped.
 NOT_RUN = ("demo", "tiny-base", "validate", "compile", "loop run", "rollback", "eval", "run")
-NOT_RUN += ("plan", "doctor", "export", "serve", "parity", "capture proxy")
+NOT_RUN += ("plan", "doctor", "export", "serve", "parity", "capture proxy", "publish")
 ID = "1a2b3c4d"
 runner = CliRunner()
 
