@@ -160,16 +160,17 @@ class Fields:
         return self.as_text(number_text(value) or value, name)
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """The list of texts under `key`; a lone text counts as a list of one."""
+        """The list of texts under `key`, a lone one as a list of one; answers may be numbers."""
         value = self.record.get(key)
         if value is None:
             return ()
-        if isinstance(value, str):
+        read = self.answer if key == "answers" else self.as_text
+        if isinstance(value, str) or (key == "answers" and number_text(value)):
             value = [value]
         if not isinstance(value, list | tuple):
             self.problem(f"{key}: expected a list of texts, found {kind_of(value)}")
             return ()
-        return tuple(self.as_text(item, f"{key}[{i}]") for i, item in enumerate(value))
+        return tuple(read(item, f"{key}[{i}]") for i, item in enumerate(value))
 
     def image(self, value: object, name: str) -> str | None:
         """Read one image reference; its SHA-256, or None after a problem."""

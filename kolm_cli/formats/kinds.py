@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from numbers import Integral, Real
 
 
@@ -20,11 +21,16 @@ def kind_of(value: object) -> str:
 
 def number_text(value: object) -> str:
     """A number as text; "" for anything else, true and false among them."""
+    if isinstance(value, Decimal):
+        return f"{value:f}" if value.is_finite() else ""
     if isinstance(value, bool) or not isinstance(value, Real):
         return ""
     try:
         if isinstance(value, Integral):
             return str(int(value))
-        return repr(float(value)) if math.isfinite(value) else ""
+        if not math.isfinite(value):
+            return ""
+        # A narrow float of numpy's has fewer digits than the same as a wide one.
+        return str(value) if hasattr(value, "dtype") else repr(float(value))
     except (ValueError, OverflowError):
         return ""  # More digits than Python writes.

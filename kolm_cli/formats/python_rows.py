@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from kolm_cli.core.errors import Problem, raise_if_any
+from kolm_cli.core.errors import InputError, Problem, raise_if_any
 from kolm_cli.formats.columns import columns_of, wrong_in
 from kolm_cli.formats.containers.hf_features import named
 from kolm_cli.formats.fields import ImportedRow, RawRow, Table
@@ -42,7 +43,7 @@ def rows_from_python(
     raise_if_any(Problem(w.what, f"columns[{w.field!r}]", w.fix) for w in wrong_in(columns or {}))
     result: list[Row] = []
     problems: list[Problem] = []
-    given_rows = _raw_rows(rows)
+    given_rows = _raw_rows(_rows_of(rows))
     head = list(islice(given_rows, _LOOK_AHEAD))
     tables = Tables(columns_of(columns or {}), [r for r in head if isinstance(r, RawRow)], "rows")
     for given in chain(head, given_rows):
@@ -88,8 +89,39 @@ def _raw_rows(rows: Iterable[Mapping[str, Any] | Row]) -> Iterator[RawRow | Row]
         if isinstance(given, Row):
             yield given
         else:
-            record = named(given, features) if isinstance(given, Mapping) else given
+            record = given
+            if isinstance(given, Mapping):
+                record = {key: _plain(value) for key, value in named(given, features).items()}
             yield RawRow(f"rows[{index}]", record, images, table)
+
+
+def _plain(value: Any) -> Any:
+    """The value as a file would have it: pandas' and numpy's own forms are no more than others."""
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    if isinstance(value, bytearray | memoryview):
+        return bytes(value)
+    if type(value).__name__ == "ndarray" and value.ndim == 1 and value.dtype.kind in "OUT":
+        return [_plain(item) for item in value.tolist()]
+    return value
+
+
+def _rows_of(rows: Any) -> Iterable[Mapping[str, Any] | Row]:
+    """The rows, of a pandas table too.
+
+    Raises:
+        InputError: they are one mapping: columns, as it seems.
+    """
+    if isinstance(rows, Mapping):
+        what = "expected rows, found a mapping of columns"
+        raise InputError(Problem(what, "rows", "give datasets.Dataset.from_dict(rows)"))
+    if hasattr(rows, "iterrows"):
+        found: list[Mapping[str, Any]] = rows.to_dict("records")
+        return found
+    given: Iterable[Mapping[str, Any] | Row] = rows
+    return given
 
 
 def _without_image(raw: RawRow) -> RawRow:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -28,6 +29,11 @@ _REFUSED = frozenset(
     {"videos", "video", "audios", "audio", "rejected_response", "rejected"}
     | {"min_pixels", "max_pixels", "channel_loss", "loss_mask", "loss_scale"}
 )
+# Of these, only a false one does.
+_REFUSED_FALSE = frozenset({"train", "loss"})
+_REFUSED |= _REFUSED_FALSE
+# How Qwen-VL's first rows named their images.
+_IN_TEXT = re.compile(r"<img>[^<>]{1,1000}</img>")
 # What a shape's reader raises on a record that nobody thought of.
 _UNFORESEEN = (
     ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
@@ -213,8 +219,17 @@ def read_row(raw: RawRow, shape: Shape, *, asking: bool = False) -> ImportedRow 
         for name, texts in (("model", (pair.model,)), ("tags", pair.tags)):
             for text in texts:
                 fields.as_text(text, name)
+        if not shape.log and any(
+            _IN_TEXT.search(m.text) for m in pair.conversation.messages if m.role == "user"
+        ):
+            fields.problem(
+                "names an image within its text, as <img>…</img>",
+                "list it in images, and write <image> where it goes",
+                kind="image-in-text",
+            )
     for key in sorted(_REFUSED & raw.record.keys() - shape.keys):
-        if raw.record[key] not in (None, [], {}):
+        value = raw.record[key]
+        if value is False if key in _REFUSED_FALSE else value not in (None, [], {}):
             fields.problem(
                 f"the key {key!r} changes what the row means, and kolm does not do what it asks",
                 "leave the key or the row out",

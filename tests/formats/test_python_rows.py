@@ -182,9 +182,9 @@ def test_rows_of_several_shapes_may_be_mixed_and_every_fault_is_named_by_index()
     first, second, third = rows_from_python([good, {**chat, "id": "mine"}, {**good, "image": None}])
     assert [first.id, second.id, third.id] == ["rows[0]", "mine", "rows[2]"]
     with pytest.raises(InputError) as caught:
-        rows_from_python([good, {**good, "weight": 1}, "text", {**chat, "id": 4, "x": 1}])  # type: ignore[list-item]
+        rows_from_python([good, {**good, "mood": 1}, "text", {**chat, "id": 4, "x": 1}])  # type: ignore[list-item]
     assert [(p.where, p.what) for p in caught.value.problems] == [
-        ("rows[1]", "unknown key 'weight'"),
+        ("rows[1]", "unknown key 'mood'"),
         ("rows[2]", "expected an object, found text"),
         ("rows[3]", "unknown key 'x'"),
     ]

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _LISTS = ("List", "LargeList", "Sequence")
+_NARROW = {"float": "float32", "halffloat": "float16"}
 # Rows that are Python objects at a time, and the bytes that they may have: each may hold images.
 _ROWS = 64
 _BYTES = 4 * 1024 * 1024
@@ -37,8 +38,11 @@ def records_of(batches: Any, features: Mapping[str, Any]) -> Iterator[dict[str, 
         # Offsets of a damaged file would be followed out of its memory.
         batch.validate(full=True)
         few = rows_at_once(batch.nbytes, batch.num_rows)
+        narrow = [field.name for field in batch.schema if str(field.type) in _NARROW]
         for start in range(0, batch.num_rows, few):
             for record in batch.slice(start, few).to_pylist():
+                for key in narrow:
+                    record[key] = _shortest(record[key], str(batch.schema.field(key).type))
                 yield {key: _without_nulls(v) for key, v in named(record, features).items()}
 
 
@@ -74,9 +78,18 @@ def _named(value: Any, feature: Any) -> Any:
     return value
 
 
+def _shortest(value: float | None, kind: str) -> float | None:
+    """The number with the digits that its column has: 0.1, and not 0.10000000149011612."""
+    import numpy as np
+
+    return None if value is None else float(str(np.dtype(_NARROW[kind]).type(value)))
+
+
 def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+        kept = {key: _without_nulls(item) for key, item in value.items() if item is not None}
+        # An object of nulls is how some writers spell null.
+        return kept or (None if value else kept)
     if isinstance(value, list):
         return [_without_nulls(item) for item in value]
     return value
