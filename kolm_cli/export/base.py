@@ -32,6 +32,7 @@ class Source:
         weights: digests of the base's weight files, by name.
         dtype: the type of the exported weights.
         progress: told of long work.
+        scored: the type that the bundle was scored in.
     """
 
     folder: Path
@@ -41,6 +42,7 @@ class Source:
     weights: Mapping[str, str]
     dtype: str
     progress: Progress
+    scored: str = FULL
 
     @property
     def adapter(self) -> Path:

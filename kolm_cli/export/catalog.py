@@ -6,12 +6,14 @@ import difflib
 
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.export.base import Format
-from kolm_cli.export.formats import merged, peft, vllm
+from kolm_cli.export.formats import gguf, merged, ollama, peft, vllm
 
 FORMATS: tuple[Format, ...] = (
     merged.FORMAT,
     peft.FORMAT,
     vllm.FORMAT,
+    gguf.FORMAT,
+    ollama.FORMAT,
 )
 
 

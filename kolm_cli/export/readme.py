@@ -40,6 +40,11 @@ def code(*lines: str) -> str:
     return "\n".join([f"{FENCE}python", *lines, FENCE])
 
 
+def shell(*lines: str) -> str:
+    """Commands, fenced."""
+    return "\n".join([f"{FENCE}sh", *lines, FENCE])
+
+
 def listed(parts: tuple[str, ...]) -> str:
     """Names of parts as a sentence has them."""
     return " and ".join(parts)

@@ -129,6 +129,7 @@ def opened(
             weights=files.manifest["base"]["weights"],
             dtype=dtype or form.default_dtype or scored,
             progress=progress,
+            scored=scored,
         )
         raise_if_any(problems_of(source, form))
         yield source

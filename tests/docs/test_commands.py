@@ -70,6 +70,14 @@ def logs(start: Start) -> Iterator[Session]:
     yield session
 
 
+def exported(start: Start) -> Iterator[Session]:
+    session = start()
+    yield session
+    assert "all" in session.said
+    assert "files are what the bundle gives" in session.said
+    assert "load_state_dict(projector" in session.said
+
+
 def audit(start: Start) -> Iterator[Session]:
     session = start()
     shutil.copy(session.folder / "dist" / "chart-qa.kolm", session.folder / "x.kolm")
@@ -121,6 +129,8 @@ SCENES: dict[str, Scene] = {
     "docs/how-to/my-columns.md": at_the_end_of_the_tutorial,
     "docs/how-to/read-a-report.md": at_the_end_of_the_tutorial,
     "docs/how-to/remote-registry.md": remote_registry,
+    "docs/how-to/serve-with-transformers.md": exported,
+    "docs/how-to/serve-with-vllm.md": at_the_end_of_the_tutorial,
     "docs/reference/capture.md": capture,
     "docs/reference/keys.md": keys,
     "docs/reference/python-api.md": python_api,

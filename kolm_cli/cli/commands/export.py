@@ -31,7 +31,9 @@ def register(app: typer.Typer) -> None:
 def export_command(
     bundle: BundleArgument,
     out: Annotated[Path, typer.Argument(help="A new or empty folder.", show_default=False)],
-    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="merged, peft or vllm.")],
+    to: Annotated[
+        str, typer.Option("--to", metavar="FORMAT", help="merged, peft, vllm, gguf or ollama.")
+    ],
     dtype: Annotated[
         str | None,
         typer.Option(
