@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from kolm_cli.core.errors import InputError, KolmError, LackingError, Problem, raise_if_any
 from kolm_cli.core.progress import Progress, Silent
@@ -94,40 +94,53 @@ def plan_spec(
     shown.stage("read spec")
     loaded = load_spec(path, metrics=metric_names())
     found = find_base(loaded)
-    rows = _rows(loaded)
+    rows = _rows(loaded, "train")
     from kolm_cli.plan.planned import Planned
 
     shown.stage("load processor")
     encoder = _encoder(loaded.spec, found)
     config = found.base.config if found.base else (found.published or _nothing()).config
     planned = Planned(config, encoder.family, encoder)
-    return _plan(loaded.spec, found, planned, rows, card, usd_per_hour, every_row, advise, shown)
+    report = _plan(loaded.spec, found, planned, rows, card, usd_per_hour, every_row, advise, shown)
+    if advise:
+        _add_evaluation(report, loaded)
+    return report
+
+
+def _add_evaluation(report: dict[str, Any], loaded: LoadedSpec) -> None:
+    """The time of the answers, if each is as long as it may be: the base's and the adapter's."""
+    evaluate = loaded.spec.evaluate
+    rounds = -(-len(_rows(loaded, "eval")) // evaluate.batch_size)
+    for line in report["cards"]:
+        seconds = 2 * rounds * evaluate.max_new_tokens * line["seconds_a_token"]
+        whole = seconds + 3600 * line["hours"]
+        line["evaluation_hours"] = round(seconds / 3600, 6)
+        line["share_not_training"] = round(seconds / whole, 4)
 
 
 def _nothing() -> Published:
     raise KolmError("a plan without a base")
 
 
-def _rows(loaded: LoadedSpec) -> list[Row]:
+def _rows(loaded: LoadedSpec, side: Literal["train", "eval"]) -> list[Row]:
     from kolm_cli.pipeline.inputs import Data
 
-    data = Data(loaded.train_source, accepted_only=loaded.spec.data.review == "accepted")
-    rows = data.rows()
+    source = loaded.train_source if side == "train" else loaded.eval_source
+    rows = Data(source, accepted_only=loaded.spec.data.review == "accepted").rows()
     raise_if_any(rows.problems)
     if not rows.rows:
-        raise InputError(Problem("there are no training rows", where=loaded.position("train")))
+        raise InputError(Problem("it has no rows", where=f"data.{side}"))
     return list(rows.rows)
 
 
 def _encoder(spec: Spec, found: PlannedBase) -> Encoder:
-    from kolm_cli.encoding.encoder import Encoder
     from kolm_cli.families.image_limits import ImageLimits
-    from kolm_cli.pipeline.preflight import limits_of
+    from kolm_cli.pipeline.preflight import encoder_for, limits_of
     from kolm_cli.plan.stand_in import StandInEncoder, image_id, stand_in_processor
 
     images = ImageLimits(**spec.data.images.model_dump())
     if found.base is not None:
-        return Encoder.for_base(found.base, limits_of(spec), images, spec.train.loss_on)
+        return encoder_for(spec, found.base)
     published = found.published or _nothing()
     family = by_config(published.config)
     if family is None:

@@ -13,6 +13,7 @@ from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.leakage import leaks, near_leaks
 from kolm_cli.dataset.picture_book import PictureBook
 from kolm_cli.dataset.sources import SourceRows
+from kolm_cli.families.resolve import Base
 from kolm_cli.pipeline import trackers
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.pipeline.warm_start import check_parent
@@ -141,7 +142,12 @@ def limits_of(spec: Spec) -> Limits:
 
 
 def load_encoder(inputs: Inputs) -> Encoder:
-    """The base's processor, set up as the spec says.
+    """The base's processor, set up as the spec says; see `encoder_for`."""
+    return encoder_for(inputs.spec, inputs.base)
+
+
+def encoder_for(spec: Spec, base: Base) -> Encoder:
+    """A base's processor, set up as the spec says.
 
     Raises:
         InputError: it cannot be loaded from the base's folder, or does not take the limits on
@@ -150,10 +156,9 @@ def load_encoder(inputs: Inputs) -> Encoder:
     from kolm_cli.encoding.encoder import Encoder
     from kolm_cli.families.image_limits import ImageLimits
 
-    spec, images = inputs.spec, ImageLimits(**inputs.spec.data.images.model_dump())
-    base, loss_on = inputs.base, inputs.spec.train.loss_on
+    images = ImageLimits(**spec.data.images.model_dump())
     try:
-        return Encoder.for_base(base, limits_of(spec), images, loss_on)
+        return Encoder.for_base(base, limits_of(spec), images, spec.train.loss_on)
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
         # transformers raises any of these on a folder whose processor files do not fit.
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)

@@ -64,6 +64,12 @@ def changes(planned: Planned, train: TrainSection, rows: Sequence[Row]) -> Itera
         write, encoder = smaller
         yield Change(write, planned.step(train, rows, encoder), "less to see in each picture")
     if train.projector == "train":
+        small = train.model_copy(update={"projector": "lora"})
+        yield Change(
+            "train: {projector: lora}",
+            planned.step(small, rows),
+            "the projector learns less freely",
+        )
         frozen = train.model_copy(update={"projector": "freeze"})
         yield Change(
             "train: {projector: freeze}", planned.step(frozen, rows), "the projector stays as it is"

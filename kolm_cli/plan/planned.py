@@ -34,7 +34,7 @@ class Planned:
     config: Mapping[str, Any]
     family: Family
     encoder: Encoder
-    _done: dict[Any, StepCounts] = field(default_factory=dict, repr=False)
+    _done: dict[Any, tuple[StepCounts, Encoder]] = field(default_factory=dict, repr=False)
 
     def step(
         self, train: TrainSection, rows: Sequence[Row], encoder: Encoder | None = None
@@ -51,10 +51,11 @@ class Planned:
         if key not in self._done:
             batch = chosen.training_batch([chosen.training(row) for row in rows])
             model = self._model(train, chosen)
-            self._done[key] = CountedStep(model, self.family, train).count(batch)
+            # The encoder stays with its counts, so that no other gets its identity.
+            self._done[key] = CountedStep(model, self.family, train).count(batch), chosen
             del model
             gc.collect()
-        return self._done[key]
+        return self._done[key][0]
 
     def _model(self, train: TrainSection, encoder: Encoder) -> nn.Module:
         model = empty_model(self.config, self.family, bf16=train.bf16, attention=train.attention)

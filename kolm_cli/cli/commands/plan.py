@@ -97,6 +97,10 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
             f"an answered token, one row at a time: {work['kernels']:,} kernels,"
             f" {size(work['read'])} read, {line['seconds_a_token'] * 1000:.1f} ms on {card}"
         )
+        yield (
+            f"answers of base and adapter: {duration(line['evaluation_hours'] * 3600)} on {card} if"
+            f" all are as long as they may be, {line['share_not_training']:.0%} of the whole"
+        )
     if report["advice"]:
         yield ""
         yield from _advice(report)
@@ -174,5 +178,5 @@ def _assumed(assumed: dict[str, Any]) -> Iterator[str]:
     )
     yield (
         f"  {size(assumed['context'])} of CUDA context, {assumed['slack']:.0%} more than live"
-        " tensors; evaluation and loading are not in the time"
+        " tensors; loading, checks and the reading of prompts are not in the time"
     )
