@@ -99,7 +99,10 @@ def check_earlier(earlier: Earlier | None, inputs: Inputs, progress: Progress) -
         LackingError: it has to answer, and its base is not here.
         VerificationError: it is not intact, or its signer is not trusted.
     """
-    if earlier is None or earlier.cid is None:
+    if earlier is None:
+        return
+    if earlier.cid is None:
+        progress.note(f"there is no {earlier.against} yet: no_regression compares with nothing")
         return
     progress.stage("check the bundle to compare with")
     with earlier.file() as path, unpacked(path, _demands(earlier), progress) as bundle:

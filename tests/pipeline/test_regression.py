@@ -71,7 +71,8 @@ def test_what_cannot_be_compared_is_said_before_anything_is_trained(
         assert done.code == 2, done.out
         assert words in done.err
     # The first compile of a name has nothing to be worse than.
-    job.write_spec(name="first", evaluate={"gate": {"no_regression": {"against": "first:latest"}}})
+    job.write_spec(name="first", evaluate={"gate": {"no_regression": {"against": "first:live"}}})
     done = job.kolm("compile", "spec.yaml", "--json")
     assert done.code == 0, done.err
-    assert done.json["compared"]["previous"] == {"against": "first:latest", "cid": None}
+    assert done.json["compared"]["previous"] == {"against": "first:live", "cid": None}
+    assert "there is no first:live yet" in done.err
