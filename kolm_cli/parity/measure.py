@@ -21,7 +21,7 @@ from kolm_cli.parity.checks import (
     same_pictures,
     same_template,
 )
-from kolm_cli.parity.client import Identity, Server, ServerError, connected, identify
+from kolm_cli.parity.client import Identity, Server, ServerError, connected, identify, tells_all
 from kolm_cli.parity.prompts import Expected, Probe, expected_of, messages_of, probes_of
 from kolm_cli.parity.prompts import template_options as options_of
 from kolm_cli.parity.replay import Served, replay
@@ -262,8 +262,8 @@ def _chosen(models: Sequence[tuple[str, str]], wanted: str, cid: str, root: str)
         return models[names.index(wanted)]
     if not wanted and len(models) == 1:
         return models[0]
-    if wanted and not models:
-        # Some servers load what they are asked for, and list it afterwards.
+    if wanted and not any(tells_all(owner) for _, owner in models):
+        # Others load what they are asked for, and list it afterwards.
         return wanted, ""
     listed = ", ".join(sorted(names)[:20]) or "none"
     what = f"there is no model {wanted!r:.200}" if wanted else f"it has {len(models)} models"
@@ -278,7 +278,8 @@ async def _probe(server: Server, model: str, probe: Probe, options: Mapping[str,
     asked = {"model": model, "messages": messages, **options}
     tokens = await server.look("/tokenize", {**asked, "add_generation_prompt": True})
     listed = tokens.get("tokens") if isinstance(tokens, dict) else None
-    whole = isinstance(listed, list) and all(type(token) is int for token in listed)
+    # Some servers have a path of that name for plain texts, and find none in the request.
+    whole = isinstance(listed, list) and bool(listed) and all(type(t) is int for t in listed)
     rendered = await server.look("/apply-template", asked)
     text = rendered.get("prompt") if isinstance(rendered, dict) else None
     try:

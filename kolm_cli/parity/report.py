@@ -16,7 +16,8 @@ PLACES = 4
 # The share of equal answers that is asked for unless told, by the type that the server computes in.
 # In fp32 nothing may differ. Elsewhere numbers are rounded in other places than in training, and
 # answers that two tokens were close for turn over.
-DEMANDED = {"float32": 1.0, "bfloat16": 0.97, "float16": 0.97}
+_HALF = 0.97
+DEMANDED = {"float32": 1.0, "bfloat16": _HALF, "float16": _HALF, "f16": _HALF}
 QUANTISED = 0.95
 
 

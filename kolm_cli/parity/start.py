@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,7 +20,9 @@ from kolm_cli.core.progress import Progress
 # Large weights are read from disk, and kernels are compiled.
 START_SECONDS = 1800.0
 END_SECONDS = 30.0
-_LOG_LINES = 15
+_LOG_LINES = 8
+_LOG_BYTES = 200_000
+_EXCEPTION = re.compile(r"\b(?:[A-Z]\w*(?:Error|Exception|Interrupt)): .+")
 
 
 def free_port() -> int:
@@ -80,8 +83,11 @@ def _wait(name: str, process: subprocess.Popen[bytes], url: str, log: Path) -> N
 
 
 def _tail(log: Path) -> str:
-    lines = log.read_bytes()[-8000:].decode("utf-8", "replace").splitlines()
-    return "\n".join(line[:300] for line in lines[-_LOG_LINES:])
+    """What a log says of the fault: its messages of exceptions, the first first; else its end."""
+    lines = log.read_bytes()[-_LOG_BYTES:].decode("utf-8", "replace").splitlines()
+    said = [match[0] for line in lines if (match := _EXCEPTION.search(line))]
+    shown = [*dict.fromkeys(said)][:_LOG_LINES] or lines[-_LOG_LINES:]
+    return "\n".join(line[:300] for line in shown)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

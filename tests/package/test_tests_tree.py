@@ -11,7 +11,7 @@ import kolm_cli
 TESTS = Path(__file__).parents[1]
 PACKAGE = Path(kolm_cli.__file__).parent
 # What tests more than one room, or no code of kolm's.
-OTHER_ROOMS = {"docs", "fuzz", "gpu", "interop", "package", "support"}
+OTHER_ROOMS = {"docs", "fuzz", "gpu", "interop", "package", "servers", "support"}
 
 
 def modules() -> list[Path]:

@@ -86,6 +86,18 @@ def test_what_a_server_counts_and_renders_is_compared(
     assert "fewer: the server shows other pictures" in checks["picture"]["detail"]
 
 
+def test_a_path_that_tokenizes_other_things_is_not_believed(
+    answers: dict[str, str | None], parity: Callable[..., Done]
+) -> None:
+    """llama.cpp's `/tokenize` wants a text, and gives no tokens for a chat."""
+    paths = {"/tokenize": {"tokens": []}, "/apply-template": {"prompt": "another"}}
+    with serving(lambda body, image: completion(answers.get(image)), paths=paths) as fake:
+        done = parity(fake.url, "--json")
+    template = done.json["checks"][2]
+    assert template["ok"] is False
+    assert "compared as text" in template["detail"]
+
+
 def test_one_row_without_an_answer_is_one_and_five_are_an_end(
     answers: dict[str, str | None], parity: Callable[..., Done]
 ) -> None:
@@ -115,7 +127,11 @@ def test_which_model_is_asked(
         right = parity(fake.url, "--model", "lora", "--json")
         fake.models.append((compiled.report["cid"], "vllm"))
         by_cid = parity(fake.url, "--json")
+        # `transformers serve` lists what it finds in its cache, and loads what it is asked for.
+        fake.models = [("org/model", "org")]
+        unlisted = parity(fake.url, "--model", "lora", "--json")
     assert (many.code, wrong.code, right.code, by_cid.code) == (2, 2, 0, 0)
+    assert unlisted.code == 0
     assert by_cid.json["server"]["model"] == compiled.report["cid"]
     assert "it has 2 models; the server lists: base, lora" in many.err
     assert "there is no model 'other'" in wrong.err
