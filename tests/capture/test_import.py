@@ -47,7 +47,7 @@ def test_every_problem_is_named_at_once_and_nothing_is_kept(
             {"image": "data:image/png;base64,@@@", "prompt": "x", "response": "y"},
             {"image": "https://example.org/a.png", "prompt": "x", "response": "y"},
             {"image": base64.b64encode(whole[:-40]).decode(), "prompt": "x", "response": "y"},
-            {"image": "0.png", "prompt": "x", "response": "y", "answers": ["z", 5]},
+            {"image": "0.png", "prompt": "x", "response": "y", "answers": ["z", True]},
             {"image": "0.png", "prompt": "\ud800", "response": "y"},
         ],
     )
@@ -70,7 +70,7 @@ def test_every_problem_is_named_at_once_and_nothing_is_kept(
         "bad.jsonl:12: image: damaged base64",
         "bad.jsonl:13: image: https://example.org/a.png is a URL",
         "bad.jsonl:14: image: damaged or truncated",
-        "bad.jsonl:15: answers[1]: expected text, found a number (5)",
+        "bad.jsonl:15: answers[1]: expected text, found true or false",
         "bad.jsonl:16: prompt: holds half of a surrogate pair",
     ):
         assert expected in ran.err
