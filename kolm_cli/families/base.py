@@ -326,7 +326,7 @@ class Family:
 
         Templates that can think are asked not to: the rows hold answers without thoughts.
         """
-        template = str(processor.chat_template)
+        template = chat_template(processor)
         options: dict[str, Any] = {}
         if "strftime_now" in template:
             options["chat_template"] = _PINNED_DAY + template

