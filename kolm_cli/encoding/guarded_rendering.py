@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,11 +43,14 @@ def guarded(family: Family, processor: Any) -> Iterator[Render]:
     child = context.Process(target=_serve, args=(ours, theirs, family, processor), daemon=True)
     child.start()
     theirs.close()
+    # A server asks from several threads: an answer goes to whoever asked.
+    one_at_a_time = threading.Lock()
 
     def render(messages: Messages, prompt: bool) -> str:
         try:
-            ours.send_bytes(json.dumps([messages, prompt]).encode())
-            said = json.loads(ours.recv_bytes())
+            with one_at_a_time:
+                ours.send_bytes(json.dumps([messages, prompt]).encode())
+                said = json.loads(ours.recv_bytes())
         except (EOFError, OSError) as error:
             child.join(1)
             raise _refused(child.exitcode) from error

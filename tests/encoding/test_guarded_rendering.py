@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,17 @@ def test_it_renders_what_the_family_renders(text: tuple[Family, Any]) -> None:
     wanted = family.render(processor, asked(family), prompt=True)
     with guarded(family, processor) as render:
         assert [render(asked(family), True) for _ in range(3)] == [wanted] * 3
+
+
+def test_threads_get_the_answers_to_their_own_questions(text: tuple[Family, Any]) -> None:
+    family, processor = with_template(text, "{{ messages[0]['content'] }}")
+
+    def question(number: int) -> list[dict[str, Any]]:
+        return family.messages(Conversation.of(f"question {number}", "", ()))[:1]
+
+    with guarded(family, processor) as render, ThreadPoolExecutor(8) as pool:
+        said = pool.map(lambda number: render(question(number), True), range(200))
+        assert all(f"question {number}'" in f"{one}'" for number, one in enumerate(said))
 
 
 @pytest.mark.parametrize(
