@@ -9,6 +9,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 
 .PHONY: help setup demo demo-base test test-slow test-gpu test-interop test-published test-servers \
 	fuzz lint bench clean
+.PHONY: help setup demo demo-base test test-slow test-gpu test-interop test-published fuzz lint bench bench-learning clean
 
 help:
 	@echo "make demo          set up, and run the main job: capture, compile, verify"
@@ -20,6 +21,7 @@ help:
 	@echo "make test-gpu      the tests that need a CUDA device"
 	@echo "make fuzz          hostile bytes for every parser; SECONDS=600 for each, TARGETS='image yaml'"
 	@echo "make bench         timings, as ratios"
+	@echo "make bench-learning  accuracy on data nobody here drew, against plain peft (hours)"
 	@echo "make demo-base     pre-train the demo's base again (about ten minutes)"
 
 setup: $(READY)
@@ -75,6 +77,11 @@ fuzz: $(READY)
 
 bench: $(READY)
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+bench-learning: $(READY)
+	$(BIN)/pip install --quiet scikit-learn elpv-dataset
+	$(BIN)/python benchmarks/learning/compare.py
+	$(BIN)/python benchmarks/learning/warm.py
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -47,13 +47,13 @@ def record(folder: Path) -> str:
         tmux("kill-session", "-t", SESSION)
 
 
-def draw(shown: str, out: Path) -> None:
+def draw(shown: str, out: Path, title: str = "kolm demo") -> None:
     """Write the lines as an SVG."""
     lines = shown.replace("; touch over", "").rstrip("\n $").splitlines()
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     for line in lines:
         console.print(Text.from_ansi(line), no_wrap=True)
-    out.write_text(console.export_svg(title="kolm demo", unique_id="kolm-demo"))
+    out.write_text(console.export_svg(title=title, unique_id=title.replace(" ", "-")))
 
 
 def main() -> None:
