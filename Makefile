@@ -8,8 +8,7 @@ export HF_HUB_OFFLINE := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .PHONY: help setup demo demo-base test test-slow test-gpu test-interop test-published test-servers \
-	fuzz lint bench clean
-.PHONY: help setup demo demo-base test test-slow test-gpu test-interop test-published fuzz lint bench bench-learning clean
+	fuzz lint bench bench-learning clean
 
 help:
 	@echo "make demo          set up, and run the main job: capture, compile, verify"
