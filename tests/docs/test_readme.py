@@ -11,7 +11,9 @@ README = ROOT / "README.md"
 
 
 def test_it_is_short() -> None:
-    assert len(README.read_text(encoding="utf-8").splitlines()) <= 170
+    # Beside the tree, which has a line for each room.
+    rooms = len(list((ROOT / "kolm_cli").glob("*/__init__.py")))
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 160 + rooms
 
 
 def test_its_spec_is_one(tmp_path: Path) -> None:
