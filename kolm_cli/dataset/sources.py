@@ -50,13 +50,16 @@ class SourceRows:
         return [*unused, *self.said]
 
 
-def read_source(source: Source, *, accepted_only: bool = False, asking: bool = False) -> SourceRows:
+def read_source(
+    source: Source, *, accepted_only: bool = False, asking: bool = False, confine: bool = False
+) -> SourceRows:
     """Every row of `source`, and every problem, so that they can be told with all the others.
 
     Args:
         source: where the rows are.
         accepted_only: only pairs that a person accepted.
         asking: a file's rows are questions, which need no answer; they lose the one that they have.
+        confine: refuse images outside of a file's folder, and links in it that lead out of it.
     """
     began = time.time_ns()
     problems: list[Problem] = []
@@ -67,7 +70,7 @@ def read_source(source: Source, *, accepted_only: bool = False, asking: bool = F
         named = source_digest(source, accepted_only=accepted_only)
         rows = list(_captured(source, accepted_only=accepted_only))
     else:
-        rows, problems, paths, reader = _from_file(source, asking=asking)
+        rows, problems, paths, reader = _from_file(source, asking=asking, confine=confine)
         foreign, said = reader.foreign, (*filter(None, [reader.root.summary]), *reader.notes)
     if not rows and not problems:
         problems.append(_empty(source, accepted_only=accepted_only))
@@ -117,7 +120,7 @@ def _captured(source: CaptureSource, *, accepted_only: bool) -> Iterator[Row]:
 
 
 def _from_file(
-    source: FileSource, *, asking: bool
+    source: FileSource, *, asking: bool, confine: bool
 ) -> tuple[list[Row], list[Problem], list[Path], RowReader]:
     """The rows, the problems, every file that they were read from, and what read them."""
     rows: list[Row] = []
@@ -126,7 +129,9 @@ def _from_file(
     if source.path.is_dir():
         paths |= set(source.path.rglob("*"))
     # Preflight decodes the images; here their bytes are only named.
-    reader = RowReader(source.path, columns=source.columns, spool=Spool(), asking=asking)
+    reader = RowReader(
+        source.path, columns=source.columns, spool=Spool(), asking=asking, confine=confine
+    )
     for row in reader:
         if isinstance(row, Problem):
             problems.append(row)

@@ -34,12 +34,13 @@ from kolm_cli.scoring.score import (
 from kolm_cli.spec.sources import FORMS, parse_source
 
 
-def read_pack(given: str, columns: Columns | None = None) -> list[Row]:
+def read_pack(given: str, columns: Columns | None = None, *, confine: bool = False) -> list[Row]:
     """The rows of a source as a spec names it: `capture:NS@eval`, a file, a folder.
 
     Args:
         given: the source, relative to the working directory.
         columns: which of its columns hold what.
+        confine: refuse images outside of its folder.
 
     Raises:
         InputError: the source cannot be read.
@@ -48,7 +49,7 @@ def read_pack(given: str, columns: Columns | None = None) -> list[Row]:
         source = parse_source(given, Path.cwd(), columns)
     except (ValueError, FileNotFoundError) as error:
         raise InputError(Problem(str(error), where="--pack", fix=FORMS)) from error
-    read = read_source(source)
+    read = read_source(source, confine=confine)
     raise_if_any([*read.problems, *pack_problems(read.rows)])
     return read.rows
 
@@ -83,6 +84,7 @@ class Wanted:
         wrong: how many mistakes are listed.
         compare: another bundle to compare with: a file, or a name in the registry.
         baseline: stored answers to compare with, as `read_baseline` takes them.
+        confine: refuse images outside of the folder of `pack`.
     """
 
     pack: str | None = None
@@ -91,6 +93,7 @@ class Wanted:
     wrong: int = 3
     compare: str | None = None
     baseline: str | None = None
+    confine: bool = False
 
 
 def evaluate_again(
@@ -113,7 +116,9 @@ def evaluate_again(
     asked = wanted or Wanted()
     if asked.pack is None and asked.columns is not None:
         raise InputError(Problem("has no effect without --pack", "--column", "name the pack"))
-    given = None if asked.pack is None else read_pack(asked.pack, asked.columns)
+    given = None
+    if asked.pack is not None:
+        given = read_pack(asked.pack, asked.columns, confine=asked.confine)
     with answerer_for(bundle, base=base, device=device, progress=progress, demands=demands) as (
         files,
         answerer,

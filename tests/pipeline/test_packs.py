@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from kolm_cli.core.errors import InputError
 from kolm_cli.pipeline.evaluate import read_pack
-from tests.support.jobs import write_rows
+from tests.support.jobs import Compiled, write_rows
 
 
 def test_captured_pairs_and_their_splits(tmp_path: Path, kolm: Callable[..., Any]) -> None:
@@ -35,3 +36,19 @@ def test_what_is_none_of_these_is_told_the_forms(given: str) -> None:
     [problem] = caught.value.problems
     assert problem.where == "--pack"
     assert "capture:NAME@eval:0.2" in problem.fix
+
+
+def test_a_pack_of_a_stranger_is_confined(compiled: Compiled, tmp_path: Path) -> None:
+    inside, outside = tmp_path / "pack", tmp_path / "secret.png"
+    inside.mkdir()
+    shutil.copy(next((compiled.job.folder / "images").glob("*.png")), outside)
+    pack = inside / "p.jsonl"
+    pack.write_text('{"image": "../secret.png", "prompt": "hue 1?", "response": "red"}\n')
+    ask = ("eval", str(compiled.bundle), "--pack", str(pack))
+    done = compiled.job.kolm(*ask, "--confine")
+    assert done.code == 2
+    assert "secret.png" in done.err
+    assert compiled.job.kolm(*ask).code == 0
+    done = compiled.job.kolm("eval", str(compiled.bundle), "--confine")
+    assert done.code == 2
+    assert "--confine: has no effect without --pack" in done.err

@@ -19,7 +19,7 @@ from kolm_cli.cli.details import details_of
 from kolm_cli.cli.live import ProgressOption, progress_for
 from kolm_cli.cli.output import Output
 from kolm_cli.cli.verdict import lines_of, mistake_text
-from kolm_cli.core.errors import ExitCode
+from kolm_cli.core.errors import ExitCode, InputError, Problem
 
 BaseOption = Annotated[
     Path | None, typer.Option("--base", help="Where a local base is, if not where it was.")
@@ -64,6 +64,9 @@ def evaluate(
             help="Stored answers to the same questions: capture:NS, rows, or predictions.",
         ),
     ] = None,
+    confine: Annotated[
+        bool, typer.Option("--confine", help="Refuse images of --pack outside its folder.")
+    ] = False,
     base: BaseOption = None,
     device: DeviceOption = None,
     trust: TrustOption = None,
@@ -79,12 +82,14 @@ def evaluate(
     from kolm_cli.registry.bundle_file import bundle_file
 
     output = Output(as_json=json)
+    if confine and pack is None:
+        raise InputError(Problem("has no effect without --pack", "--confine", "leave it out"))
     demands = Demands(load_policy(trust), allow_untrusted, cid)
     columns = columns_from(column, fixed)
     with progress_for(output, progress) as shown, bundle_file(bundle) as path:
         report = evaluate_again(
             path,
-            wanted=Wanted(pack, columns, limit, wrong, compare, baseline),
+            wanted=Wanted(pack, columns, limit, wrong, compare, baseline, confine),
             base=base,
             device=device,
             progress=shown,
