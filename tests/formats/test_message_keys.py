@@ -152,3 +152,23 @@ def test_other_unknown_keys_are_named_and_harmless_ones_are_not(tmp_path: Path) 
     assert reader.foreign == {"messages[].mood": 2}
     with pytest.raises(InputError, match=r"unknown key 'messages\[\].mood'"):
         rows_from_python([record])
+
+
+@pytest.mark.parametrize("said", [{"trainable": False}, {"ignore": True}, {"no_loss": True}])
+def test_other_words_for_the_loss_are_refused(said: dict[str, Any], tmp_path: Path) -> None:
+    (key, value), *_ = said.items()
+    for record in turns(**said).values():
+        (problem,) = problems(record, tmp_path)
+        assert f".{key}: changes what the row means" in problem
+    for record in turns(**{key: not value}).values():
+        (row,) = read_rows(write_rows(tmp_path / "r.jsonl", [record]))
+        assert isinstance(row, ImportedRow)
+
+
+def test_a_part_of_a_message_is_not_kept_out_of_the_loss(tmp_path: Path) -> None:
+    asked = {"role": "user", "content": "q"}
+    for said in ({"weight": 0}, {"train": False}, {"loss": "no"}):
+        part = {"type": "text", "text": "a", **said}
+        record = {"messages": [asked, {"role": "assistant", "content": [part]}], "images": []}
+        (problem,) = problems(record, tmp_path)
+        assert "a message is learned whole, or not at all" in problem

@@ -23,10 +23,15 @@ _HARMLESS = frozenset(
 _REFUSED = frozenset(
     {"tool_calls", "function_call", "tool_call_id", "tool_responses", "audio", "video", "videos"}
     | {"prefix", "prefill", "continue", "eot", "train_detail", "training"}
-    | {"loss_scale", "loss_mask", "mask", "masked", "weights"}
+    | {"loss_scale", "loss_mask", "mask", "masked", "weights", "loss_weight", "no_loss"}
+    | {"trainable", "ignore", "ignored", "train_on_turn"}
     | {"min_pixels", "max_pixels", "resized_height", "resized_width", "nframes", "fps"}
     | {"objects", "boxes", "bbox", "bbox_2d", "points", "crop", "chosen", "rejected"}
 )
+
+# Of these, the value that asks for nothing.
+_ASKS_NOTHING = {"trainable": True, "train_on_turn": True, "ignore": False, "ignored": False,
+                 "no_loss": False}  # fmt: skip
 
 # How large an image is shown, in Qwen's row format.
 WISHES = frozenset({"min_pixels", "max_pixels", "resized_height", "resized_width"})
@@ -75,7 +80,14 @@ def learned(fields: Fields, message: Mapping[str, Any], role: Role | None, place
     return all(said.values())
 
 
-def check(fields: Fields, item: Mapping[str, Any], place: str, known: frozenset[str]) -> None:
+def check(
+    fields: Fields,
+    item: Mapping[str, Any],
+    place: str,
+    known: frozenset[str],
+    *,
+    part: bool = False,
+) -> None:
     """Refuse keys that change what the message means, and name the other unknown ones.
 
     Args:
@@ -83,11 +95,20 @@ def check(fields: Fields, item: Mapping[str, Any], place: str, known: frozenset[
         item: the message or part.
         place: where it is, in messages.
         known: the keys that are read from it, beside those of every message.
+        part: it is a part of a message, of which nothing is kept out of the loss.
     """
     for key, value in item.items():
+        if part and key in LEARN and value is not None and value not in (1, True):
+            fields.problem(
+                f"{place}.{key}: a message is learned whole, or not at all",
+                f"write {key} on the message",
+                kind=f"refused-key:{key}",
+            )
         if key in known or key in _READ or key in _HARMLESS or value in (None, "", [], {}):
             continue
         name = key if isinstance(key, str) else kind_of(key)
+        if name in _ASKS_NOTHING and value is _ASKS_NOTHING[name]:
+            continue
         if name in _REFUSED:
             fields.problem(
                 f"{place}.{name}: changes what the row means, and kolm does not do what it asks",

@@ -118,10 +118,11 @@ def read_content(
         elif not isinstance(item, Mapping):
             fields.problem(f"{place}: expected an object, found {kind_of(item)}")
         elif item.get("type") in TEXT_TYPES:
-            message_keys.check(fields, item, place, _TEXT_KEYS)
+            message_keys.check(fields, item, place, _TEXT_KEYS, part=True)
             parts += texts(fields.text("text", of=item, name=f"{place}.text"), False)
         else:
-            message_keys.check(fields, item, place, _IMAGE_KEYS | message_keys.WISHES)
+            known = _IMAGE_KEYS | message_keys.WISHES
+            message_keys.check(fields, item, place, known, part=True)
             part = other(fields, item, place)
             if isinstance(part, Image):
                 part = replace(part, wishes=message_keys.wishes(fields, item, place))
