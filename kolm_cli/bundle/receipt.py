@@ -102,6 +102,7 @@ class Receipt:
         train = _block(self.facts, "vlm_train")
         for key in (
             *("family", "lora_r", "lora_alpha", "lora_targets", "projector", "freeze_vision"),
+            *("projector_lora_r", "vision", "vision_lora_r"),
             *("learning_rate", "projector_learning_rate", "max_seq_length", "num_train_epochs"),
             *("coordinates", "seed", "trainable_modules", "frozen_modules", "papers"),
         ):

@@ -116,6 +116,9 @@ FAMILY = Cambrian(
         ),
     ),
     native="cambrian",
+    not_for=dict.fromkeys(
+        ("vllm", "gguf", "ollama"), "their programs do not have this architecture"
+    ),
     vision_features=VisionFeatures(encode=_encode, feed=_feed),
     support=Experimental(
         "its four encoders come from checkpoints of their own; neither those nor published weights"

@@ -132,6 +132,8 @@ def opened(
             progress=progress,
             scored=scored,
         )
+        # Held against the base's before anything is written: servers run what it brings.
+        load_processor(files, found, progress)
         raise_if_any(problems_of(source, form))
         yield source
 

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -42,6 +43,33 @@ def test_it_answers_as_the_adapter_does(
     processor = case.family.load_processor(str(folder))
     assert processor.__class__ is case.processor.__class__
     assert (folder / "generation_config.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"freeze_vision": False},
+        {"projector": "lora", "projector_lora_r": 2, "vision": "lora", "vision_lora_r": 8},
+    ],
+    ids=["the tower in full", "lora everywhere, of three ranks"],
+)
+def test_whatever_was_trained_is_merged(
+    options: dict[str, Any],
+    new_case: Callable[..., Case],
+    new_source: Callable[..., Source],
+    tmp_path: Path,
+) -> None:
+    case = new_case("qwen2_5_vl")
+    source = new_source(case, **options)
+    folder = exported(source, "merged", tmp_path / "merged")
+    rows = case.variety()[:2]
+    expected = logits_of(case, load_adapter(case.fresh(), case.family, source.adapter), rows)
+    found = logits_of(case, loaded(folder), rows)
+    assert (found - expected).abs().max() <= 1e-5 * expected.abs().max().clamp(min=1)
+    before, after = tensors(case.folder), tensors(folder)
+    changed = {key for key in before if not torch.equal(before[key], after[key])}
+    assert len(changed) == len(Trained.read(source.adapter).names())
+    assert any(key.startswith("visual.blocks") for key in changed)
 
 
 def split(folder: Path, count: int) -> None:

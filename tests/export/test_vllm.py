@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ import torch
 from peft import PeftModel
 
 from kolm_cli.export.base import Source
+from kolm_cli.export.catalog import get_format
+from kolm_cli.families.catalog import by_name
+from kolm_cli.pipeline.export import problems_of
 from kolm_cli.trainer.adapter_files import load_adapter
 from tests.export.exports import exported, loaded
 from tests.support.cases import Case, logits_of
@@ -85,3 +89,14 @@ def test_a_hub_base_that_nothing_was_added_to_is_served_as_it_is(
     assert "vllm serve owner/base --dtype float32" in (folder / "serve.sh").read_text()
     config = json.loads((folder / "adapter" / "adapter_config.json").read_bytes())
     assert (config["base_model_name_or_path"], config["revision"]) == ("owner/base", "a" * 40)
+
+
+def test_a_family_that_its_programs_lack_says_what_works(
+    new_case: Callable[..., Case], new_source: Callable[..., Source]
+) -> None:
+    source = new_source(new_case("text"))
+    cambrian = replace(source, base=replace(source.base, family=by_name("cambrian")))
+    [problem] = problems_of(cambrian, get_format("vllm"))
+    assert "cambrian cannot be exported to vllm" in problem.what
+    assert problem.fix == "what works: --to merged, peft"
+    assert problems_of(source, get_format("vllm")) == []
