@@ -45,12 +45,7 @@ def rows_from_python(
     problems: list[Problem] = []
     given_rows = _raw_rows(_rows_of(rows))
     head = list(islice(given_rows, _LOOK_AHEAD))
-    tables = Tables(
-        columns_of(columns or {}),
-        [r for r in head if isinstance(r, RawRow)],
-        "rows",
-        implied=("images",),
-    )
+    tables = Tables(columns_of(columns or {}), [r for r in head if isinstance(r, RawRow)], "rows")
     for given in chain(head, given_rows):
         if isinstance(given, Row):
             result.append(given)

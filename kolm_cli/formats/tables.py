@@ -22,7 +22,6 @@ class Tables:
         head: the first records, by which files are judged that are no tables.
         where: what problems of those files name.
         asking: the rows are questions, which need no answer.
-        implied: what rows have without a key for it, where they are of no table.
     """
 
     def __init__(
@@ -32,17 +31,14 @@ class Tables:
         where: str,
         *,
         asking: bool = False,
-        implied: tuple[str, ...] = (),
     ) -> None:
         self._asking = asking
         self._columns, self._where = columns, where
         self._chosen: dict[Table | None, Chosen] = {}
         self._refused: set[Table | None] = set()
-        self._checked: set[Table | None] = set()
+        self._checked: set[Table] = set()
         records = [raw for raw in head if isinstance(raw, RawRow) and isinstance(raw.record, dict)]
         self._keys = dict.fromkeys(k for raw in records for k in (*raw.renamed, *raw.record))
-        # Several records without a key are one mistake, as in a table.
-        self._untabled = Table(where, tuple(self._keys), implied) if len(records) > 1 else None
 
     @property
     def notes(self) -> list[str]:
@@ -73,16 +69,13 @@ class Tables:
             return raw
         if raw.table in self._refused:
             return None
-        table = raw.table or self._untabled
-        if table is None or raw.table in self._checked:
+        if raw.table is None or raw.table in self._checked:
             return raw
         self._checked.add(raw.table)
-        problem = self._lacking(table, self._chosen.get(raw.table), shape)
-        if problem is not None:
-            self._refused.add(raw.table)
-        return problem or raw
+        return self._lacking(raw.table, shape) or raw
 
-    def _lacking(self, table: Table, chosen: Chosen | None, shape: Shape) -> Problem | None:
+    def _lacking(self, table: Table, shape: Shape) -> Problem | None:
+        chosen = self._chosen.get(table)
         columns = chosen.after(table.columns) if chosen else table.columns
         there = {*columns, *table.implied}
         if self._asking:
@@ -90,6 +83,7 @@ class Tables:
         lacking = [names for names in shape.columns if not set(names) & there]
         if not lacking:
             return None
+        self._refused.add(table)
         listed = " and ".join(" or ".join(map(repr, names)) for names in lacking)
         what = f"there is no column {listed}; {named(table.columns)}"
         return Problem(what, table.where, _FIX, "missing-column")

@@ -220,14 +220,3 @@ def test_what_a_mapping_may_not_say(mapping: dict[str, Any], field: str, what: s
     (wrong,) = wrong_in(mapping)
     assert wrong.field == field
     assert what in wrong.what
-
-
-def test_lines_that_all_lack_a_key_are_one_error(folder: Path) -> None:
-    path = _lines(folder / "t.jsonl")
-    for found in ([*read(path)], [*read(_array(folder / "t.json"))]):
-        (problem,) = found
-        assert "there is no column 'image' or 'images' and 'prompt' and" in str(problem)
-        assert "its columns are 'photo', 'label'" in str(problem)
-    with pytest.raises(InputError) as caught:
-        rows_from_python(RECORDS)
-    assert len(caught.value.problems) == 1
