@@ -19,7 +19,7 @@ help:
 	@echo "make test-servers  exports served by vLLM, llama.cpp and others (7 GB, an hour)"
 	@echo "make test-gpu      the tests that need a CUDA device"
 	@echo "make fuzz          hostile bytes for every parser; SECONDS=600 for each, TARGETS='image yaml'"
-	@echo "make bench         timings, as ratios"
+	@echo "make bench         timings, as ratios, and the counts of a step"
 	@echo "make bench-learning  accuracy on data nobody here drew, against plain peft (hours)"
 	@echo "make demo-base     pre-train the demo's base again (about ten minutes)"
 
