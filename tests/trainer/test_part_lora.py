@@ -71,7 +71,7 @@ def test_the_projector_learns_by_lora_alone(
     trained = train(case, projector="lora", projector_lora_r=2, projector_learning_rate=7e-4)
     wanted = set(part_layers(case.fresh(), case.family, "projector"))
     assert wanted
-    if key[0] != "cambrian":
+    if not key[0].startswith("cambrian"):
         assert wanted == linears(case, "projector"), "every linear layer of it"
     assert not any(trained.moved("projector").values())
     layers = {name.partition(".lora_")[0] for name in adapted(trained, "projector")}
