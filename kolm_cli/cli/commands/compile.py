@@ -12,7 +12,6 @@ from kolm_cli.cli.options import JsonOption, SetOption
 from kolm_cli.cli.output import Output
 from kolm_cli.cli.verdict import lines_of, mistake_text
 from kolm_cli.core.errors import ExitCode
-from kolm_cli.core.files import require_writable, write_atomic
 
 
 def register(app: typer.Typer) -> None:
@@ -45,6 +44,7 @@ def compile_command(
     json: JsonOption = False,
 ) -> None:
     """Train, score, and write a signed .kolm file."""
+    from kolm_cli.core.files import require_writable
     from kolm_cli.pipeline.compile import compile_spec
 
     output = Output(as_json=json)
@@ -77,6 +77,7 @@ def _write_files(report: dict[str, Any], junit: Path | None, summary: Path | Non
         path.parent.mkdir(parents=True, exist_ok=True)
     if junit is not None:
         from kolm_cli.cli.junit import junit as as_junit
+        from kolm_cli.core.files import write_atomic
 
         write_atomic(junit.absolute(), as_junit(report))
     if summary is not None:
