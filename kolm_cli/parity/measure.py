@@ -18,6 +18,7 @@ from kolm_cli.parity.checks import (
     Finding,
     Probed,
     not_the_base,
+    same_lengths,
     same_pictures,
     same_template,
 )
@@ -154,7 +155,7 @@ def _findings(
     return [
         not_the_base(answers, known.bundle, known.base),
         same_pictures(served, known.expected, probed),
-        same_template(probed),
+        same_template(probed, lengths=same_lengths(served, known.expected)),
     ]
 
 

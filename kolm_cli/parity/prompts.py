@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image as PILImage
 
 from kolm_cli.core.errors import InputError, Problem
-from kolm_cli.formats.shapes.messages import as_text_or_parts
-from kolm_cli.records.conversation import Conversation, Image, Message, Text
+from kolm_cli.records.conversation import Conversation, Message, Part, Text
 from kolm_cli.records.row import Row
 
 if TYPE_CHECKING:
@@ -39,13 +38,18 @@ class Expected:
 
 
 def messages_of(row: Row) -> list[dict[str, Any]]:
-    """The row's prompt as OpenAI's API takes it, its images as data URIs, as they were given."""
+    """The row's prompt as OpenAI's API takes it, its images as data URIs, as they were given.
 
-    def image(part: Image) -> dict[str, Any]:
+    Always lists of parts, as kolm hands them to templates: several render plain text otherwise.
+    """
+
+    def part_of(part: Part) -> dict[str, Any]:
+        if isinstance(part, Text):
+            return {"type": "text", "text": part.text}
         return {"type": "image_url", "image_url": {"url": data_uri(row.images[part.sha256].read())}}
 
     return [
-        {"role": message.role, "content": as_text_or_parts(message, image)}
+        {"role": message.role, "content": [part_of(part) for part in message.parts]}
         for message in row.conversation.messages[:-1]
     ]
 
