@@ -75,24 +75,8 @@ class Probed:
         return self.count == len(self.probe.tokens)
 
 
-def same_lengths(served: Sequence[Served], expected: Sequence[Expected]) -> bool:
-    """Whether the server counts the tokens of every row's prompt as the bundle does."""
-    counted = [
-        one.reply.prompt_tokens == wanted.tokens
-        for one, wanted in zip(served, expected, strict=False)
-        if wanted.tokens is not None and one.reply is not None
-    ]
-    return bool(counted) and all(counted)
-
-
-def same_template(probed: Sequence[Probed], *, lengths: bool = False) -> Finding:
-    """The server's chat template renders prompts as the bundle's does.
-
-    Args:
-        probed: prompts without pictures.
-        lengths: whether the prompts of the rows have the same length. Some servers treat prompts
-            without pictures otherwise: vLLM leaves out a token at their beginning.
-    """
+def same_template(probed: Sequence[Probed]) -> Finding:
+    """The server's chat template renders prompts as the bundle's does."""
     compared = [one for one in probed if one.how]
     if not compared:
         what = (
@@ -107,8 +91,6 @@ def same_template(probed: Sequence[Probed], *, lengths: bool = False) -> Finding
     detail = f"{other.probe.row.id} is rendered differently, compared {how}"
     if length is not None:
         detail += f": {length} tokens, not {len(other.probe.tokens)}"
-    if lengths:
-        return Finding("template", None, f"without its picture, {detail}; with it, the same length")
     return Finding("template", False, detail)
 
 

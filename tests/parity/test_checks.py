@@ -5,7 +5,6 @@ from __future__ import annotations
 from kolm_cli.parity.checks import (
     Probed,
     not_the_base,
-    same_lengths,
     same_pictures,
     same_template,
 )
@@ -47,18 +46,6 @@ def test_a_template_is_compared_as_well_as_the_server_tells() -> None:
     assert same_template([Probed(mine, count=3), Probed(mine, count=4)]).ok is False
     assert same_template([Probed(mine)]).ok is None
     assert same_template([]).ok is None
-
-
-def test_a_prompt_that_is_only_otherwise_without_its_picture_tells_nothing() -> None:
-    """vLLM begins LLaVA's prompts with their first token only where there is a picture."""
-    probed, wanted = [Probed(probe(1, 2, 3), tokens=[2, 3])], [Expected(40, 25), Expected(None, 9)]
-    fits = same_lengths(served(40, 7), wanted)
-    assert fits
-    found = same_template(probed, lengths=fits)
-    assert found.ok is None
-    assert "without its picture" in found.detail
-    for other in (served(39, 7), served(None, None)):
-        assert same_template(probed, lengths=same_lengths(other, wanted)).ok is False
 
 
 def served(*counts: int | None) -> list[Served]:

@@ -47,9 +47,12 @@ def test_merged_exports_of_other_families(
     kolm("compile", "spec.yaml", "--progress", "none")
     bundle = Bundle(tmp_path / "dist" / f"{family}.kolm", job.home)
     asked = ("--to", "merged", "--check", "--check-with", "vllm")
-    done = bundle.kolm("export", bundle.path, tmp_path / "merged", *asked, path=VLLM)
+    # LLaVA's tokenizer begins a text with a token that its template does not write, and that vLLM's
+    # chat API leaves out: the answers happen to be the same, and the check of templates says so.
+    begins = family != "llava"
+    done = bundle.kolm(
+        "export", bundle.path, tmp_path / "merged", *asked, path=VLLM, code=0 if begins else 3
+    )
     report = done["parity"]
-    assert (report["agreement"], report["passed"]) == (1.0, True), report["differences"]
-    assert checks(report)["picture"] is True
-    # vLLM begins LLaVA's prompts with their first token only where there is a picture.
-    assert checks(report)["template"] is (None if family == "llava" else True)
+    assert report["agreement"] == 1.0, report["differences"]
+    assert checks(report) == {"base": True, "picture": True, "template": begins}
