@@ -110,6 +110,12 @@ def signature_of(b: Bundle) -> bytes:
     return pack({**b.files, RECEIPT: b.files[RECEIPT].replace(b'"sig":"M', b'"sig":"N')})
 
 
+def two_payloads(b: Bundle) -> bytes:
+    """Parsers of JSON take the last one, which nobody signed."""
+    unsigned = b.files[RECEIPT].replace(b'"payload":"', b'"payload":"AAAA').removeprefix(b"{")
+    return pack({**b.files, RECEIPT: b.files[RECEIPT].removesuffix(b"}") + b"," + unsigned})
+
+
 def linked(b: Bundle) -> bytes:
     """`spec.yaml` is a symbolic link to a file with the right content."""
     link = {"mode": (stat.S_IFLNK | 0o777) << 16}
@@ -130,6 +136,7 @@ HOSTILE: dict[str, Callable[[Bundle], bytes]] = {
     "receipt of another bundle": taken(RECEIPT),
     "stage of another bundle": taken("attestations/train.sigstore.json"),
     "changed signature": signature_of,
+    "two payloads in an envelope": two_payloads,
     "added code": holding("adapter/modeling.py"),
     "added hidden file": holding("adapter/.hidden"),
     "added configuration": holding("processor/extra.json"),
@@ -185,7 +192,8 @@ def test_a_stranger_is_refused(shell: str, kind: keys.KeyKind, tmp_path: Path) -
 def test_another_cid(shell: str, bundle: Bundle, tmp_path: Path) -> None:
     path = tmp_path / "x.kolm"
     path.write_bytes(archive(bundle.items))
-    assert_refuses(shell, path, bundle.signer, tmp_path / "out", "bafkreiother")
+    for number, cid in enumerate(["bafkreiother", ""]):
+        assert_refuses(shell, path, bundle.signer, tmp_path / f"out{number}", cid)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
