@@ -6,7 +6,7 @@ import difflib
 
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.export.base import Format
-from kolm_cli.export.formats import gguf, merged, ollama, peft, vllm
+from kolm_cli.export.formats import gguf, gguf_lora, merged, ollama, peft, vllm
 
 FORMATS: tuple[Format, ...] = (
     merged.FORMAT,
@@ -14,6 +14,7 @@ FORMATS: tuple[Format, ...] = (
     vllm.FORMAT,
     gguf.FORMAT,
     ollama.FORMAT,
+    gguf_lora.FORMAT,
 )
 
 

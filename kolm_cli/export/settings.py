@@ -105,6 +105,12 @@ def follows_base(source: Source) -> bool:
     return _shown(own) == _shown(load_processor(source))
 
 
+def pictures_follow_base(source: Source) -> bool:
+    """Whether the base's own processor shows pictures as the bundle's does."""
+    own = source.base.family.load_processor(source.base.source, **source.base.load_options())
+    return _shown(own)[0] == _shown(load_processor(source))[0]
+
+
 def _shown(processor: Any) -> tuple[str, str]:
     images = getattr(processor, "image_processor", None)
     return "" if images is None else str(images.to_json_string()), str(processor.chat_template)

@@ -102,6 +102,16 @@ def merge_problems(source: Source) -> list[Problem]:
                 fix="export --to peft, which needs no merging; or compile on the unquantized base",
             )
         ]
+    return place_problems(source, "merged")
+
+
+def place_problems(source: Source, done: str) -> list[Problem]:
+    """Which trained tensors belong to none of the base's files as it is.
+
+    Args:
+        source: what is exported.
+        done: what therefore cannot be done with them.
+    """
     try:
         stored = read_checkpoint(source.base)
     except InputError as error:
@@ -121,5 +131,5 @@ def merge_problems(source: Source) -> list[Problem]:
         else:
             continue
         fix = "export --to peft, and load it with plain transformers"
-        found.append(Problem(f"cannot be merged: {why}", where=name, fix=fix))
+        found.append(Problem(f"cannot be {done}: {why}", where=name, fix=fix))
     return found

@@ -117,7 +117,8 @@ FAMILY = Cambrian(
     ),
     native="cambrian",
     not_for=dict.fromkeys(
-        ("vllm", "gguf", "ollama"), "their programs do not have this architecture"
+        ("vllm", "gguf", "gguf-lora", "ollama"),
+        "their programs do not have this architecture",
     ),
     vision_features=VisionFeatures(encode=_encode, feed=_feed),
     support=Experimental(

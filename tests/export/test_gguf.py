@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import sentencepiece
 from gguf import GGUFReader
 
 from kolm_cli.core.errors import InputError, LackingError
@@ -18,9 +15,9 @@ from kolm_cli.demo import BASE
 from kolm_cli.export import llama_cpp
 from kolm_cli.export.base import Source
 from kolm_cli.export.catalog import get_format
-from kolm_cli.families.resolve import resolve_base
 from kolm_cli.trainer.merged import merge
 from tests.export.exports import exported
+from tests.export.ggufs import convertible, tensors
 from tests.support.cases import Case
 
 
@@ -30,21 +27,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
 
     Tiny bases have fewer blocks in their towers than the converter looks for in projectors.
     """
-    folder = tmp_path_factory.mktemp("gguf") / "base"
-    shutil.copytree(BASE, folder)
-    written = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([f"bar {n} is {n * 7 % 100} high" for n in range(200)]),
-        model_writer=written,
-        vocab_size=32,
-        minloglevel=2,
-    )
-    (folder / "tokenizer.model").write_bytes(written.getvalue())
-    return Case(folder, resolve_base(str(folder)))
-
-
-def tensors(path: Path) -> dict[str, np.ndarray]:
-    return {tensor.name: np.array(tensor.data) for tensor in GGUFReader(path).tensors}
+    return convertible(BASE, tmp_path_factory.mktemp("gguf") / "base")
 
 
 @pytest.mark.slow

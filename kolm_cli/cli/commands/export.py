@@ -32,7 +32,10 @@ def export_command(
     bundle: BundleArgument,
     out: Annotated[Path, typer.Argument(help="A new or empty folder.", show_default=False)],
     to: Annotated[
-        str, typer.Option("--to", metavar="FORMAT", help="merged, peft, vllm, gguf or ollama.")
+        str,
+        typer.Option(
+            "--to", metavar="FORMAT", help="merged, peft, vllm, gguf, ollama or gguf-lora."
+        ),
     ],
     dtype: Annotated[
         str | None,

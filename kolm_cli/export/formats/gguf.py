@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,8 +42,13 @@ def _write_merged(source: Source, folder: Path) -> None:
     from kolm_cli.export.weights import merged_files
 
     scored = replace(source, dtype=source.scored)
+    write_for_converter((*settings_files(scored), *merged_files(scored)), folder)
+
+
+def write_for_converter(files: Iterable[File], folder: Path) -> None:
+    """Write a model's files for the converter to read."""
     folder.mkdir(parents=True, exist_ok=True)
-    for file in (*settings_files(scored), *merged_files(scored)):
+    for file in files:
         # The converter needs no code of the base's, and must not run any.
         if not file.path.endswith(".py"):
             place = folder / file.path
