@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from kolm_cli.export.catalog import names
-from tests.support.jobs import Compiled
+from tests.support.jobs import Compiled, Job
 
 
 def left(folder: Path) -> set[str]:
@@ -29,6 +30,34 @@ def test_an_export_is_what_the_bundle_gives(to: str, compiled: Compiled, tmp_pat
     assert same.code == 0, same.out + same.err
     assert same.json["export"]["same"] is True
     assert same.json["export"]["digest"] == done.json["digest"]
+
+
+@pytest.mark.slow
+def test_an_adapter_for_llama_cpp_is_what_the_bundle_gives(
+    new_job: Callable[..., Job], tmp_path: Path
+) -> None:
+    job = new_job(train={"projector": "freeze", "num_train_epochs": 1})
+    bundle = job.kolm("compile", "spec.yaml", "--json").json["bundle"]
+    out = tmp_path / "lora"
+    done = job.kolm("export", bundle, out, "--to", "gguf-lora", "--json")
+    assert done.code == 0, done.err
+    assert left(out) == {
+        *("adapter-f32.gguf", "chat_template.jinja", "README.md", "kolm-export.json")
+    }
+    same = job.kolm("verify", bundle, "--export", out, "--json")
+    assert same.code == 0, same.out + same.err
+    assert same.json["export"]["digest"] == done.json["digest"]
+
+
+def test_an_adapter_for_llama_cpp_without_the_projector_is_refused(
+    compiled: Compiled, tmp_path: Path
+) -> None:
+    out = tmp_path / "lora"
+    done = compiled.job.kolm("export", compiled.bundle, out, "--to", "gguf-lora")
+    assert done.code == 2
+    assert "its projector was trained too" in done.err
+    assert "export --to gguf," in done.err
+    assert not out.exists()
 
 
 def test_a_folder_that_was_changed_is_no_export_of_the_bundle(
