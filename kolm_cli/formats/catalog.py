@@ -24,8 +24,8 @@ from kolm_cli.formats.targets import RowWriter, Target
 SHAPES: tuple[Shape, ...] = (
     sharegpt.SHAPE,
     openai.CHAT,
-    anthropic.SHAPE,
     trl.MESSAGES,
+    anthropic.SHAPE,
     openai.FINETUNE,
     trl.PROMPT,
     rows.SHAPE,

@@ -41,6 +41,8 @@ _MAX_PATH = 4096
 # Shorter is no image: the smallest GIF has 35 bytes.
 _MIN_BASE64 = 44
 _REMEMBERED_PATHS = 200_000
+# How large an image is shown, in Qwen's row format.
+WISHES = frozenset({"min_pixels", "max_pixels", "resized_height", "resized_width"})
 
 # Gives an archive member's bytes by its name, or None when there is none of that name.
 Members = Callable[[str], bytes | None]
@@ -157,6 +159,12 @@ class ImageReader:
 
     def _from_mapping(self, value: Mapping[str, Any]) -> Found:
         """`{"bytes": ..., "path": ...}`, as `datasets` writes images."""
+        asked = sorted(key for key in WISHES & value.keys() if value[key] is not None)
+        if asked:
+            raise ImageError(
+                f"asks for {asked[0]} within the image, which kolm reads beside it, in a part of a"
+                " message"
+            )
         data, path = value.get("bytes"), value.get("path")
         if isinstance(data, bytes):
             return self._from_bytes(data)

@@ -14,7 +14,7 @@ from kolm_cli.formats import catalog, regions
 from kolm_cli.formats.budget import MAX_BAD_ROWS, MAX_COLUMNS
 from kolm_cli.formats.columns import Columns
 from kolm_cli.formats.fields import Fields, ImportedRow, RawRow, Shape
-from kolm_cli.formats.image_references import ImageReader, Root
+from kolm_cli.formats.image_references import WISHES, ImageReader, Root
 from kolm_cli.formats.kinds import kind_of
 from kolm_cli.formats.tables import Tables
 from kolm_cli.records.conversation import EMPTY_RESPONSE, NO_PROMPT, NO_RESPONSE, faults
@@ -27,10 +27,11 @@ _LOOK_AHEAD_BYTES = 4 * 1024 * 1024
 # Keys of other programs' rows that change what is shown or learned.
 _REFUSED = frozenset(
     {"videos", "video", "audios", "audio", "rejected_response", "rejected"}
-    | {"min_pixels", "max_pixels", "channel_loss", "loss_mask", "loss_scale"}
+    | {"channel_loss", "loss_mask", "loss_scale"}
+    | WISHES
 )
-# Of these, only a false one does.
-_REFUSED_FALSE = frozenset({"train", "loss"})
+# Of these, only a false one does. A loss of 0 may be one that was measured.
+_REFUSED_FALSE = frozenset({"train", "learn", "trainable", "loss"})
 _REFUSED |= _REFUSED_FALSE
 # How Qwen-VL's first rows named their images.
 _IN_TEXT = re.compile(r"<img>[^<>]{1,1000}</img>")
@@ -229,7 +230,8 @@ def read_row(raw: RawRow, shape: Shape, *, asking: bool = False) -> ImportedRow 
             )
     for key in sorted(_REFUSED & raw.record.keys() - shape.keys):
         value = raw.record[key]
-        if value is False if key in _REFUSED_FALSE else value not in (None, [], {}):
+        says = _is_false(key, value) if key in _REFUSED_FALSE else value not in (None, [], {})
+        if says:
             fields.problem(
                 f"the key {key!r} changes what the row means, and kolm does not do what it asks",
                 "leave the key or the row out",
@@ -240,6 +242,14 @@ def read_row(raw: RawRow, shape: Shape, *, asking: bool = False) -> ImportedRow 
     known = shape.keys | regions.KEYS
     foreign = frozenset(map(str, raw.record.keys() - known)) | fields.foreign
     return ImportedRow(pair, raw.where, fields.shown(pair), fields.facts, foreign)
+
+
+def _is_false(key: str, value: object) -> bool:
+    """Whether a key says no, in the words of JSON or of a table of texts."""
+    said = value.strip().lower() if isinstance(value, str) else value
+    if key == "loss":
+        return said is False or said == "false"
+    return said in (0, "0", "false")
 
 
 def recognise(head: Sequence[RawRow | Problem]) -> Shape:

@@ -171,7 +171,8 @@ def _damage_named() -> Iterator[None]:
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
+    # A PNG without an alpha channel may still name one color that is transparent.
+    if image.mode == "RGB" and not image.has_transparency_data:
         return image
     if image.mode.startswith("I;16") or image.mode == "I":
         # Pillow clips 16-bit grey to white; scale it instead.

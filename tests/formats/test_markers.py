@@ -40,6 +40,11 @@ def records(text: str, given: list[str], key: str = "images") -> dict[str, dict[
                             "completion": [answer], key: given},
         "conversations": {"conversations": [{"from": "human", "value": text},
                                             {"from": "gpt", "value": "a"}], key: given},
+        "messages beside a system prompt": {
+            "system": "Be brief.", "messages": [{"role": "user", "content": text}, answer],
+            key: given},
+        "prompt beside a system prompt": {
+            "system": "Be brief.", "prompt": text, "completion": "a", key: given},
     }  # fmt: skip
 
 
@@ -76,7 +81,9 @@ def test_an_image_goes_where_its_marker_is(
     text, given, expected = case
     row = one(records(text, given)[shape], tmp_path)
     assert isinstance(row, ImportedRow), row
-    assert row.conversation.messages[0].parts == expected
+    *system, asked, _answer = row.conversation.messages
+    assert asked.parts == expected
+    assert [message.text for message in system] == ["Be brief."] * ("system" in shape)
 
 
 @pytest.mark.parametrize("shape", records("", []))
@@ -156,3 +163,39 @@ def test_the_published_case(tmp_path: Path) -> None:
     assert row.conversation.messages[0].parts == (
         A, Text("Before.\n"), B, Text("After. What changed?"),
     )  # fmt: skip
+
+
+def test_images_beside_messages_are_read_or_refused_in_any_mixture(tmp_path: Path) -> None:
+    """A file has one shape: no row's images may go because the others have none."""
+
+    def chat(number: int, **beside: Any) -> dict[str, Any]:
+        asked = {"role": "user", "content": f"q{number}"}
+        return {"messages": [asked, {"role": "assistant", "content": "a"}], **beside}
+
+    pictured, worded = chat(0, system="S", images=NAMES[:1]), chat(1, system="S")
+    for rows in ([pictured, worded], [worded, pictured]):
+        found = list(read_rows(write_rows(tmp_path / "r.jsonl", rows)))
+        assert all(isinstance(row, ImportedRow) for row in found), found
+        assert sum(len(row.images) for row in found if isinstance(row, ImportedRow)) == 1
+    for beside in ({"system": "S"}, {}):
+        late = [*(chat(n, **beside) for n in range(30)), chat(30, **beside, images=NAMES[:1])]
+        found = list(read_rows(write_rows(tmp_path / "r.jsonl", late)))
+        [problem] = [row for row in found if isinstance(row, Problem)]
+        assert problem.where == "r.jsonl:31"
+        assert problem.what.startswith("images: read in files whose first rows have it")
+        read = read_rows(tmp_path / "r.jsonl", format="trl-messages")
+        assert all(isinstance(row, ImportedRow) for row in read)
+
+
+def test_a_marker_beside_anthropic_s_system_prompt_is_named_and_in_a_log_it_is_text(
+    tmp_path: Path,
+) -> None:
+    asked = {"role": "user", "content": "<image>?"}
+    answer = {"role": "assistant", "content": "a"}
+    problems = one({"system": "S", "messages": [asked, answer]}, tmp_path)
+    assert isinstance(problems, list)
+    assert "no column of images beside the messages" in problems[0].what
+    said = {"content": [{"type": "text", "text": "a"}]}
+    row = one({"request": {"system": "S", "messages": [asked]}, "response": said}, tmp_path)
+    assert isinstance(row, ImportedRow), row
+    assert row.conversation.messages[1].text == "<image>?"

@@ -15,7 +15,7 @@ from kolm_cli.formats.fields import ImportedRow
 from kolm_cli.formats.python_rows import rows_from_python
 from kolm_cli.formats.reader import RowReader, read_rows
 from kolm_cli.records.conversation import Conversation
-from tests.capture.helpers import write_rows
+from tests.capture.helpers import png, write_rows
 
 
 def turns(**draft: Any) -> dict[str, dict[str, Any]]:
@@ -172,3 +172,52 @@ def test_a_part_of_a_message_is_not_kept_out_of_the_loss(tmp_path: Path) -> None
         record = {"messages": [asked, {"role": "assistant", "content": [part]}], "images": []}
         (problem,) = problems(record, tmp_path)
         assert "a message is learned whole, or not at all" in problem
+
+
+@pytest.mark.parametrize("said", [{"weight": 0}, {"train": False}, {"loss": False}])
+def test_a_question_that_ends_its_list_may_say_that_it_is_not_learned(
+    said: dict[str, Any], tmp_path: Path
+) -> None:
+    asked = {"role": "user", "content": "q", **said}
+    record = {"prompt": [asked], "completion": [{"role": "assistant", "content": "a"}]}
+    (row,) = read_rows(write_rows(tmp_path / "r.jsonl", [record]))
+    assert isinstance(row, ImportedRow), row
+    assert [m.learn for m in row.conversation.messages] == [True, True]
+
+
+@pytest.mark.parametrize("key", ["train", "learn", "trainable", "loss"])
+@pytest.mark.parametrize("said", [False, "false", "False", 0, "0"])
+def test_a_row_that_says_no_is_refused_in_every_spelling(
+    key: str, said: object, tmp_path: Path
+) -> None:
+    record = {"prompt": "q", "response": "a", "images": [], key: said}
+    (found,) = read_rows(write_rows(tmp_path / "r.jsonl", [record]))
+    # A loss of 0 is a number that somebody measured.
+    if key == "loss" and said in (0, "0") and said is not False:
+        assert isinstance(found, ImportedRow)
+    else:
+        assert isinstance(found, Problem)
+        assert found.what.startswith(f"the key {key!r} changes what the row means")
+    (found,) = read_rows(write_rows(tmp_path / "r.jsonl", [{**record, key: True}]))
+    assert isinstance(found, ImportedRow)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": "q", "response": "a", "image": {"path": "0.png", "max_pixels": 3136}},
+        {"prompt": "q", "response": "a", "image": "0.png", "resized_height": 28},
+        {"messages": [{"role": "user", "content": [
+            {"type": "image_url", "image_url": {"url": "0.png", "max_pixels": 3136}}]},
+            {"role": "assistant", "content": "a"}]},
+        {"messages": [{"role": "user", "content": [
+            {"type": "image", "image": {"path": "0.png", "max_pixels": 3136}}]},
+            {"role": "assistant", "content": "a"}]},
+    ],
+)  # fmt: skip
+def test_a_size_in_a_place_where_it_is_not_read_is_refused(
+    row: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "0.png").write_bytes(png())
+    assert any("pixels" in said or "resized_height" in said for said in problems(row, tmp_path))

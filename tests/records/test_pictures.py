@@ -10,6 +10,7 @@ import pytest
 from PIL import Image as Picture
 
 from kolm_cli.capture.store import Store
+from kolm_cli.records.pictures import as_rgb, decode_rgb
 from tests.capture.helpers import Kolm, write_rows
 from tests.formats.helpers import jpeg_turned
 
@@ -110,3 +111,11 @@ def test_a_size_is_not_read_from_what_is_no_picture() -> None:
     for data in (b"", b"not a picture", b"%!PS-Adobe-3.0 EPSF-3.0"):
         with pytest.raises(ImageError):
             upright_size(data)
+
+
+def test_one_transparent_color_of_a_png_is_white_too() -> None:
+    picture = Picture.new("RGB", (2, 1), (9, 9, 9))
+    picture.putpixel((0, 0), (0, 0, 0))
+    data = encoded(picture, "PNG", transparency=(0, 0, 0))
+    for read in (decode_rgb(data), as_rgb(Picture.open(io.BytesIO(data)))):
+        assert [read.getpixel((x, 0)) for x in range(2)] == [(255, 255, 255), (9, 9, 9)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -113,6 +114,10 @@ def _row(
                 record[column] = json.loads(cell)
             except (ValueError, RecursionError) as error:
                 return Problem(f"{column}: begins like JSON and is not: {error}", where=where)
+    if "completion" in cells and cells.get("prompt", "").startswith("[{"):
+        # Messages, beside a completion; by itself a prompt may be JSON that is asked about.
+        with contextlib.suppress(ValueError, RecursionError):
+            record["prompt"] = json.loads(cells["prompt"])
     return RawRow(where, record, images, table)
 
 

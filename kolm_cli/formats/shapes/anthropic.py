@@ -15,6 +15,7 @@ from kolm_cli.formats.shapes.messages import (
     read_content,
     read_messages,
     unknown_part,
+    without_images,
 )
 from kolm_cli.formats.writing import Exported, ImageForms
 from kolm_cli.records.conversation import Image, Message, Part
@@ -75,7 +76,10 @@ def parse(fields: Fields) -> Pair | None:
         fields.problem("tools: kolm trains answers, not calls of tools")
     head = read_content(fields, request.get("system"), image_part, "system")
     messages = [Message("system", head)] if head else []
-    messages += read_messages(fields, request["messages"], image_part)
+    # In a logged call a marker is what somebody said.
+    logged = request is not fields.record or response is not None
+    texts = None if logged else without_images(fields)
+    messages += read_messages(fields, request["messages"], image_part, texts=texts)
     model = request.get("model")
     tags: tuple[str, ...] = ()
     if isinstance(response, Mapping):

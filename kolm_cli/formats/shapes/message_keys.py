@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kolm_cli.formats.fields import Fields
+from kolm_cli.formats.image_references import WISHES
 from kolm_cli.formats.kinds import kind_of
 from kolm_cli.records.conversation import Role
 from kolm_cli.records.pictures import MAX_PIXELS
@@ -32,9 +33,6 @@ _REFUSED = frozenset(
 # Of these, the value that asks for nothing.
 _ASKS_NOTHING = {"trainable": True, "train_on_turn": True, "ignore": False, "ignored": False,
                  "no_loss": False}  # fmt: skip
-
-# How large an image is shown, in Qwen's row format.
-WISHES = frozenset({"min_pixels", "max_pixels", "resized_height", "resized_width"})
 
 
 def wishes(fields: Fields, part: Mapping[str, Any], place: str) -> tuple[tuple[str, int], ...]:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from kolm_cli.formats.fields import Fields
+from kolm_cli.formats.image_references import WISHES
 from kolm_cli.formats.kinds import kind_of, number_text
-from kolm_cli.formats.shapes import message_keys
+from kolm_cli.formats.shapes import markers, message_keys
 from kolm_cli.formats.shapes.markers import MARKER
 from kolm_cli.records.conversation import Conversation, Image, Message, Part, Role, Text, tidy
 
@@ -78,7 +79,7 @@ def read_messages(
             fields.problem(f"{place}: calls a tool, which kolm does not train")
             continue
         learn = message_keys.learned(fields, item, role, place)
-        if not learn and index == len(value) - 1:
+        if not learn and role != "user" and index == len(value) - 1:
             fields.problem(f"{place}: says that the response is not to be learned")
             learn = True
         message_keys.check(fields, item, place, frozenset())
@@ -121,7 +122,7 @@ def read_content(
             message_keys.check(fields, item, place, _TEXT_KEYS, part=True)
             parts += texts(fields.text("text", of=item, name=f"{place}.text"), False)
         else:
-            known = _IMAGE_KEYS | message_keys.WISHES
+            known = _IMAGE_KEYS | WISHES
             message_keys.check(fields, item, place, known, part=True)
             part = other(fields, item, place)
             if isinstance(part, Image):
@@ -129,6 +130,27 @@ def read_content(
             if part is not None:
                 parts.append(part)
     return tidy(parts)
+
+
+def without_images(fields: Fields) -> TextReader:
+    """Reads the texts of rows whose images are parts: markers, and images beside, are mistakes."""
+    for key in ("images", "image"):
+        if fields.record.get(key) not in (None, []):
+            fields.problem(
+                f"{key}: read in files whose first rows have it, and these have not",
+                "name the format, trl-messages, or give every row images, [] where it has none",
+                kind=f"refused-key:{key}",
+            )
+
+    def text(said: str, whole: bool) -> list[Part]:
+        if whole and markers.count(said):
+            fields.problem(
+                f"{MARKER} in a message, and no column of images beside the messages",
+                f"name them in images, or write \\{MARKER} for the text itself",
+            )
+        return markers.place(said, iter(())) if whole else [Text(said)]
+
+    return text
 
 
 def _as_it_is(text: str, whole: bool) -> list[Part]:

@@ -10,16 +10,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from kolm_cli.formats.fields import Fields, Shape
-from kolm_cli.formats.shapes import markers
+from kolm_cli.formats.shapes import message_keys
 from kolm_cli.formats.shapes.messages import (
     as_text_or_parts,
     conversation,
     read_content,
     read_messages,
     unknown_part,
+    without_images,
 )
 from kolm_cli.formats.writing import CannotError, Exported, ImageForms
-from kolm_cli.records.conversation import Image, Message, Part, Text
+from kolm_cli.records.conversation import Image, Message, Part
 from kolm_cli.records.pair import Pair
 
 _FINETUNE_KEYS = frozenset({"messages", "id", "tools", "parallel_tool_calls", "functions"})
@@ -36,6 +37,7 @@ def image_part(fields: Fields, part: Mapping[str, Any], name: str) -> Part | Non
         return None
     value = part.get("image_url")
     if isinstance(value, Mapping):
+        message_keys.check(fields, value, f"{name}.image_url", frozenset({"url"}), part=True)
         value = value.get("url")
     sha256 = fields.image(value, f"{name}.image_url")
     return None if sha256 is None else Image(sha256)
@@ -55,15 +57,8 @@ def parse_finetune(fields: Fields) -> Pair | None:
         fields.check_keys(_FINETUNE_KEYS, required=("messages",))
         return None
 
-    def text(said: str, whole: bool) -> list[Part]:
-        if whole and markers.count(said):
-            fields.problem(
-                f"{markers.MARKER} in a message, and no column of images beside the messages",
-                f"name them in images, or write \\{markers.MARKER} for the text itself",
-            )
-        return markers.place(said, iter(())) if whole else [Text(said)]
-
-    messages = read_messages(fields, fields.record["messages"], image_part, texts=text)
+    texts = without_images(fields)
+    messages = read_messages(fields, fields.record["messages"], image_part, texts=texts)
     return Pair(conversation(messages))
 
 

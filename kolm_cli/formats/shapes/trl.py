@@ -25,8 +25,8 @@ from kolm_cli.records.pair import Pair
 from kolm_cli.scoring import judging
 
 _EXTRAS = frozenset({"answers", "model", "tags", "time", "review", "id", *judging.KEYS})
-_MESSAGES_KEYS = frozenset({"messages", "images", "image", *_EXTRAS})
-_PROMPT_KEYS = frozenset({"prompt", "completion", "images", "image", *_EXTRAS})
+_MESSAGES_KEYS = frozenset({"messages", "system", "images", "image", *_EXTRAS})
+_PROMPT_KEYS = frozenset({"prompt", "completion", "system", "images", "image", *_EXTRAS})
 # A part may name its image itself, as chat templates allow.
 _INLINE = ("image", "path", "base64", "url")
 
@@ -114,7 +114,13 @@ def parse_messages(fields: Fields) -> Pair | None:
     messages = read_messages(fields, fields.record["messages"], images.part, texts=images.text)
     messages = images.placed(fields, messages)
     further = fields.texts("answers")
-    return Pair(conversation(messages), further, **rows.extras(fields))
+    return Pair(conversation([*_system(fields), *messages]), further, **rows.extras(fields))
+
+
+def _system(fields: Fields) -> list[Message]:
+    """The system prompt that some rows have beside their messages."""
+    said = fields.text("system")
+    return [Message("system", (Text(said),))] if said else []
 
 
 def claims_prompt(record: Mapping[str, Any]) -> bool:
@@ -140,7 +146,7 @@ def parse_prompt(fields: Fields) -> Pair | None:
             messages.append(Message(role, said))
     messages = images.placed(fields, messages)
     further = fields.texts("answers")
-    return Pair(conversation(messages), further, **rows.extras(fields))
+    return Pair(conversation([*_system(fields), *messages]), further, **rows.extras(fields))
 
 
 def _content(message: Message) -> list[dict[str, Any]]:

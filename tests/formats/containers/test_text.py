@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from kolm_cli.core.errors import Problem
 from kolm_cli.formats import read_rows
+from kolm_cli.formats.fields import ImportedRow
 from tests.formats.helpers import IMAGES
 
 
@@ -39,3 +41,13 @@ def test_csv_problems_carry_the_line_on_which_the_row_begins(tmp_path: Path) -> 
     assert found[1].startswith("r.csv:5: image: no such image file")
     assert found[2].startswith("r.csv:6: the key 'response' is missing")
     assert len(found) == 3
+
+
+def test_messages_beside_a_completion_are_messages_in_csv_too(tmp_path: Path) -> None:
+    asked = json.dumps([{"role": "user", "content": "q"}]).replace('"', '""')
+    table = tmp_path / "rows.csv"
+    for header, prompt in (("completion", "q"), ("response", asked.replace('""', '"'))):
+        table.write_text(f'prompt,{header},image\n"{asked}",a,\n')
+        (row,) = read_rows(table)
+        assert isinstance(row, ImportedRow), row
+        assert row.conversation.messages[0].text == prompt
