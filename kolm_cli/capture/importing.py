@@ -16,8 +16,9 @@ from kolm_cli.capture.store import Store
 from kolm_cli.core.errors import InputError, LackingError, Problem
 from kolm_cli.core.files import atomic_writer
 from kolm_cli.core.progress import Progress, Silent
-from kolm_cli.formats import ImportedRow, RowReader
 from kolm_cli.formats.columns import Columns
+from kolm_cli.formats.fields import ImportedRow
+from kolm_cli.formats.reader import RowReader
 from kolm_cli.records.images import ImageChecker
 
 

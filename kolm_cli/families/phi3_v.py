@@ -9,7 +9,7 @@ from typing import Any
 from kolm_cli.families import image_limits, shown
 from kolm_cli.families.base import Paper
 from kolm_cli.families.feature_layer import FromFeatureLayer
-from kolm_cli.families.vision_features import VisionFeatures, projected
+from kolm_cli.families.vision_features import Projected, VisionFeatures
 from kolm_cli.records.conversation import Conversation, Text
 
 _IMAGES = "model.vision_embed_tokens"
@@ -60,7 +60,7 @@ FAMILY = Phi3V(
         ),
     ),
     native="phi3_v",
-    vision_features=VisionFeatures(encode=_encode, feed=projected(_project)),
+    vision_features=VisionFeatures(encode=_encode, feed=Projected(_project)),
     vision=(f"{_IMAGES}.img_processor",),
     projector=(f"{_IMAGES}.img_projection", f"{_IMAGES}.glb_GN", f"{_IMAGES}.sub_GN"),
     projector_lora=("img_projection.0", "img_projection.2"),

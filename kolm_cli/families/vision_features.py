@@ -22,22 +22,22 @@ class VisionFeatures:
     feed: Callable[[Any, Any, dict[str, Any]], dict[str, Any]]
 
 
-def projected(
-    project: Callable[[Any, Any, dict[str, Any]], list[Any]],
-) -> Callable[[Any, Any, dict[str, Any]], dict[str, Any]]:
+@dataclass(frozen=True)
+class Projected:
     """A `feed` for models that take images projected already, as transformers' own do.
 
-    Args:
+    Attributes:
         project: as `feed`, to one tensor [image tokens, text width] an image.
     """
 
-    def feed(model: Any, features: Any, images: dict[str, Any]) -> dict[str, Any]:
+    project: Callable[[Any, Any, dict[str, Any]], list[Any]]
+
+    def __call__(self, model: Any, features: Any, images: dict[str, Any]) -> dict[str, Any]:
+        """What the model's forward is given."""
         from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-        output = BaseModelOutputWithPooling(pooler_output=project(model, features, images))
+        output = BaseModelOutputWithPooling(pooler_output=self.project(model, features, images))
         return {"mm_encoder_outputs": {"image": output}}
-
-    return feed
 
 
 def _encode_windows(model: Any, images: dict[str, Any]) -> Any:
@@ -66,4 +66,4 @@ def _project_merged(model: Any, features: Any, images: dict[str, Any]) -> list[A
     return list(tower.merger(features).split(sizes))
 
 
-QWEN2_5_VL = VisionFeatures(encode=_encode_windows, feed=projected(_project_merged))
+QWEN2_5_VL = VisionFeatures(encode=_encode_windows, feed=Projected(_project_merged))

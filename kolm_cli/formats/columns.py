@@ -12,10 +12,13 @@ import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from kolm_cli.core.errors import Problem
-from kolm_cli.formats.fields import RawRow
+
+if TYPE_CHECKING:
+    # Reading a spec loads this module, and no image library with it.
+    from kolm_cli.formats.fields import RawRow
 
 FIELDS = (
     "image", "images", "prompt", "response", "answers", "system", "messages", "conversations",

@@ -108,10 +108,11 @@ def _check_id(repository: str) -> None:
 @contextmanager
 def _hub() -> Iterator[Any]:
     """The hub's client; what it raises comes as an error that says what to do."""
-    import httpx
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
 
+    # Whichever HTTP library the hub's client was built on.
+    transport = next(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError")
     try:
         yield HfApi(endpoint=os.environ.get("HF_ENDPOINT"), library_name="kolm")
     except LocalTokenNotFoundError as error:
@@ -127,5 +128,7 @@ def _hub() -> Iterator[Any]:
         raise LackingError(
             Problem(f"the hub refused: {said}"), hint="is the token allowed to write there?"
         ) from error
-    except (OSError, httpx.HTTPError) as error:
+    except Exception as error:
+        if not isinstance(error, (OSError, transport)):
+            raise
         raise LackingError(Problem(f"the hub cannot be reached: {error}"[:300])) from error

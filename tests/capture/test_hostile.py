@@ -18,7 +18,9 @@ from kolm_cli.capture.proxy.calls import CallReader, UnreadableError
 from kolm_cli.capture.proxy.fetch import Fetcher
 from kolm_cli.capture.proxy.spool import Call
 from kolm_cli.core.errors import Problem
-from kolm_cli.formats import ImportedRow, catalog, read_rows
+from kolm_cli.formats import catalog
+from kolm_cli.formats.fields import ImportedRow
+from kolm_cli.formats.reader import read_rows
 from kolm_cli.records.conversation import Conversation
 from tests.capture.helpers import png
 

@@ -98,14 +98,16 @@ def options(**changes: Any) -> list[str]:
     return [part for key, value in changes.items() for part in ("--set", f"{key}={value}")]
 
 
-def test_set_says_another_value_and_the_bundle_has_it(compiled: Compiled, tmp_path: Path) -> None:
+def test_set_says_another_value_and_the_bundle_has_it(
+    own_compiled: Compiled, tmp_path: Path
+) -> None:
     """The weights are the same, so nothing is trained; the gate and the price are others."""
     import yaml
 
     from kolm_cli import open_bundle
 
     out = tmp_path / "other.kolm"
-    done = compiled.job.kolm(
+    done = own_compiled.job.kolm(
         "compile", "spec.yaml", "--out", out, "--json",
         *("--set", "evaluate.gate={accuracy: 0.0}", "--set", "evaluate.usd_per_hour=2.5"),
     )  # fmt: skip
@@ -114,7 +116,7 @@ def test_set_says_another_value_and_the_bundle_has_it(compiled: Compiled, tmp_pa
         spec = yaml.safe_load(bundle.read("spec.yaml", 1 << 20))
     assert spec["evaluate"]["gate"]["accuracy"] == 0.0
     assert spec["evaluate"]["usd_per_hour"] == 2.5
-    assert done.json["cid"] != compiled.report["cid"]
+    assert done.json["cid"] != own_compiled.report["cid"]
 
 
 @pytest.mark.parametrize(

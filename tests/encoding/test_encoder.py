@@ -14,7 +14,8 @@ from tests.support.cases import Case
 
 def test_it_holds_what_encoding_needs_and_nothing_else(new_case: Callable[..., Case]) -> None:
     case = new_case("qwen2_5_vl")
-    assert set(vars(case.encoder())) == {"family", "processor", "limits"}
+    holds = {"family", "processor", "limits", "loss_on", "renderer", "vocabulary"}
+    assert set(vars(case.encoder())) == holds
 
 
 def test_a_copy_from_another_process_encodes_the_same(new_case: Callable[..., Case]) -> None:

@@ -261,7 +261,7 @@ def test_what_people_have_is_far_from_the_bounds(tmp_path: Path, home: Path) -> 
     members = [m for row in rows for m in ((row[0].replace("json", "png"), png()), row)]
     path = tmp_path / "x.tar.gz"
     path.write_bytes(gzip.compress(_tar(*members)))
-    from kolm_cli.formats import ImportedRow
+    from kolm_cli.formats.fields import ImportedRow
     from kolm_cli.formats.reader import read_rows
 
     found = list(read_rows(path))

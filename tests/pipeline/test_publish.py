@@ -76,3 +76,11 @@ def test_what_cannot_be_published(compiled: Compiled) -> None:
     done = compiled.job.kolm("publish", compiled.bundle, "me/x")
     assert done.code == 5
     assert "HF_HUB_OFFLINE is set" in done.err
+
+
+def test_a_hub_that_cannot_be_reached(compiled: Compiled) -> None:
+    done = compiled.job.kolm_process(
+        "publish", compiled.bundle, "me/x", HF_HUB_OFFLINE="0", HF_ENDPOINT="http://127.0.0.1:9"
+    )
+    assert done.code == 5, done.err
+    assert "the hub cannot be reached" in done.err

@@ -8,7 +8,7 @@ import tarfile
 from pathlib import Path
 
 from kolm_cli.core.errors import Problem
-from kolm_cli.formats import read_rows
+from kolm_cli.formats.reader import read_rows
 from tests.formats.helpers import IMAGES, jpeg_turned
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kolm_cli.formats import ImportedRow, read_rows
+from kolm_cli.formats.fields import ImportedRow
+from kolm_cli.formats.reader import read_rows
 from tests.formats.helpers import IMAGES, NAMES
 
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from kolm_cli.core.errors import Problem
-from kolm_cli.formats import read_rows
 from kolm_cli.formats.fields import ImportedRow
+from kolm_cli.formats.reader import read_rows
 from tests.formats.helpers import IMAGES
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kolm_cli.core.errors import Problem
-from kolm_cli.formats import read_rows
+from kolm_cli.formats.reader import read_rows
 from tests.capture.helpers import write_rows
 from tests.formats.helpers import IMAGES
 

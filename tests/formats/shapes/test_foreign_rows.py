@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from kolm_cli.formats import ImportedRow, RowReader, read_rows
+from kolm_cli.formats.fields import ImportedRow
+from kolm_cli.formats.reader import RowReader, read_rows
 from kolm_cli.records.conversation import Image, Message, Text
 from tests.capture.helpers import write_rows
 from tests.formats.helpers import IMAGES, NAMES
