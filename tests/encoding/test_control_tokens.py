@@ -24,13 +24,14 @@ def grounding(new_case: Callable[..., Case]) -> Case:
 
 
 @pytest.mark.parametrize("mark", ["<|im_start|>", "<|endoftext|>", "<|vision_start|>"])
-@pytest.mark.parametrize("side", ["question", "answer"])
+@pytest.mark.parametrize("side", ["question", "answer", "earlier answer", "system"])
 def test_what_the_template_owns_is_refused_by_name(grounding: Case, mark: str, side: str) -> None:
+    said = {name: name for name in ("question", "answer", "earlier answer", "system")}
+    said[side] = f"log: {mark} x"
     row = grounding.row(
-        (
-            f"log: {mark} x" if side == "question" else "log?",
-            f"{mark}a" if side == "answer" else "a",
-        )
+        ("First?", said["earlier answer"]),
+        (said["question"], said["answer"]),
+        system=said["system"],
     )
     with pytest.raises(RowError, match="keeps for itself") as caught:
         grounding.encode(row)
