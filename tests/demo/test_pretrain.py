@@ -33,6 +33,7 @@ def run_twenty_steps(out: Path, hash_seed: str) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in out.iterdir()}
 
 
+@pytest.mark.slow
 def test_twenty_steps_twice_give_the_same_bytes(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(run_twenty_steps, tmp_path / "1", "1")

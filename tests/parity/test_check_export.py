@@ -44,6 +44,7 @@ def started(tmp_path: Path) -> list[str]:
     return command
 
 
+@pytest.mark.slow
 def test_the_first_server_that_is_installed_is_started_and_ended(
     check: Check, answers: dict[str, str | None], compiled: Compiled, tmp_path: Path
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pytest
+
 from tests.support.jobs import Job
 
 
@@ -24,6 +26,7 @@ def test_a_first_row_that_fills_the_budget_is_compared_as_it_was_trained(
     assert "train" not in [line.split()[0] for line in again.err.splitlines() if line]
 
 
+@pytest.mark.slow
 def test_force_trains_also_when_only_the_answers_are_missing(new_job: Callable[..., Job]) -> None:
     job = new_job()
     assert job.kolm("compile", "spec.yaml").code == 0
