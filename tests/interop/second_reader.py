@@ -18,11 +18,12 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 
-UNDECIDED = ("configs", "dataset", "k-score", "gate", "coverage", "agreement")
-UNDECIDED += ("parity",)
+UNDECIDED = ("configs", "dataset", "k-score", "gate", "coverage", "agreement", "parity")
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError, struct.error)
 MALFORMED += (InvalidSignature, UnsupportedAlgorithm)
-STAGES = ("capture", "dataset", "train", "evaluate")
+# Section 6: what the stages are about; a capture is about its own facts.
+MADE = {"capture": (), "dataset": "data/", "train": ("adapter/", "processor/", "modules.json")}
+MADE["evaluate"] = "eval/"
 # Section 2: path, most KiB, R for required, H for held in memory. The first line that fits counts.
 KINDS = r"""manifest\.json 256 RH
 adapter/adapter_config\.json 1024 RH
@@ -53,10 +54,11 @@ KINDS = [line.split() for line in KINDS.splitlines()]
 SIZES = {1: "BOOL U8 I8 F8_E4M3 F8_E5M2", 2: "U16 I16 F16 BF16", 4: "U32 I32 F32", 8: "U64 I64 F64"}
 SIZES = {dtype: size for size, dtypes in SIZES.items() for dtype in dtypes.split()}
 MASKS = {"F8_E4M3": 0x7F, "F8_E5M2": 0x7C, "F16": 0x7C00, "BF16": 0x7F80, "F32": 0x7F800000}
+MASKS["F64"] = 0x7FF0000000000000
 # Section 4: what `target_modules` may be; others are refused by the check `configs`.
 NAMES = r"(?:\(\?:(?:\w|\\[.-])+(?:\|(?:\w|\\[.-])+)*\)|(?:\w|\\[.-])+)"
-TARGETS = rf"{NAMES}(?:\\\.\(\?:\.\*\\\.\)\?|\\\.\.\*){NAMES}"
-MASKS["F64"] = 0x7FF0000000000000
+LAYERS = rf"{NAMES}(?:\\\.\(\?:\.\*\\\.\)\?|\\\.\.\*){NAMES}"
+TARGETS = rf"{LAYERS}(?:\|{LAYERS}){{0,2}}"
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 P, Y8 = 2**255 - 19, 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 INTOTO, SIGSTORE = "application/vnd.in-toto+json", "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -143,18 +145,18 @@ def archive(data):
 def read_manifest(files):
     """Sections 2 and 3."""
     value = exact(files["manifest.json"], (256 << 10) - 1)
-    base, forms = value["base"], [{"base", "files", "format", "name"}]
-    forms.append({"model", "revision", "weights"})
-    need([set(value), set(base)] == forms and value["format"] == "kolm-bundle/1", "the manifest")
+    base = value["base"]
+    content = {p: c for p, c in files.items() if not p.startswith(("manifest.", "attestations/"))}
+    facts = [{"path": p, "sha256": sha256(c), "size": len(c)} for p, c in content.items()]
+    form = {"base": {key: base[key] for key in ("model", "revision", "weights")}, "files": facts}
+    form |= {"format": "kolm-bundle/1", "name": value["name"]}
+    need(same(form, value), "the manifest, or the files are not those that are listed")
     name = re.fullmatch(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?", value["name"])
     need(name and ".." not in value["name"], "the name")
     need(0 < len(base["model"]) <= 256 and base["model"].isprintable(), "the base")
     need(len(base["revision"]) <= 256 and base["revision"].isprintable(), "the revision")
     digests = base["weights"].values()
     need(digests and all(re.fullmatch("[0-9a-f]{64}", d) for d in digests), "the base's weights")
-    content = {p: c for p, c in files.items() if not p.startswith(("manifest.", "attestations/"))}
-    facts = [{"path": p, "sha256": sha256(c), "size": len(c)} for p, c in content.items()]
-    need(same(facts, value["files"]), "the files are not those that are listed")
     order, held = [], 0
     for path, data in files.items():
         kind = next(i for i, (form, *_) in enumerate(KINDS) if re.fullmatch(form, path))
@@ -201,8 +203,15 @@ def opened(data, keys, hint=None):
     return payload, key_id
 
 
-def subjects(facts):
-    return [{"digest": {"sha256": digest}, "name": name} for name, digest in facts]
+def subjects(about):
+    return [{"digest": {"sha256": digest}, "name": name} for name, digest in about]
+
+
+def says(payload, about, kind, predicate):
+    """Fails unless the payload is this in-toto statement and nothing else."""
+    form = {"_type": "https://in-toto.io/Statement/v1", "subject": subjects(about)}
+    form |= {"predicateType": kind, "predicate": predicate}
+    need(canonical(form).encode() == payload, f"a statement {kind} is of another form")
 
 
 def read_statements(files, manifest):
@@ -212,35 +221,21 @@ def read_statements(files, manifest):
     keys = {key_id: key for key, key_id in pems.values()}
     receipt, signer = opened(files["attestations/receipt.sigstore.json"], keys)
     sums = {path: sha256(data) for path, data in files.items() if "attestations/" not in path}
-    links, made = [], {"dataset": "data/", "train": ("adapter/", "processor/", "modules.json")}
-    for stage in STAGES[f"attestations/{STAGES[0]}.sigstore.json" not in files :]:
-        payload, key_id = opened(files[f"attestations/{stage}.sigstore.json"], keys)
-        facts = exact(payload, 3 << 20)["predicate"]["facts"]
-        about = [i for i in sums.items() if i[0].startswith(made.get(stage, "eval/"))]
-        about = [(stage, sha256(canonical(facts).encode()))] if stage == "capture" else about
-        predicate = {"facts": facts, "name": manifest["name"], "stage": stage}
-        predicate["previous"] = links[-1] if links else None
-        form = {"_type": "https://in-toto.io/Statement/v1", "subject": subjects(about)}
-        form |= {"predicateType": "urn:kolm:stage:1", "predicate": predicate}
-        fits = isinstance(facts, dict) and canonical(form).encode() == payload
-        need(fits and key_id == signer, f"{stage} is of another form, or by another key")
-        links.append({"sha256": sha256(payload), "stage": stage})
-    signers = {signer}
-    for path in (p for p in files if re.match(r"attestations/receipt\.[0-9a-f]{64}", p)):
-        payload, key_id = opened(files[path], keys)
-        need(payload == receipt and path.split(".")[1] == key_id != signer, "another's signature")
-        signers.add(key_id)
-    manifest_subject, measured = subjects([("manifest.json", sums["manifest.json"])]), []
-    for path in (p for p in files if re.match(r"attestations/parity\.", p)):
-        payload, key_id = opened(files[path], keys)
-        predicate = exact(payload, 3 << 20)["predicate"]
-        form = {"_type": "https://in-toto.io/Statement/v1", "subject": manifest_subject}
-        form |= {"predicateType": "urn:kolm:parity:1", "predicate": predicate}
-        after = {"sha256": sha256(receipt), "stage": "bundle"}
-        fits = predicate["name"] == manifest["name"] and same(predicate["previous"], after)
-        need(fits and canonical(form).encode() == payload, "a parity statement")
-        need(path.split(".")[1] == sha256(payload), "a parity statement's path")
-        measured.append(key_id)
+    name, bundle = manifest["name"], [("manifest.json", sums["manifest.json"])]
+    links = read_stages(files, keys, signer, name, sums)
+    signers, measured = {signer}, []
+    after = {"name": name, "previous": {"sha256": sha256(receipt), "stage": "bundle"}}
+    further = re.compile(r"attestations/(receipt|parity)\.([0-9a-f]{64})")
+    for which in filter(None, map(further.match, files)):
+        payload, key_id = opened(files[which.string], keys)
+        if which[1] == "receipt":
+            need(payload == receipt and which[2] == key_id != signer, "another's signature")
+            signers.add(key_id)
+        else:
+            predicate = exact(payload, 3 << 20)["predicate"]
+            says(payload, bundle, "urn:kolm:parity:1", predicate | after)
+            need(which[2] == sha256(payload), "a parity statement's path")
+            measured.append(key_id)
     need(len(signers) <= 17 and len(measured) <= 16, "too many statements")
     need(signers.union(measured) == set(keys), "a key that signed nothing")
     p256 = isinstance(keys[signer], ec.EllipticCurvePublicKey)
@@ -248,35 +243,42 @@ def read_statements(files, manifest):
     if p256:
         hint = sha256(files[f"attestations/{signer}.pem"])
         payload, key_id = opened(files["attestations/model.sig"], keys, hint)
+        need(key_id == signer, "model.sig is by another key")
         listed = [{"algorithm": "sha256", "digest": d, "name": p} for p, d in sorted(sums.items())]
         root = sha256(b"".join(bytes.fromhex(entry["digest"]) for entry in listed))
         how = {"allow_symlinks": False, "hash_type": "sha256", "method": "files"}
-        how["ignore_paths"] = ["attestations"]
-        form = {"_type": "https://in-toto.io/Statement/v1"}
-        form |= {"subject": subjects([(manifest["name"], root)])}
-        form["predicateType"] = "https://model_signing/signature/v1.0"
-        form["predicate"] = {"resources": listed, "serialization": how}
-        need(canonical(form).encode() == payload and key_id == signer, "model.sig")
-    value = exact(receipt, 3 << 20)
-    predicate = value["predicate"]
-    definition = predicate["buildDefinition"]
+        predicate = {"resources": listed, "serialization": how | {"ignore_paths": ["attestations"]}}
+        says(payload, [(name, root)], "https://model_signing/signature/v1.0", predicate)
     chain = {"stages": links, "starts_at": links[0]["stage"]}
     if chain["starts_at"] != "capture":
         chain["why"] = "the training data did not come from a capture"
-    need(same(definition["internalParameters"]["chain"], chain), "the receipt's chain")
-    base, spec = manifest["base"], {"path": "spec.yaml", "sha256": sums["spec.yaml"]}
-    used = [(f"base/{name}", digest) for name, digest in sorted(base["weights"].items())]
+    predicate, base = exact(receipt, 3 << 20)["predicate"], manifest["base"]
+    facts = predicate["buildDefinition"]["internalParameters"] | {"chain": chain}
+    used = [(f"base/{path}", digest) for path, digest in sorted(base["weights"].items())]
     used += [(path, sums[path]) for path in ("data/dataset.json", "data/train.jsonl")]
-    named = {"model": base["model"], "revision": base["revision"]}
+    asked = {"base": {key: base[key] for key in ("model", "revision")}, "name": name}
+    asked["spec"] = {"path": "spec.yaml", "sha256": sums["spec.yaml"]}
     form = {"buildType": "urn:kolm:build:vlm-adapter:1", "resolvedDependencies": subjects(used)}
-    form["externalParameters"] = {"base": named, "name": manifest["name"], "spec": spec}
-    form["internalParameters"] = definition["internalParameters"]
+    form |= {"externalParameters": asked, "internalParameters": facts}
     form = {"buildDefinition": form, "runDetails": predicate["runDetails"]}
-    form = {"_type": "https://in-toto.io/Statement/v1", "predicate": form}
-    form["predicateType"] = "https://slsa.dev/provenance/v1"
-    form["subject"] = manifest_subject
-    need(same(form, value), "the receipt is about something else")
-    return definition["internalParameters"], signers
+    says(receipt, bundle, "https://slsa.dev/provenance/v1", form)
+    return facts, signers
+
+
+def read_stages(files, keys, signer, name, sums):
+    """Section 6: the chain of stages, as the receipt has to tell it."""
+    links = []
+    for stage in list(MADE)["attestations/capture.sigstore.json" not in files :]:
+        payload, key_id = opened(files[f"attestations/{stage}.sigstore.json"], keys)
+        facts = exact(payload, 3 << 20)["predicate"]["facts"]
+        need(isinstance(facts, dict) and key_id == signer, f"the facts or the key of {stage}")
+        about = [item for item in sums.items() if item[0].startswith(MADE[stage])]
+        about = [(stage, sha256(canonical(facts).encode()))] if stage == "capture" else about
+        predicate = {"facts": facts, "name": name, "stage": stage}
+        predicate["previous"] = links[-1] if links else None
+        says(payload, about, "urn:kolm:stage:1", predicate)
+        links.append({"sha256": sha256(payload), "stage": stage})
+    return links
 
 
 def read_tensors(data):
@@ -318,24 +320,25 @@ def read_modules(files, facts, model):
             need(entry["part"] in ["vision", "projector", "language", "head", "other"], "a part")
             need(all(type(n) is int and n >= 0 for n in entry["shape"]), "a shape")
 
-    def rank_in(part):
-        own = said.get(f"{part}_lora_r")
-        return said["lora_r"] if own is None else own
-
     parts = {entry["name"]: entry["part"] for entry in value["frozen"]}
     need(not any(".lora_A." in name or ".lora_B." in name for name in parts), "a frozen adapter")
     listed = {}
     for entry in value["trainable"]:
         name, part, shape = entry["name"], entry["part"], entry["shape"]
+        own = said.get(f"{part}_lora_r")
+        rank = said["lora_r"] if own is None else own
         place = ("full", f"adapter/{part}.safetensors", name)
         for matrix, at in ((".lora_A.", 0), (".lora_B.", 1)):
             if matrix in name:
                 place = ("lora", "adapter/adapter_model.safetensors", "base_model.model." + name)
-                need(len(shape) == 2 and 0 not in shape and shape[at] == rank_in(part), "rank")
+                need(len(shape) == 2 and 0 not in shape and shape[at] == rank, "rank")
                 need(parts.get(name.partition(".lora_")[0] + ".weight") == part, "no layer")
         need((entry["kind"], entry["file"], entry["tensor"]) == place, "a place")
         need(name not in parts, "trainable and frozen")
         listed[place[1:]] = [entry["dtype"], shape]
+    for part in ("projector", "vision"):
+        has_lora = any(e["part"] == part and e["kind"] == "lora" for e in value["trainable"])
+        need(has_lora or said.get(f"{part}_lora_r") is None, f"a rank for {part}, without LoRA")
     tensors = {p: read_tensors(data) for p, data in files.items() if p.endswith(".safetensors")}
     held = {(p, name): fact for p, names in tensors.items() for name, fact in names.items()}
     need(held == listed, "the tensors are not those of modules.json")
@@ -347,23 +350,23 @@ def read_modules(files, facts, model):
         for key in ("tensors_trainable", "tensors_with_gradient", "tensors_changed"):
             need(evidence.get(key, count) == count, f"{key} of the evidence")
     config = exact(files["adapter/adapter_config.json"])
-    adapted = {
-        n.partition(".lora_")[0] for n in (t["name"] for t in value["trainable"]) if ".lora_" in n
-    }
+    shapes = {entry["name"]: entry["shape"] for entry in value["trainable"]}
+    adapted = {name.partition(".lora_")[0] for name in shapes if ".lora_" in name}
     targets = config.get("target_modules")
-    few = isinstance(targets, str) and len(targets) <= 1024 and targets.count("|") < 64
+    few = isinstance(targets, str) and len(targets) <= 8192 and targets.count("|") < 256
     if few and re.fullmatch(TARGETS, targets, re.A):
         weights = (name[:-7] for name in parts if name.endswith(".weight"))
         need({n for n in weights if re.fullmatch(targets, n)} == adapted, "target_modules")
-    wanted = ("LORA", model, said["lora_r"], said["lora_alpha"])
-    keys = ("peft_type", "base_model_name_or_path", "r", "lora_alpha")
-    need(tuple(config[key] for key in keys) == wanted, "adapter_config.json")
     r, alpha = said["lora_r"], said["lora_alpha"]
-    pairs = [e for e in value["trainable"] if ".lora_A." in e["name"] and e["shape"][0] != r]
-    ranks = {e["name"].partition(".lora_A.")[0]: e["shape"][0] for e in pairs}
-    need(config.get("rank_pattern", {}) == ranks, "rank_pattern")
-    alphas = {name: alpha * rank // r for name, rank in ranks.items()}
-    need(config.get("alpha_pattern", {}) == alphas, "alpha_pattern")
+    wanted = {"peft_type": "LORA", "base_model_name_or_path": model, "r": r, "lora_alpha": alpha}
+    need(all(config[key] == wanted[key] for key in wanted), "adapter_config.json")
+    patterns = config.get("rank_pattern", {}), config.get("alpha_pattern", {})
+    need(all(isinstance(pattern, dict) for pattern in patterns), "a pattern")
+    if type(r) is int and type(alpha) is int and r > 0:  # others are refused by `configs`
+        ranks = {n.partition(".lora_A.")[0]: s[0] for n, s in shapes.items() if ".lora_A." in n}
+        ranks = {name: rank for name, rank in ranks.items() if rank != r}
+        alphas = {name: alpha * rank // r for name, rank in ranks.items()}
+        need(patterns == (ranks, alphas), "rank_pattern or alpha_pattern")
 
 
 def read(data, trusted, needed=1):

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -165,6 +165,34 @@ def test_contents_that_a_trusted_key_signed(bench: Bench, tmp_path: Path) -> Non
     assert of == {"configs", "dataset"}
     decided = {name for name, *_ in contents()} - undecided
     assert decided >= {name for name, *_ in contents() if name.startswith(("modules", "adapter"))}
+
+
+def test_layers_that_target_modules_does_not_name(bench: Bench, tmp_path: Path) -> None:
+    """In each of the forms that an expression may have, of one to three towers."""
+    path = "adapter/adapter_config.json"
+    names = "|".join(["k_proj"] * 40)
+    for layers in (r"model\.(?:.*\.)?k_proj", rf"model\..*(?:{names})"):
+        for towers in range(1, 5):
+            config = {**json.loads(part(path)), "target_modules": "|".join([layers] * towers)}
+            content = factory.with_files({path: canonical_json.dumps(config)})
+            built = build_bundle(content, bench.signer, tmp_path / "a.kolm")
+            said = bench.agree(built.path.read_bytes())
+            assert said == ("invalid" if towers < 4 else "undecided"), config["target_modules"]
+
+
+def test_a_rank_for_a_part_without_lora(tmp_path: Path) -> None:
+    path, signer = claiming(tmp_path, lambda said: said["vlm_train"].update(projector_lora_r=8))
+    assert Bench(b"", {}, signer, path).agree(path.read_bytes()) == "invalid"
+
+
+def test_a_rank_of_zero_is_refused_by_the_check_of_configurations(tmp_path: Path) -> None:
+    config = {**json.loads(part("adapter/adapter_config.json")), "r": 0}
+    content = factory.with_files({"adapter/adapter_config.json": canonical_json.dumps(config)})
+    receipt = json.loads(canonical_json.dumps(dict(content.receipt)))
+    receipt["vlm_train"].update(lora_r=0, language_lora_r=receipt["vlm_train"]["lora_r"])
+    path, signer = tmp_path / "a.kolm", keys.generate()
+    build_bundle(replace(content, receipt=receipt), signer, path)
+    assert Bench(b"", {}, signer, path).agree(path.read_bytes()) == "undecided"
 
 
 def test_claims_about_scores_are_left_undecided_and_those_about_training_are_not(
