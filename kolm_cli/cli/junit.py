@@ -25,7 +25,8 @@ def junit(report: Mapping[str, Any]) -> bytes:
         ("base_accuracy", report["base_accuracy"]),
         ("k", report["k_score"]["k"]),
     ):
-        Xml.SubElement(properties, "property", {"name": key, "value": printable(str(value))})
+        if value is not None:  # K is undefined without a price
+            Xml.SubElement(properties, "property", {"name": key, "value": printable(str(value))})
     Xml.SubElement(suite, "testcase", {"classname": f"kolm.{name}", "name": "compiled"})
     for ruling in rulings:
         case = Xml.SubElement(

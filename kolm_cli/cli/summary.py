@@ -37,7 +37,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     rows = [
         ("base accuracy", with_interval(report["base_accuracy"], report.get("base_ci95"))),
         ("accuracy", with_interval(report["accuracy"], score["accuracy_ci95"])),
-        *((f"against {against}", text) for against, text in comparisons(report)),
+        *(("compared", f"{text} {against}") for against, text in comparisons(report)),
         ("worst group", worst_group(report)),
         ("K", k_text(report)),
         ("latency", latency_text(report["latency"])),

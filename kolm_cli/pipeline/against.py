@@ -28,6 +28,21 @@ def stored_answers(files: Unpacked, path: str = layout.PREDICTIONS) -> Predictio
     return read_predictions(stored.read_bytes(), path) if stored.is_file() else None
 
 
+def check_other(name: str, demands: Demands | None, progress: Progress) -> None:
+    """Whether a bundle to compare with is there and trusted, before anything is answered.
+
+    Raises:
+        InputError: there is no such bundle.
+        VerificationError: it is not intact, or its signer is not trusted.
+    """
+    with bundle_file(name) as path, unpacked(path, _but_cid(demands), progress):
+        pass
+
+
+def _but_cid(demands: Demands | None) -> Demands:
+    return replace(demands or Demands(), cid=None)
+
+
 @dataclass(frozen=True)
 class Against:
     """Adds comparisons to a report.
@@ -82,7 +97,7 @@ class Against:
             InputError: there is no such bundle.
             VerificationError: it is not intact, or its signer is not trusted.
         """
-        trusted = replace(demands or Demands(), cid=None)
+        trusted = _but_cid(demands)
         with bundle_file(name) as path:
             with unpacked(path, trusted, progress) as files:
                 cid = files.cid

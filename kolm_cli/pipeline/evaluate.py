@@ -14,7 +14,7 @@ from kolm_cli.core.errors import InputError, Problem, raise_if_any
 from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.sources import read_source
 from kolm_cli.formats.columns import Columns
-from kolm_cli.pipeline.against import Against, stored_answers
+from kolm_cli.pipeline.against import Against, check_other, stored_answers
 from kolm_cli.pipeline.baseline import read_baseline
 from kolm_cli.pipeline.bundle_use import Demands, answerer_for
 from kolm_cli.pipeline.known_inputs import known_pack
@@ -119,6 +119,8 @@ def evaluate_again(
     given = None
     if asked.pack is not None:
         given = read_pack(asked.pack, asked.columns, confine=asked.confine)
+    if asked.compare is not None:
+        check_other(asked.compare, demands, progress)
     with answerer_for(bundle, base=base, device=device, progress=progress, demands=demands) as (
         files,
         answerer,

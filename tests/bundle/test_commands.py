@@ -109,4 +109,4 @@ def test_sums_and_json_exclude_each_other(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["verify", "receipt", "sign"])
 def test_a_missing_file_is_exit_2(command: str, tmp_path: Path) -> None:
-    assert "cannot be read" in kolm(command, str(tmp_path / "none.kolm"), code=2)
+    assert "there is no such file" in kolm(command, str(tmp_path / "none.kolm"), code=2)

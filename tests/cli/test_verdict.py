@@ -71,6 +71,13 @@ def test_the_page_of_a_job_shows_answers_as_they_are(compiled: Compiled) -> None
     assert page.startswith("## tiny: gate passed")
     assert "<b>" not in page
     assert "\\<b\\>" in page
+    assert " the base |" in page  # a comparison names the other at its end
+
+
+def test_junit_leaves_out_what_is_undefined(compiled: Compiled) -> None:
+    report = {**compiled.report, "k_score": {**compiled.report["k_score"], "k": None}}
+    found = Xml.fromstring(junit(report))  # noqa: S314
+    assert "k" not in {one.get("name") for one in found.iter("property")}
 
 
 @pytest.mark.parametrize("kind", ["--junit", "--summary"])

@@ -45,6 +45,16 @@ def test_a_bundle_against_itself_and_against_a_teacher(compiled: Compiled, tmp_p
     assert len(report["baseline_rows"]["lost"]) == report["compared"]["baseline"]["losses"]
 
 
+def test_another_bundle_that_is_not_there_is_said_before_anything_is_answered(
+    compiled: Compiled,
+) -> None:
+    done = compiled.job.kolm("eval", compiled.bundle, "--compare", "nothing.kolm")
+    assert done.code == 2
+    assert "nothing.kolm: there is no such file" in done.err
+    assert "fix: check the path" in done.err
+    assert "load base" not in done.err
+
+
 def test_the_terminal_shows_mistakes_and_comparisons(compiled: Compiled) -> None:
     done = compiled.job.kolm("eval", compiled.bundle, "--limit", "2", "--wrong", "1")
     assert done.code == 0, done.err

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
 from kolm_cli.bundle.checks.k_score import NOT_RECOMPUTABLE
 
@@ -21,8 +24,15 @@ def _run(case: Case) -> Outcome:
     if not score.gate.passed:
         # True to what was measured, so the bundle is intact; a gate is not a signature.
         return Outcome(True, f"{NOT_MET}, as the receipt says: {'; '.join(score.gate.failed)}")
-    asked = [f"{name} {least}" for name, least in case.evaluation.settings.gate.as_json().items()]
+    gate = case.evaluation.settings.gate.as_json()
+    asked = [f"{name} {_in_words(least)}" for name, least in gate.items()]
     return Outcome(True, f"met: {', '.join(asked)}" if asked else "nothing was asked for")
+
+
+def _in_words(least: Any) -> str:
+    if not isinstance(least, Mapping):
+        return str(least)
+    return f"({', '.join(f'{name} {value}' for name, value in least.items())})"
 
 
 CHECK = Check("gate", _run)

@@ -71,6 +71,9 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
     """
     try:
         stream = open_regular(path, buffering=0)
+    except FileNotFoundError as error:
+        fix = "check the path; `kolm ls` lists the bundles in the local registry"
+        raise InputError(Problem("there is no such file", str(path), fix)) from error
     except OSError as error:
         raise InputError(Problem(f"cannot be read: {error.strerror}", str(path))) from error
     with stream:

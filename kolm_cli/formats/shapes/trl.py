@@ -71,7 +71,10 @@ class _Placeholders:
         used = self._parts + self._markers
         if used not in (0, self._given):
             if self._parts:
-                fields.problem(f"{used} image parts for {self._given} images")
+                fields.problem(
+                    f"{used} image parts for {self._given} images",
+                    "give as many images as parts that show one",
+                )
             else:
                 fields.problem(markers.mismatch(used, self._given), markers.FIX)
         elif self._in_parts and self._given and not used:

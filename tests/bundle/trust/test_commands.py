@@ -18,7 +18,7 @@ def test_a_wrong_trust_file_is_exit_2(tmp_path: Path) -> None:
     )
     missing = str(tmp_path / "missing.toml")
     assert "there is no such trust file" in kolm("verify", str(path), "--trust", missing, code=2)
-    assert "cannot be read" in kolm("verify", str(tmp_path / "none.kolm"), code=2)
+    assert "there is no such file" in kolm("verify", str(tmp_path / "none.kolm"), code=2)
 
 
 def test_verify_makes_nothing_at_home(home: Path, tmp_path: Path) -> None:
