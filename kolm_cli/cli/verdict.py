@@ -65,8 +65,8 @@ def difference_text(found: Mapping[str, Any]) -> str:
     low, high = found["ci95"]
     word = "better than" if low > 0 else "worse than" if high < 0 else "not told apart from"
     return (
-        f"{found['difference']:+.4f} ({low:+.4f} to {high:+.4f}; {found['wins']} rows better,"
-        f" {found['losses']} worse, p {found['p']:.4f}): {word}"
+        f"{found['difference']:+.4f} ({low:+.4f} to {high:+.4f}; better on {found['wins']},"
+        f" worse on {found['losses']}, p {found['p']:.4f}): {word}"
     )
 
 

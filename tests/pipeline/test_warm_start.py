@@ -47,6 +47,7 @@ def test_a_compile_goes_on_from_an_earlier_bundle(
         (parent, None),
     ]
     assert lines[0]["accuracy"] == report["accuracy"]
+    assert json.loads(job.kolm("log", report["bundle"], "--json").out) == lines
     said = job.kolm("log", "tiny").out.splitlines()
     assert len(said) == 3
     assert said[1].split()[0] == report["cid"]

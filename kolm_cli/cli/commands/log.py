@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,17 +22,24 @@ def register(app: typer.Typer) -> None:
 
 def log_command(
     reference: Annotated[
-        str, typer.Argument(metavar="NAME", help="NAME, NAME:TAG or a CID.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="BUNDLE", help="A .kolm file, NAME, NAME:TAG or a CID.", show_default=False
+        ),
     ],
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many generations.")] = 50,
     json: JsonOption = False,
 ) -> None:
     """Show what a bundle started from, back to the base, with the score of each."""
+    from kolm_cli.bundle.container.open_bundle import open_bundle
     from kolm_cli.registry.index import named
     from kolm_cli.registry.scores import descent
     from kolm_cli.registry.store import Registry
 
     registry = Registry()
+    if Path(reference).is_file():
+        with open_bundle(Path(reference)) as opened:
+            reference = opened.cid
     entry = registry.resolve(named(registry.index(), reference))
     line = list(islice(descent(registry, entry), limit + 1))
     output = Output(as_json=json)
