@@ -144,7 +144,8 @@ def test_what_is_asked_for_in_vain_is_refused_before_work(
 
 
 def test_the_help_names_every_format(compiled: Compiled) -> None:
-    said = compiled.job.kolm("export", "--help").out
+    # A narrow terminal breaks a line after a hyphen.
+    said = "".join(compiled.job.kolm("export", "--help").out.split())
     assert all(name in said for name in names())
 
 
