@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -38,4 +38,10 @@ CidOption = Annotated[
 ]
 AllowUntrustedOption = Annotated[
     bool, typer.Option("--allow-untrusted", help="Take what is intact, whoever signed it.")
+]
+BaseOption = Annotated[
+    Path | None, typer.Option("--base", help="Where a local base is, if not where it was.")
+]
+DeviceOption = Annotated[
+    Literal["cpu", "cuda"] | None, typer.Option("--device", help="Instead of the spec's.")
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Sequence
 
 RULE = "at most 64 of a-z 0-9 . _ - with a letter or digit at both ends"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?", re.ASCII)
@@ -15,3 +17,9 @@ def is_name(text: str) -> bool:
     a file name everywhere and as a repository name of an OCI registry.
     """
     return _NAME.fullmatch(text) is not None and ".." not in text
+
+
+def likely_fix(name: str, known: Sequence[str]) -> str:
+    """What to write in place of a name that is not known: the nearest, or else all of them."""
+    close = difflib.get_close_matches(name.lower(), known, n=1)
+    return f"did you mean {close[0]}?" if close else f"write one of {', '.join(known)}"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-
 from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.names import likely_fix
 from kolm_cli.export.base import Format
 from kolm_cli.export.formats import gguf, gguf_lora, merged, ollama, peft, vllm
 
@@ -32,6 +31,5 @@ def get_format(name: str) -> Format:
     for known in FORMATS:
         if known.name == name:
             return known
-    close = difflib.get_close_matches(name.lower(), names(), n=1)
-    fix = f"did you mean {close[0]}?" if close else f"write one of {', '.join(names())}"
+    fix = likely_fix(name, names())
     raise InputError(Problem(f"there is no export format {name!r:.80}", "--to", fix))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from kolm_cli.cli.bundle_options import (
     AllowUntrustedOption,
+    BaseOption,
     BundleArgument,
     CidOption,
+    DeviceOption,
     TrustOption,
 )
 from kolm_cli.cli.column_options import ColumnOption, FixedOption, columns_from
@@ -21,12 +22,6 @@ from kolm_cli.cli.output import Output
 from kolm_cli.cli.verdict import lines_of, mistake_text
 from kolm_cli.core.errors import ExitCode, InputError, Problem
 
-BaseOption = Annotated[
-    Path | None, typer.Option("--base", help="Where a local base is, if not where it was.")
-]
-DeviceOption = Annotated[
-    Literal["cpu", "cuda"] | None, typer.Option("--device", help="Instead of the spec's.")
-]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 
 

@@ -9,6 +9,7 @@ import typer
 
 from kolm_cli.cli.bundle_options import (
     AllowUntrustedOption,
+    BaseOption,
     BundleArgument,
     CidOption,
     TrustOption,
@@ -43,9 +44,7 @@ def export_command(
             "--dtype", help="Type of the weights, instead of what the bundle was scored in."
         ),
     ] = None,
-    base: Annotated[
-        Path | None, typer.Option("--base", help="Where a local base is, if not where it was.")
-    ] = None,
+    base: BaseOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Start a server on it, and compare its answers.")

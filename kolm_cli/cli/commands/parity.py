@@ -9,11 +9,11 @@ import typer
 
 from kolm_cli.cli.bundle_options import (
     AllowUntrustedOption,
+    BaseOption,
     BundleArgument,
     CidOption,
     TrustOption,
 )
-from kolm_cli.cli.commands.evaluate import BaseOption
 from kolm_cli.cli.live import ProgressOption, progress_for
 from kolm_cli.cli.options import JsonOption
 from kolm_cli.cli.output import Output

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from kolm_cli.cli.bundle_options import (
     AllowUntrustedOption,
+    BaseOption,
     BundleArgument,
     CidOption,
     TrustOption,
@@ -38,9 +38,7 @@ def publish_command(
     with_bundle: Annotated[
         bool, typer.Option("--with-bundle", help="The bundle too, for others to verify.")
     ] = False,
-    base: Annotated[
-        Path | None, typer.Option("--base", help="Where a local base is, if not where it was.")
-    ] = None,
+    base: BaseOption = None,
     trust: TrustOption = None,
     allow_untrusted: AllowUntrustedOption = False,
     cid: CidOption = None,

@@ -10,12 +10,13 @@ import typer
 
 from kolm_cli.cli.bundle_options import (
     AllowUntrustedOption,
+    BaseOption,
     BundleArgument,
     CidOption,
+    DeviceOption,
     TrustOption,
 )
 from kolm_cli.cli.column_options import ColumnOption, FixedOption, columns_from
-from kolm_cli.cli.commands.evaluate import BaseOption, DeviceOption
 from kolm_cli.cli.live import ProgressOption, progress_for
 from kolm_cli.cli.options import JsonOption
 from kolm_cli.cli.output import Output

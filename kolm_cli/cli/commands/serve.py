@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kolm_cli.cli.bundle_options import AllowUntrustedOption, TrustOption
-from kolm_cli.cli.commands.evaluate import BaseOption, DeviceOption
+from kolm_cli.cli.bundle_options import AllowUntrustedOption, BaseOption, DeviceOption, TrustOption
 from kolm_cli.cli.live import ProgressOption, progress_for
 from kolm_cli.cli.options import JsonOption
 from kolm_cli.cli.output import Output

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from kolm_cli.core.errors import InputError, Problem, raise_if_any
+from kolm_cli.core.names import likely_fix
 from kolm_cli.scoring.metrics import (
     anls,
     cer,
@@ -65,8 +65,7 @@ def get_metric(name: str) -> Metric:
     for metric in METRICS:
         if metric.name == name:
             return metric
-    close = difflib.get_close_matches(name.lower(), names(), n=1)
-    fix = f"did you mean {close[0]}?" if close else f"write one of {', '.join(names())}"
+    fix = likely_fix(name, names())
     raise InputError(Problem(f"there is no metric {name!r}", WHERE, fix))
 
 

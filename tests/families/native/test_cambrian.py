@@ -16,6 +16,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelF
 
 from kolm_cli.families.native import cambrian
 from tests.families.native import naive_cambrian, published_tensors
+from tests.families.native.kept_features import check_kept_features
 from tests.support.cases import Case, picture
 
 ENCODERS = "model.vision_tower_aux_list."
@@ -240,22 +241,4 @@ def test_answers_are_the_same_with_and_without_a_cache(case: Case, tiny: Any) ->
 def test_keeping_the_encoders_output_changes_nothing_and_runs_them_once(
     case: Case, tmp_path: Path
 ) -> None:
-    trained, runs = [], []
-    for cached in (False, True):
-        trainer = case.trainer(
-            case.variety(),
-            tmp_path / f"{cached}",
-            cache_vision=cached,
-            num_train_epochs=2,
-            per_device_train_batch_size=2,
-        )
-        seen: list[int] = []
-        for encoder in trainer.model.get_base_model().model.vision_tower_aux_list:
-            encoder.register_forward_hook(lambda *_, seen=seen: seen.append(1))
-        trainer.train()
-        runs.append(len(seen))
-        trained.append({n: p for n, p in trainer.model.named_parameters() if p.requires_grad})
-    shown = {row.conversation.images for row in case.variety() if row.images}
-    assert runs[1] == 4 * len(shown) < runs[0]
-    for name, parameter in trained[0].items():
-        assert torch.allclose(parameter, trained[1][name], atol=1e-6), name
+    check_kept_features(case, tmp_path, lambda model: list(model.vision_tower_aux_list))

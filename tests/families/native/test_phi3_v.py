@@ -30,6 +30,7 @@ from kolm_cli.families.detect import detect
 from kolm_cli.families.native import phi3_v
 from kolm_cli.families.resolve import resolve_base
 from tests.families.native import naive_phi3_v, published_tensors
+from tests.families.native.kept_features import check_kept_features
 from tests.support.cases import Case, picture
 
 PUBLISHED = published_tensors.read("phi3_5_vision")
@@ -371,22 +372,4 @@ def test_answers_across_the_switch_to_the_long_factor(case: Case) -> None:
 def test_keeping_the_towers_output_changes_nothing_and_runs_the_tower_once(
     case: Case, tmp_path: Path
 ) -> None:
-    trained, runs = [], []
-    for cached in (False, True):
-        trainer = case.trainer(
-            case.variety(),
-            tmp_path / f"{cached}",
-            cache_vision=cached,
-            num_train_epochs=2,
-            per_device_train_batch_size=2,
-        )
-        seen: list[int] = []
-        tower = trainer.model.get_base_model().model.vision_embed_tokens.img_processor
-        tower.register_forward_hook(lambda *_, seen=seen: seen.append(1))
-        trainer.train()
-        runs.append(len(seen))
-        trained.append({n: p for n, p in trainer.model.named_parameters() if p.requires_grad})
-    shown = {row.conversation.images for row in case.variety() if row.images}
-    assert runs[1] == len(shown) < runs[0]
-    for name, parameter in trained[0].items():
-        assert torch.allclose(parameter, trained[1][name], atol=1e-6), name
+    check_kept_features(case, tmp_path, lambda model: [model.vision_embed_tokens.img_processor])

@@ -95,15 +95,16 @@ class Connected:
         self.side = math.isqrt(config.image_token_len)
         sides = [math.isqrt(length) // self.side for length in lengths]
         encoders = config.encoders()
+        self.widths = [width_of(encoder) for encoder in encoders]
         self.vision_tower_aux_list = nn.ModuleList(
             Encoder(encoder, tokens=length, picture=picture, layer=config.mm_vision_select_layer)
             for encoder, length, picture in zip(
                 encoders, lengths, config.picture_sizes or [], strict=True
             )
         )
-        for index, encoder in enumerate(encoders):
+        for index, own in enumerate(self.widths):
             aligned = nn.Sequential(
-                nn.Linear(width_of(encoder), width),
+                nn.Linear(own, width),
                 nn.GELU(),
                 nn.Linear(width, width),
                 nn.LayerNorm(width),
@@ -189,11 +190,10 @@ class Connected:
     def apart(self, image_features: torch.Tensor) -> list[torch.Tensor]:
         """Each encoder's features [images, tokens, its width], of what `encode` gave."""
         lengths = self.config.mm_vision_tower_aux_token_len_list
-        widths = [width_of(encoder) for encoder in self.config.encoders()]
-        sizes = [length * width for length, width in zip(lengths, widths, strict=True)]
+        sizes = [length * width for length, width in zip(lengths, self.widths, strict=True)]
         return [
             part.reshape(part.shape[0], -1, width)
-            for part, width in zip(torch.split(image_features, sizes, 1), widths, strict=True)
+            for part, width in zip(torch.split(image_features, sizes, 1), self.widths, strict=True)
         ]
 
     def _look(
