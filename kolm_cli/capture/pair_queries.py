@@ -13,6 +13,7 @@ from kolm_cli.capture.pairs import REVIEW_STATES, StoredPair, answers_from
 from kolm_cli.capture.schema import connect
 from kolm_cli.capture.split import Buckets, Split
 from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.names import likely_fix
 from kolm_cli.records.conversation import Conversation
 from kolm_cli.records.pair import Pair
 
@@ -38,18 +39,10 @@ def namespace_id(connection: sqlite3.Connection, name: str) -> int:
     row = connection.execute("SELECT id FROM namespaces WHERE name = ?", (name,)).fetchone()
     if row is not None:
         return int(row[0])
-    import difflib
-
     known = [text for (text,) in connection.execute("SELECT name FROM namespaces ORDER BY name")]
-    close = difflib.get_close_matches(name, known, 1)
-    raise InputError(
-        Problem(
-            f"there is no capture namespace {name!r}",
-            fix=f"did you mean {close[0]!r}?"
-            if close
-            else f"import pairs into it: kolm capture import FILE --to {name}",
-        )
-    )
+    first = f"import pairs into it: kolm capture import FILE --to {name}"
+    fix = likely_fix(name, known, first)
+    raise InputError(Problem(f"there is no capture namespace {name!r}", fix=fix))
 
 
 def summaries(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib
 import itertools
 import os
+import re
 import signal
 import sys
 import warnings
 from types import FrameType
+from typing import Any
 
 import typer
 from typer.exceptions import TyperException
+from typer.main import get_command
 
 from kolm_cli import __version__
 from kolm_cli.cli.catalog import COMMANDS
@@ -90,8 +93,7 @@ def main() -> None:
     output.never_fail_to_encode()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        # Not standalone: what is wrong with the usage is said by the same writer as all else.
-        code = build_app()(standalone_mode=False)
+        code = _run(sys.argv[1:])
         if code == ExitCode.INTERRUPTED:
             output.note("Interrupted.")
     except KolmError as error:
@@ -111,6 +113,20 @@ def main() -> None:
         code = ExitCode.FAULT if known is None else _told(output, known)
     output.finish()
     sys.exit(int(code or 0))
+
+
+def _run(arguments: list[str]) -> Any:
+    """What the command returns, or the code that it ends with.
+
+    Not through typer's own `main`, which would print what is wrong with the usage, and would end
+    quietly with 1 at any broken pipe, one to a server too.
+    """
+    command = get_command(build_app())
+    try:
+        with command.make_context("kolm", arguments) as context:
+            return command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
 
 
 def output_for(arguments: list[str]) -> Output:
@@ -133,7 +149,10 @@ def _usage(output: Output, error: TyperException) -> ExitCode:
         output.note(text)
         return ExitCode.INPUT
     hint = f"{context.command_path} --help" if context is not None else "kolm --help"
-    return _told(output, InputError(Problem(text.rstrip(".")), hint=hint))
+    # What a value should be, without the words of the library that read it.
+    text = text.replace("Value error, ", "").replace("Input should be", "it should be")
+    text = re.sub(r", unable to parse [a-z ]+$", "", text.rstrip("."))
+    return _told(output, InputError(Problem(text), hint=hint))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 
@@ -38,26 +38,12 @@ class Output:
             text: the lines, without or with the last line's end.
             flush: hand them on at once, to somebody who waits for them.
         """
-        try:
-            sys.stdout.write(printable(text if text.endswith("\n") else text + "\n"))
-            if flush:
-                sys.stdout.flush()
-        except BrokenPipeError:
-            self._nobody_reads()
+        _write(sys.stdout, printable(text if text.endswith("\n") else text + "\n"), flush=flush)
 
     def finish(self) -> None:
         """Hand on what is still held; a reader such as `head` may have left."""
-        try:
-            sys.stdout.flush()
-        except BrokenPipeError:
-            self._nobody_reads()
-
-    @staticmethod
-    def _nobody_reads() -> None:
-        """Write on into nothing: the exit code still says how the command ended."""
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        for stream in (sys.stdout, sys.stderr):
+            _write(stream, "", flush=True)
 
     def json(self, value: Any) -> None:
         """The command's result as one JSON document."""
@@ -88,12 +74,11 @@ class Output:
         if self.as_events:
             self.event({"event": "note", "text": text})
         else:
-            sys.stderr.write(printable(f"{text}\n"))
+            _write(sys.stderr, printable(f"{text}\n"))
 
     def event(self, value: dict[str, Any]) -> None:
         """A JSON line on stderr, for a script that follows the work."""
-        sys.stderr.write(json_text(value) + "\n")
-        sys.stderr.flush()
+        _write(sys.stderr, json_text(value) + "\n", flush=True)
 
     def error(self, error: KolmError) -> None:
         """The problems of `error`, a line for each kind and a second one for the fix."""
@@ -125,9 +110,7 @@ class Output:
 
     def draw(self, sequence: str, *, on_stdout: bool = False) -> None:
         """Control sequences of kolm's own making; text from elsewhere must be printable in it."""
-        stream = sys.stdout if on_stdout else sys.stderr
-        stream.write(sequence)
-        stream.flush()
+        _write(sys.stdout if on_stdout else sys.stderr, sequence, flush=True)
 
     @staticmethod
     def color() -> bool:
@@ -163,3 +146,15 @@ class Output:
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
+
+
+def _write(stream: TextIO, text: str, *, flush: bool = False) -> None:
+    """Write; into nothing once nobody reads any more: the exit code says how the command ended."""
+    try:
+        stream.write(text)
+        if flush:
+            stream.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

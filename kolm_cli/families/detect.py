@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.names import likely
 from kolm_cli.families import catalog, fallback
 from kolm_cli.families.base import Family
 from kolm_cli.families.support import Unsupported
@@ -93,11 +93,11 @@ def _unclaimed(model_id: str, config: Mapping[str, Any], model_type: str) -> Fam
     if guessed is not None:
         return guessed
     known = sorted(t for family in catalog.families() for t in family.model_types)
-    near = difflib.get_close_matches(model_type, known, n=1)
+    near = likely(model_type, known)
     raise InputError(
         Problem(
             f"no family claims model_type {model_type!r}"
-            + (f" (the nearest known is {near[0]!r})" if near else ""),
+            + (f" (the nearest known is {near!r})" if near else ""),
             where=model_id,
             fix="`kolm families` lists what is supported",
         )

@@ -6,7 +6,6 @@ To add one: a module in `containers/` or `shapes/`, and a line here.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.names import likely_fix
 from kolm_cli.formats import sides
 from kolm_cli.formats.fields import RawRow, Shape
 from kolm_cli.formats.image_references import ImageReader
@@ -204,10 +204,5 @@ def refuse_several_sides(path: Path) -> None:
 def check_format(format: str, known: Sequence[str]) -> None:
     """Raise `InputError` unless `format` is one of `known`."""
     if format not in known:
-        close = difflib.get_close_matches(format, known, 1)
-        raise InputError(
-            Problem(
-                f"there is no format {format!r}",
-                fix=f"did you mean {close[0]!r}?" if close else f"one of {', '.join(known)}",
-            )
-        )
+        fix = likely_fix(format, known)
+        raise InputError(Problem(f"there is no format {format!r}", "--format", fix))

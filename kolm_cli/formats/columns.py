@@ -8,13 +8,13 @@ doubt.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from kolm_cli.core.errors import Problem
+from kolm_cli.core.names import likely_fix
 
 if TYPE_CHECKING:
     # Reading a spec loads this module, and no image library with it.
@@ -143,8 +143,7 @@ def wrong_in(mapping: Mapping[Any, Any]) -> Iterator[Wrong]:
     """Everything that is wrong with a mapping of kolm's names to columns or texts."""
     for field, value in mapping.items():
         if field not in FIELDS:
-            close = difflib.get_close_matches(str(field), FIELDS, 1)
-            fix = f"did you mean {close[0]}?" if close else f"known are {', '.join(FIELDS)}"
+            fix = likely_fix(str(field)[:100], FIELDS)
             yield Wrong(str(field), f"rows have no field {field!r:.60}", fix)
         elif isinstance(value, Mapping):
             if len(value) != 1 or not value.keys() <= {"column", "text"}:

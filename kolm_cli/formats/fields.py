@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.names import likely
 from kolm_cli.formats import regions
 from kolm_cli.formats.image_references import ImageReader
 from kolm_cli.formats.kinds import kind_of, number_text
@@ -122,7 +122,7 @@ class Fields:
             close = _meant(key, tuple(absent))
             if close:
                 self.problem(
-                    f"unknown key {key!r}", f"did you mean {close!r}?", kind=f"misspelt:{key}"
+                    f"unknown key {key!r}", f"did you mean {close}?", kind=f"misspelt:{key}"
                 )
                 absent.remove(close)
                 self.unread.add(close)
@@ -214,7 +214,7 @@ def _meant(key: str, absent: tuple[str, ...]) -> str:
     """Which of these a key looks like, or ""."""
     if len(key) > _LONGEST_MISSPELT:
         return ""
-    return next(iter(difflib.get_close_matches(key.lower().strip(), absent, 1, cutoff=0.75)), "")
+    return likely(key, absent, nearly=True) or ""
 
 
 @dataclass(frozen=True)

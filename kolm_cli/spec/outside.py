@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from kolm_cli.core.errors import Problem
+from kolm_cli.core.names import likely_fix
 from kolm_cli.core.yaml_positions import Document
 from kolm_cli.formats.columns import columns_of, wrong_in
 from kolm_cli.scoring.metrics.catalog import get_metric
 from kolm_cli.spec.model import is_metric, listed
-from kolm_cli.spec.section import likely
 from kolm_cli.spec.sources import (
     FORMS,
     AdapterSource,
@@ -154,9 +154,7 @@ class Outside:
         if value is None or self.metrics is None:
             return
         if value not in self.metrics:
-            names = sorted(self.metrics)
-            meant = likely(value, names)
-            fix = f"did you mean {meant}?" if meant else f"write one of {', '.join(names)}"
+            fix = likely_fix(value, sorted(self.metrics))
             yield self._problem("evaluate.metric", f"there is no metric {value!r}", fix)
             return
         given = {name: option for name, option in options.items() if name != "name"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -16,6 +15,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from kolm_cli.core.names import likely, likely_fix
 
 ERROR_TYPE = "kolm"
 UNKNOWN_OPTION = "unknown-option"
@@ -42,15 +43,6 @@ def custom_error(what: str, fix: str, kind: str = "") -> PydanticCustomError:
     # The message is a template to pydantic: the words go in as values, braces and all.
     template = "{what}; {fix}" if fix else "{what}"
     return PydanticCustomError(ERROR_TYPE, template, {"what": what, "fix": fix, "kind": kind})
-
-
-def likely(name: str, known: list[str]) -> str | None:
-    """The one of `known` that a person who wrote `name` most likely meant."""
-    wanted = name.lower().replace("-", "_")
-    found = difflib.get_close_matches(wanted, known, n=1, cutoff=0.6)
-    # A name cut short or drawn out ("epochs", "lora_rank") is not close letter by letter.
-    parts = (k for k in known if len(wanted) > 2 and (wanted in k or wanted.startswith(k)))
-    return found[0] if found else next(parts, None)
 
 
 class Section(BaseModel):
@@ -130,8 +122,7 @@ class Section(BaseModel):
         kind: str | PydanticCustomError = line["type"]
         if kind == "extra_forbidden" and len(line["loc"]) == 1:
             name, known = str(line["loc"][0]), list(cls.model_fields)
-            meant = likely(name, known)
-            fix = f"did you mean {meant}?" if meant else f"known here: {', '.join(known)}"
+            fix = likely_fix(name, known)
             kind = custom_error(f"there is no option {name!r}", fix, UNKNOWN_OPTION)
         elif kind == ERROR_TYPE:
             kind = custom_error(line["ctx"]["what"], line["ctx"]["fix"], line["ctx"]["kind"])

@@ -40,4 +40,4 @@ def test_a_misspelt_namespace_is_named_with_the_likely_one(store: Store, kolm: K
     put(store, "a", 1, namespace="chart-qa")
     ran = kolm("capture", "ls", "chart-q")
     assert ran.code == 2
-    assert "did you mean 'chart-qa'?" in ran.err
+    assert "did you mean chart-qa?" in ran.err

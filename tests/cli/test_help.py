@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -29,11 +30,13 @@ def test_help_is_as_in_the_snapshot(name: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("name", command_names(), ids=lambda name: name or "kolm")
-def test_nothing_is_cut_at_80_columns(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_cut_and_no_type_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     text = CliRunner().invoke(build_app(), [*name.split(), "--help"], prog_name="kolm").output
-    assert "..." not in text.replace("]...", "").replace("}...", "").replace(" [ARGS]", "")
+    assert "..." not in text.replace("]...", "").replace("BUNDLE...", "").replace(" [ARGS]", "")
     assert all(len(line) <= 80 for line in text.splitlines())
+    # Choices are in angle brackets, and the marker in a prompt; no name of a Python type.
+    assert not re.search(r"<(?!image>)[A-Za-z\[\] ]+>|\b(str|Path|None)\b|list\[|%Y", text)
 
 
 def test_no_snapshot_is_left_of_a_command_that_is_gone() -> None:

@@ -20,7 +20,8 @@ from tests.support.hostile_text import steering
         (("compile", "--froce", "x"), "No such option: --froce"),
         (("compil",), "Did you mean 'compile'"),
         (("capture", "add", "--to"), "--to"),
-        (("validate", "x", "--progress", "loud"), "'loud' is not one of"),
+        (("validate", "x", "--progress", "loud"), "'--progress': 'loud' is not one of"),
+        (("serve", "x", "--port", "a"), "'--port': it should be a valid integer\n"),
     ],
 )
 def test_what_is_wrong_and_where_help_is(arguments: tuple[str, ...], words: str) -> None:

@@ -51,7 +51,7 @@ BAD_ROWS: list[tuple[dict[str, object], str]] = [
     ({"image": "images/none.png", "prompt": "q", "response": "a"}, "images/none.png"),
     ({"image": "cut.png", "prompt": "q", "response": "a"}, "cut.png"),
     ({"image": "images/0.png", "prompt": "q", "response": "  "}, "empty"),
-    ({"image": "images/0.png", "promt": "q", "response": "a"}, "did you mean 'prompt'"),
+    ({"image": "images/0.png", "promt": "q", "response": "a"}, "did you mean prompt"),
     ({"image": "images/0.png", "prompt": 7, "response": "a"}, "prompt: expected text"),
     ({"image": "images/0.png", "prompt": "see <|image_pad|>", "response": "a"}, "keeps for itself"),
 ]

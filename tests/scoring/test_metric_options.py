@@ -57,7 +57,7 @@ def test_a_default_that_is_written_is_no_option() -> None:
     ("metric", "options", "words"),
     [
         ("relaxed_accuracy", {"tolerence": 0.1}, ["'tolerence'", "did you mean tolerance?"]),
-        ("relaxed_accuracy", {"schema": {}}, ["'schema'", "it takes tolerance"]),
+        ("relaxed_accuracy", {"schema": {}}, ["'schema'", "write one of tolerance"]),
         ("exact_match", {"tolerance": 0.1}, ["'tolerance'", "it takes no options"]),
         ("relaxed_accuracy", {"tolerance": 1.5}, ["1.5 is not a share", "0 to 1"]),
         ("relaxed_accuracy", {"tolerance": -0.1}, ["not a share"]),

@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where it works.")] = Path(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where it works.")] = Path(
         "kolm-demo"
     ),
     seed: Annotated[

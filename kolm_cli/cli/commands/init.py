@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 def init(
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="Where to write kolm.yaml.")
+        Path, typer.Argument(metavar="DIR", help="Where to write kolm.yaml.")
     ] = Path(),
     data: Annotated[
         str | None,

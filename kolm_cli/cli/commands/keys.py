@@ -19,7 +19,7 @@ Protected = Annotated[
     typer.Option("--passphrase", help="Encrypt it; asks, or takes KOLM_KEY_PASSPHRASE."),
 ]
 KeyId = Annotated[
-    str | None, typer.Argument(metavar="[ID]", help="Its id, or 8 digits of it; else the default.")
+    str | None, typer.Argument(metavar="ID", help="Its id, or 8 digits of it; else the default.")
 ]
 
 

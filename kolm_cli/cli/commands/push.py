@@ -20,7 +20,7 @@ def push_command(
     bundle: BundleArgument,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME:TAG]", help="Or oci://HOST/REPO:TAG, elsewhere."),
+        typer.Argument(metavar="NAME:TAG", help="Or oci://HOST/REPO:TAG, elsewhere."),
     ] = None,
     plain_http: Annotated[
         bool, typer.Option("--plain-http", help="Speak http with a host that is not this one.")

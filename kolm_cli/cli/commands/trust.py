@@ -22,7 +22,9 @@ TrustFile = Annotated[
 KeyArgument = Annotated[
     str, typer.Argument(help="A key id, 8 digits of a known one, or a PEM file.")
 ]
-Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])]
+Day = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], metavar="DATE")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -147,7 +149,9 @@ def remove(
 
 def check(
     name: Annotated[str, typer.Argument(help="The name of a bundle.")],
-    key_ids: Annotated[list[str] | None, typer.Argument(metavar="[KEY]...")] = None,
+    key_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY", help="As for `kolm trust add`.")
+    ] = None,
     trust: TrustFile = None,
     json: Json = False,
 ) -> None:

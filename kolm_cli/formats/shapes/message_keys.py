@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from kolm_cli.core.names import likely
 from kolm_cli.formats.fields import Fields
 from kolm_cli.formats.image_references import WISHES
 from kolm_cli.formats.kinds import kind_of
@@ -113,10 +113,10 @@ def check(
                 "leave the key or the row out",
                 kind=f"refused-key:{name}",
             )
-        elif close := difflib.get_close_matches(name.lower(), LEARN, 1, cutoff=0.75):
+        elif close := likely(name, LEARN, nearly=True):
             fields.problem(
                 f"{place}: unknown key {name!r}",
-                f"did you mean {close[0]!r}?",
+                f"did you mean {close}?",
                 kind=f"misspelt:{name}",
             )
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from kolm_cli.core.errors import Problem
+from kolm_cli.core.names import likely_fix
 
 NO_ANSWER = "a row without an accepted answer cannot be scored"
 # What was said to a row, or None, and the answers that it accepts.
@@ -82,13 +82,8 @@ class Metric:
         if name in known:
             wrong = known[name].wrong(value)
             return Problem(f"{value!r:.60} {wrong}", fix=known[name].summary) if wrong else None
-        close = difflib.get_close_matches(name.lower(), known, n=1)
-        if close:
-            fix = f"did you mean {close[0]}?"
-        elif known:
-            fix = f"it takes {', '.join(known)}"
-        else:
-            fix = "it takes no options"
+        none = "" if known else "it takes no options"
+        fix = likely_fix(name, list(known), none)
         return Problem(f"the metric {self.name} has no option {name!r:.60}", fix=fix)
 
 

@@ -14,7 +14,7 @@ from kolm_cli.cli.output import Output
 def rm(
     what: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NS] [ID]...", help="A namespace, numbers of pairs, or both."),
+        typer.Argument(metavar="NS|ID", help="A namespace, numbers of pairs, or both."),
     ] = None,
     since: options.Since = None,
     until: options.Until = None,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def ls(
     namespace: Annotated[
-        str | None, typer.Argument(metavar="[NS[@SPLIT]]", help="List this namespace's pairs.")
+        str | None, typer.Argument(metavar="NS[@SPLIT]", help="List this namespace's pairs.")
     ] = None,
     since: options.Since = None,
     until: options.Until = None,
