@@ -72,7 +72,7 @@ class Memo:
                 "SELECT value FROM found WHERE key = ?", (key,)
             ).fetchone()
             value = None if found is None else json.loads(found[0])
-        except (sqlite3.Error, ValueError):
+        except (sqlite3.Error, ValueError, TypeError, RecursionError):
             return None
         if value is not None:
             self._used.append(key)

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
 import PIL
 
@@ -125,8 +126,12 @@ class PictureBook:
             return self._known[sha256]
         if self._memo is None or (source.path is not None and not source.path.is_file()):
             return None
-        looked = self._memo.get(_key(sha256))
-        return None if looked is None else self._found(sha256, looked)
+        return self._remembered(sha256, self._memo.get(_key(sha256)))
+
+    def _remembered(self, sha256: str, looked: Any) -> Picture | None:
+        """What the memo has of an image; None where that is of no use."""
+        kinds = [type(value) for value in looked] if isinstance(looked, list | tuple) else []
+        return self._found(sha256, looked) if kinds == [str, int, int, str] else None
 
     def _found(self, sha256: str, looked: Looked) -> Picture:
         pixels, width, height, looks = looked

@@ -161,11 +161,10 @@ def source_digest(source: Source, *, accepted_only: bool = False) -> str | None:
             stat = Path(name).stat()
             if [stat.st_size, stat.st_mtime_ns] != [size, changed]:
                 return None
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(memo["digest"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, OverflowError):
         # A lost memo costs a reading, nothing else.
         return None
-    digest: str = memo["digest"]
-    return digest
 
 
 def _memo(source: FileSource) -> Path:

@@ -162,9 +162,9 @@ def _facts(
     if not prompts_only and not row.conversation.response.strip():
         raise RowError("its response is empty")
     key = f"row/{encoder.fingerprint}/{int(prompts_only)}/{row.digest}" if memo else ""
-    known = memo.get(key) if memo else None
+    known = RowFacts.from_json(row.id, memo.get(key)) if memo else None
     if known is not None:
-        return RowFacts.from_json(row.id, known)
+        return known
     sizes = [picture.size for picture in pictures]
     counted = encoder.counted(row, sizes, prompt=prompts_only)
     sized = encoder.family.shown_size is not None

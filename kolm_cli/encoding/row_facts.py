@@ -86,11 +86,22 @@ class RowFacts:
         return [*counts, pictures, self.system_cut]
 
     @classmethod
-    def from_json(cls, id: str, value: Sequence[Any]) -> RowFacts:
-        """The facts that were remembered of a row, whose id may be another now."""
-        tokens, image_tokens, supervised, cut, pictures, system_cut = value
-        shown = tuple(
-            PictureShown(pixels, (size[0], size[1]), seen and (seen[0], seen[1]), tokens)
-            for pixels, size, seen, tokens in pictures
-        )
-        return cls(id, tokens, image_tokens, supervised, cut, shown, system_cut)
+    def from_json(cls, id: str, value: Any) -> RowFacts | None:
+        """The facts that were remembered of a row, whose id may be another now.
+
+        None when they are of another form: a damaged memo costs time, nothing else.
+        """
+        try:
+            *counts, pictures, system_cut = value
+            shown = tuple(
+                PictureShown(pixels, (size[0], size[1]), seen and (seen[0], seen[1]), tokens)
+                for pixels, size, seen, tokens in pictures
+            )
+            tokens, image_tokens, supervised, cut = counts
+        except (TypeError, ValueError, LookupError):
+            return None
+        numbers = [*counts, *(n for p in shown for n in (*p.size, *(p.shown or ()), p.tokens))]
+        fits = all(type(number) is int and number >= 0 for number in numbers)
+        if not fits or not all(isinstance(p.pixels, str) for p in shown):
+            return None
+        return cls(id, tokens, image_tokens, supervised, cut, shown, system_cut is True)

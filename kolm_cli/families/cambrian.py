@@ -52,7 +52,8 @@ class Cambrian(Family):
         return tuple(
             PUBLISHED[name].repository
             for index, name in enumerate(names if isinstance(names, list) else PUBLISHED)
-            if name in PUBLISHED
+            if isinstance(name, str)
+            and name in PUBLISHED
             and not any(tensor.startswith(f"{_ENCODERS}.{index}.") for tensor in held)
         )
 

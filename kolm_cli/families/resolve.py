@@ -16,6 +16,8 @@ from kolm_cli.families.companions import Companion
 from kolm_cli.families.detect import detect
 
 MAX_CONFIG_BYTES = 4 << 20
+# The parts of `config.json` that are looked into.
+_SECTIONS = ("text_config", "llm_config", "vision_config")
 # What decides how a base behaves; documentation beside it does not.
 _RELEVANT = (".safetensors", ".json", ".jinja", ".model", ".txt", ".py", ".gguf")
 
@@ -139,6 +141,10 @@ def _config(folder: Path, name: str) -> Mapping[str, Any]:
         raise InputError(Problem(f"config.json: {error}", where=f"base.model {name}")) from error
     if not isinstance(config, dict):
         raise InputError(Problem("config.json is not an object", where=f"base.model {name}"))
+    for section in _SECTIONS:
+        if not isinstance(config.get(section) or {}, dict):
+            what = f"config.json: {section} is not an object"
+            raise InputError(Problem(what, where=f"base.model {name}"))
     return config
 
 

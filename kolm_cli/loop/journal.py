@@ -6,10 +6,10 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from kolm_cli.core.errors import LackingError, Problem, VerificationError
 
@@ -121,6 +121,18 @@ class Hook:
     said: str
 
 
+Made = TypeVar("Made", Turn, Move, Hook)
+# The types of the values of a field that is declared so.
+_FORMS = {
+    "int": (int,),
+    "int | None": (int, type(None)),
+    "str": (str,),
+    "str | None": (str, type(None)),
+    "bool": (bool,),
+    "dict[str, Any]": (dict,),
+}
+
+
 def now() -> str:
     """This moment, ISO 8601 in UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -162,10 +174,13 @@ class Journal:
         except sqlite3.OperationalError as error:
             raise LackingError(Problem(f"the journal: {error}", str(self._path))) from error
         except sqlite3.DatabaseError as error:
-            raise VerificationError(
-                Problem(f"the journal is damaged: {error}", str(self._path)),
-                hint="move it away; the bundles and their tags are in the registry",
-            ) from error
+            raise self._damaged(f"{error}") from error
+
+    def _damaged(self, how: str) -> VerificationError:
+        return VerificationError(
+            Problem(f"the journal is damaged: {how}", str(self._path)),
+            hint="move it away; the bundles and their tags are in the registry",
+        )
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -189,13 +204,35 @@ class Journal:
         with self._readable():
             return self._db.execute(text, values).fetchall()
 
+    def _object(self, text: object) -> dict[str, Any]:
+        """An object that was written as JSON."""
+        try:
+            found = json.loads(text) if isinstance(text, str) else None
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise self._damaged("what should be an object is none")
+        return found
+
+    def _made(self, kind: type[Made], row: sqlite3.Row, **changed: Any) -> Made:
+        """The row as what it stands for: SQLite takes any value for a column."""
+        values = {**dict(row), **changed}
+        known = {field.name: _FORMS[str(field.type)] for field in fields(kind)}
+        if values.keys() != known.keys():
+            raise self._damaged("a table has other columns")
+        if wrong := [name for name, form in known.items() if type(values[name]) not in form]:
+            raise self._damaged(f"{wrong[0]} is {values[wrong[0]]!r:.60}")
+        return kind(**values)
+
     # -- settings -----------------------------------------------------------------------------
 
     def settings(self) -> dict[str, Any]:
         """What was last asked of the loop, and when it last looked."""
         rows = self._read("SELECT content FROM settings")
-        content: dict[str, Any] = json.loads(rows[0]["content"]) if rows else {}
-        return content
+        found = self._object(rows[0]["content"]) if rows else {}
+        if not all(isinstance(found.get(name, ""), str) for name in ("spec", "tag", "looked")):
+            raise self._damaged("the settings are no texts")
+        return found
 
     def configure(self, **changes: Any) -> None:
         """Remember settings beside those that are there."""
@@ -222,7 +259,7 @@ class Journal:
     def turns(self, limit: int = 20) -> list[Turn]:
         """The last turns, newest first."""
         rows = self._read("SELECT * FROM turns ORDER BY id DESC LIMIT ?", limit)
-        return [Turn(**{**dict(row), "result": json.loads(row["result"])}) for row in rows]
+        return [self._made(Turn, row, result=self._object(row["result"])) for row in rows]
 
     def unended(self) -> Turn | None:
         """The turn that was killed, if the last one was."""
@@ -252,14 +289,14 @@ class Journal:
     def moves(self) -> list[Move]:
         """Every move, in order."""
         rows = self._read("SELECT * FROM moves ORDER BY id")
-        return [Move(**{**dict(row), "done": bool(row["done"])}) for row in rows]
+        return [self._made(Move, row, done=bool(row["done"])) for row in rows]
 
     # -- hooks --------------------------------------------------------------------------------
 
     def owed(self) -> list[Hook]:
         """The calls that were not made, or failed."""
         rows = self._read("SELECT * FROM hooks WHERE state IN ('waiting', 'failed') ORDER BY id")
-        return [Hook(**{**dict(row), "event": json.loads(row["event"])}) for row in rows]
+        return [self._made(Hook, row, event=self._object(row["event"])) for row in rows]
 
     def tried(self, hook: Hook, error: str) -> None:
         """A call was made; `error` is empty when it was heard."""

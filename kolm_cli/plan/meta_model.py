@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,10 @@ from torch import nn
 
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.families.base import Family
+
+# Of what models are made of one after the other; the largest published ones have some hundred.
+MOST = 4096
+_COUNTED = re.compile(r"(layers?|depths?|blocks?|experts?)$")
 
 
 def empty_model(
@@ -30,6 +35,7 @@ def empty_model(
     import transformers
 
     family.register()
+    _check_counts(config)
     values = copy.deepcopy(dict(config))
     kind = values.pop("model_type")
     auto = getattr(transformers, family.auto_class)
@@ -41,8 +47,28 @@ def empty_model(
             made: nn.Module = auto.from_config(
                 transformers.AutoConfig.for_model(kind, **values), **options
             )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except Exception as error:  # transformers raises anything on values that do not fit
+        said = " ".join(f"{error}".split()) or type(error).__name__
         raise InputError(
-            Problem(f"no model can be made of its config.json: {error}"[:300], where="base.model")
+            Problem(f"no model can be made of its config.json: {said}"[:300], where="base.model")
         ) from error
     return made
+
+
+def _check_counts(config: Mapping[str, Any]) -> None:
+    """Refuse a model whose modules would not end: each takes memory, even without its weights.
+
+    Raises:
+        InputError: it has more layers, blocks or experts than `MOST`.
+    """
+    parts: list[Any] = [config]
+    while parts:
+        part = parts.pop()
+        if not isinstance(part, dict):
+            continue
+        for name, value in part.items():
+            counts = value if isinstance(value, list) else [value]
+            if _COUNTED.search(name) and any(isinstance(n, int) and n > MOST for n in counts):
+                what = f"its config.json has a {name} of more than {MOST}"
+                raise InputError(Problem(what, where="base.model"))
+            parts.append(value)

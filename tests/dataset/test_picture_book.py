@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -110,6 +111,17 @@ def test_what_was_found_is_remembered(tmp_path: Path, monkeypatch: pytest.Monkey
         patched.undo()
         with pytest.raises(Exception, match="no such image file"):
             PictureBook(memo).of(sha256, source)
+
+
+@pytest.mark.parametrize(
+    "value", ["x", 5, [], ["00", "9", 4, ""], ["00", 9, True, ""], [None] * 4, {"a": 1}, [["00"]]]
+)
+def test_what_somebody_else_wrote_is_looked_for_anew(tmp_path: Path, value: Any) -> None:
+    data = image(9)
+    with Memo(tmp_path / "memo") as memo:
+        first = PictureBook().of("0" * 64, BytesImage(data))
+        memo.put(picture_book._key("0" * 64), value)
+        assert PictureBook(memo).of("0" * 64, BytesImage(data)) == first
 
 
 def test_a_memo_keeps_what_was_used_last(tmp_path: Path) -> None:

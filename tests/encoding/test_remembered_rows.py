@@ -13,6 +13,7 @@ from kolm_cli.core.memo import Memo
 from kolm_cli.dataset.picture_book import PictureBook
 from kolm_cli.encoding.encoder import Encoder
 from kolm_cli.encoding.row_checks import Findings, check_rows
+from kolm_cli.encoding.row_facts import RowFacts
 from kolm_cli.records.row import Row
 from tests.support.cases import Case, Notes
 
@@ -73,3 +74,10 @@ def test_a_row_that_is_refused_is_refused_again(
             found = check_rows(case.encoder(40), [bad], progress=Notes(), memo=memo)
         assert [problem.where for problem in found.problems] == ["long"]
         assert not found.rows
+
+
+@pytest.mark.parametrize(
+    "value", [5, "x", [], [1, 2, 3, 4, 5, 6], ["1", 0, 1, 0, [], False], [1, 0, 1, 0, [[]], False]]
+)
+def test_what_somebody_else_remembered_of_a_row_is_no_facts(value: Any) -> None:
+    assert RowFacts.from_json("1", value) is None

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from kolm_cli.core.errors import KolmError
-from tests.fuzz.targets import TARGETS, Target
+from tests.fuzz.catalog import TARGETS
+from tests.fuzz.target import Target
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)

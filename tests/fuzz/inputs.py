@@ -1,28 +1,18 @@
-"""Each parser that meets hostile bytes: what is fed to it, and what it may raise.
-
-A target returns or raises a `KolmError` (or the error that its parser documents), within a few
-seconds of a processor and a bounded amount of memory. Anything else is a finding.
-"""
+"""Each parser that meets files of strangers: bundles, rows, pictures, specs, trust files, calls."""
 
 from __future__ import annotations
 
 import io
-import itertools
 import json
 import tarfile
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
-
-from hypothesis import strategies as st
-from PIL import Image
 
 from kolm_cli.bundle.container.sinks import Tensors
 from kolm_cli.bundle.contents import read_contents
-from kolm_cli.bundle.format.configurations import problems_of
+from kolm_cli.bundle.format import configurations
 from kolm_cli.bundle.format.dataset import TrainRowsReader, read_dataset
 from kolm_cli.bundle.format.evaluation import read_settings
 from kolm_cli.bundle.format.manifest import read_manifest
@@ -30,7 +20,7 @@ from kolm_cli.bundle.format.modules import read_modules
 from kolm_cli.bundle.format.pack import read_pack
 from kolm_cli.bundle.format.predictions import read_predictions
 from kolm_cli.bundle.format.spec_file import read_spec
-from kolm_cli.bundle.signing import keys, public_keys
+from kolm_cli.bundle.signing import public_keys
 from kolm_cli.bundle.signing.attestations import read_statement
 from kolm_cli.bundle.signing.sigstore import read_envelope
 from kolm_cli.bundle.trust.file import parse as parse_trust
@@ -41,53 +31,13 @@ from kolm_cli.capture.proxy.fetch import Fetcher
 from kolm_cli.capture.proxy.spool import Call, entry
 from kolm_cli.core.errors import KolmError
 from kolm_cli.core.yaml_positions import parse as parse_yaml
-from kolm_cli.formats.reader import RowReader
 from kolm_cli.records.pictures import ImageError, decode_rgb
 from kolm_cli.registry.index import read_index
 from kolm_cli.registry.oci_image import image_of, read_image
 from kolm_cli.registry.remote.auth import challenges
 from kolm_cli.spec.load import load_spec
-from tests.bundle import factory
-from tests.bundle.forge import files_of
 from tests.fuzz.mutate import damaged, documents, lines
-
-# Rows of a damaged file that are looked at.
-ROWS = 200
-
-
-@dataclass(frozen=True)
-class Target:
-    """One parser.
-
-    Attributes:
-        name: what `make fuzz` calls it.
-        samples: good inputs.
-        inputs: makes hostile ones of them.
-        feed: gives one to the parser.
-        raises: what it may raise.
-    """
-
-    name: str
-    samples: Callable[[], Sequence[bytes]]
-    inputs: Callable[[Sequence[bytes]], st.SearchStrategy[bytes]]
-    feed: Callable[[bytes], object]
-    raises: tuple[type[Exception], ...] = (KolmError,)
-
-
-@lru_cache
-def _bundles() -> tuple[dict[str, bytes], ...]:
-    """The files of two good bundles, `""` for the whole archive."""
-    made = []
-    with tempfile.TemporaryDirectory() as folder:
-        for include in ("answers", "digests"):
-            path = Path(folder) / f"{include}.kolm"
-            factory.make_bundle(path, keys.generate(), files=factory.make_files(include=include))
-            made.append({**files_of(path), "": path.read_bytes()})
-    return tuple(made)
-
-
-def _parts(*paths: str) -> Callable[[], Sequence[bytes]]:
-    return lambda: [files[path] for files in _bundles() for path in paths if path in files]
+from tests.fuzz.target import Target, bundles, in_file, parts, png, rows
 
 
 def _verify(data: bytes) -> object:
@@ -123,29 +73,31 @@ def _pack(data: bytes) -> object:
     return None
 
 
-def _in_file(name: str, read: Callable[[Path], object]) -> Callable[[bytes], object]:
-    def feed(data: bytes) -> object:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / name
-            path.write_bytes(data)
-            return read(path)
-
-    return feed
+def _configuration(data: bytes) -> object:
+    names = ("processor", "tokenizer", "preprocessor", "video_preprocessor", "other")
+    paths = [*(f"processor/{name}_config.json" for name in names), "processor/chat_template.json"]
+    return [configurations.problems_of(path, data) for path in paths]
 
 
-def _rows(path: Path) -> object:
-    return list(itertools.islice(RowReader(path, confine=True), ROWS))
-
-
-def _png(mode: str = "RGB", kind: str = "PNG") -> bytes:
-    stream = io.BytesIO()
-    Image.new(mode, (9, 7), 1).save(stream, kind)
-    return stream.getvalue()
+def _settings() -> Sequence[bytes]:
+    """Each configuration of the good bundles, and one with values of most forms."""
+    named = {"size": {"height": 9, "width": 9}, "image_mean": [0.5], "patch_size": 2}
+    named |= {"eos_token": {"content": "a"}, "added_tokens_decoder": {"1": {"content": "a"}}}
+    return [
+        *(
+            data
+            for files in bundles()
+            for path, data in files.items()
+            if path.startswith("processor/") and configurations.is_configuration(path)
+        ),
+        json.dumps(named).encode(),
+        json.dumps({"image_processor": named, "tokenizer": named}).encode(),
+    ]
 
 
 def _images() -> Sequence[bytes]:
     kinds = [("RGB", "PNG"), ("P", "PNG"), ("RGB", "JPEG"), ("RGB", "GIF"), ("RGB", "BMP")]
-    return [_png(mode, kind) for mode, kind in (*kinds, ("RGB", "TIFF"), ("RGB", "WEBP"))]
+    return [png(mode, kind) for mode, kind in (*kinds, ("RGB", "TIFF"), ("RGB", "WEBP"))]
 
 
 def _jsonl() -> Sequence[bytes]:
@@ -172,7 +124,7 @@ def _csv() -> Sequence[bytes]:
 def _tar() -> Sequence[bytes]:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
-        for name, data in (("a.png", _png()), ("a.json", b'{"prompt": "q", "response": "7"}')):
+        for name, data in (("a.png", png()), ("a.json", b'{"prompt": "q", "response": "7"}')):
             member = tarfile.TarInfo(name)
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
@@ -187,7 +139,7 @@ def _parquet() -> Sequence[bytes]:
     import pyarrow.parquet as pq
 
     stream = io.BytesIO()
-    table = pa.table({"image": [_png()] * 3, "prompt": ["a", "b", "c"], "response": ["1"] * 3})
+    table = pa.table({"image": [png()] * 3, "prompt": ["a", "b", "c"], "response": ["1"] * 3})
     pq.write_table(table, stream)
     return [stream.getvalue()]
 
@@ -272,7 +224,7 @@ def _manifests() -> Sequence[bytes]:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.kolm"
-        path.write_bytes(_bundles()[0][""])
+        path.write_bytes(bundles()[0][""])
         with open_bundle(path) as bundle:
             return [image_of(bundle).data]
 
@@ -289,57 +241,52 @@ def _index() -> Sequence[bytes]:
 
 ATTESTED = ("attestations/receipt.sigstore.json", "attestations/train.sigstore.json")
 TARGETS: tuple[Target, ...] = (
-    Target("bundle", _parts(""), damaged, _verify),
-    Target("manifest", _parts("manifest.json"), documents, read_manifest),
+    Target("bundle", parts(""), damaged, _verify),
+    Target("manifest", parts("manifest.json"), documents, read_manifest),
     Target(
-        "statement", _parts(*ATTESTED), documents, lambda data: read_statement(read_envelope(data))
+        "statement", parts(*ATTESTED), documents, lambda data: read_statement(read_envelope(data))
     ),
     Target(
         "key",
         lambda: [
-            data for files in _bundles() for path, data in files.items() if path.endswith(".pem")
+            data for files in bundles() for path, data in files.items() if path.endswith(".pem")
         ],
         damaged,
         public_keys.from_pem,
     ),
-    Target("safetensors", _parts("adapter/projector.safetensors"), damaged, _tensors),
-    Target("modules", _parts("modules.json"), documents, read_modules),
-    Target("evaluation", _parts("eval/evaluation.json"), documents, read_settings),
-    Target("pack", _parts("eval/pack.jsonl"), lines, _pack),
+    Target("safetensors", parts("adapter/projector.safetensors"), damaged, _tensors),
+    Target("modules", parts("modules.json"), documents, read_modules),
+    Target("evaluation", parts("eval/evaluation.json"), documents, read_settings),
+    Target("pack", parts("eval/pack.jsonl"), lines, _pack),
     Target(
         "predictions",
-        _parts("eval/predictions.jsonl"),
+        parts("eval/predictions.jsonl"),
         lines,
         lambda data: read_predictions(data, "p"),
     ),
-    Target("dataset", _parts("data/dataset.json"), documents, read_dataset),
-    Target("train-rows", _parts("data/train.jsonl"), lines, _train_rows),
-    Target(
-        "configuration",
-        _parts("processor/processor_config.json", "processor/tokenizer_config.json"),
-        documents,
-        lambda data: problems_of("processor/processor_config.json", data),
-    ),
+    Target("dataset", parts("data/dataset.json"), documents, read_dataset),
+    Target("train-rows", parts("data/train.jsonl"), lines, _train_rows),
+    Target("configuration", _settings, documents, _configuration),
     Target(
         "adapter-configuration",
-        _parts("adapter/adapter_config.json"),
+        parts("adapter/adapter_config.json"),
         documents,
-        lambda data: problems_of("adapter/adapter_config.json", data),
+        lambda data: configurations.problems_of("adapter/adapter_config.json", data),
     ),
     Target("bundled-spec", _spec, damaged, read_spec),
     Target("yaml", _spec, damaged, lambda data: parse_yaml(data, "spec.yaml")),
-    Target("spec", _spec, damaged, _in_file("spec.yaml", load_spec)),
+    Target("spec", _spec, damaged, in_file("spec.yaml", load_spec)),
     Target("trust", _trust, damaged, lambda data: parse_trust(data, "trust.toml")),
     Target("image", _images, damaged, decode_rgb, (ImageError,)),
-    Target("rows-json", _jsonl, lines, _in_file("a.jsonl", _rows)),
-    Target("rows-csv", _csv, damaged, _in_file("a.csv", _rows)),
-    Target("rows-tar", _tar, damaged, _in_file("a.tar", _rows)),
-    Target("rows-parquet", _parquet, damaged, _in_file("a.parquet", _rows)),
+    Target("rows-json", _jsonl, lines, in_file("a.jsonl", rows)),
+    Target("rows-csv", _csv, damaged, in_file("a.csv", rows)),
+    Target("rows-tar", _tar, damaged, in_file("a.tar", rows)),
+    Target("rows-parquet", _parquet, damaged, in_file("a.parquet", rows)),
     Target("proxy-call", _bodies, damaged, _body, (UnreadableError,)),
     Target("proxy-stream", _events, damaged, _streamed),
     Target("spool-entry", _calls, damaged, entry, (ValueError,)),
     Target("oci-manifest", _manifests, documents, read_image),
-    Target("oci-index", _index, documents, _in_file("index.json", read_index)),
+    Target("oci-index", _index, documents, in_file("index.json", read_index)),
     Target(
         "oci-challenge",
         lambda: [b'Bearer realm="https://a/token",service="a",scope="repository:a:pull"'],
