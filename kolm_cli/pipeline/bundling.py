@@ -118,6 +118,7 @@ def write_bundle(
         "rulings": rulings,
         "base_ci95": list(rows.base_interval) if rows.base_interval else None,
         "mistakes": worst,
+        "doubts": list(results.doubts),
         "receipt": built.receipt,
     }
     return Bundled(path, report)

@@ -1,4 +1,4 @@
-"""Why a run that is right in form will hardly learn: said by `kolm validate`, and no error.
+"""Why a run that is right in form will hardly learn: said before it trains, and no error.
 
 The figures that it goes by are those that `kolm init` proposes: how many optimizer steps a narrow
 task takes, and with which rates, on a base as large as this one.

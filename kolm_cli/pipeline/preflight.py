@@ -15,6 +15,7 @@ from kolm_cli.dataset.picture_book import PictureBook
 from kolm_cli.dataset.sources import SourceRows
 from kolm_cli.families.resolve import Base
 from kolm_cli.pipeline import trackers
+from kolm_cli.pipeline.doubts import doubts
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.pipeline.warm_start import check_parent
 from kolm_cli.records.row import Row
@@ -41,6 +42,7 @@ class Preflight:
         facts: tokens of each training row.
         asked: tokens of each evaluation row.
         optimizer_steps: how many steps the run will take.
+        doubts: why it will hardly learn.
         encoder: encodes rows as training will.
     """
 
@@ -49,6 +51,7 @@ class Preflight:
     facts: list[RowFacts]
     asked: list[RowFacts]
     optimizer_steps: int
+    doubts: list[str]
     encoder: Encoder
 
 
@@ -72,6 +75,8 @@ def require_device(inputs: Inputs) -> None:
 
 def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     """Check everything that can be checked without training and without the device.
+
+    What makes success unlikely is noted, and no error.
 
     Raises:
         InputError: every bad row of both sets, by name; or the bundle to start from does not fit.
@@ -114,7 +119,10 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     )
     trained.too_long += asked.too_long
     raise_if_any(problems, hint=trained.hint(encoder))
-    return Preflight(train, pack, trained.rows, asked.rows, steps, encoder)
+    doubted = doubts(inputs, train.rows, pack.rows, steps)
+    for doubt in doubted:
+        progress.note(f"WARNING: {doubt}")
+    return Preflight(train, pack, trained.rows, asked.rows, steps, doubted, encoder)
 
 
 def group_problems(evaluate: EvaluateSection, pack: Sequence[Row], where: str) -> Iterator[Problem]:

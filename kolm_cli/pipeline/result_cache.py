@@ -35,7 +35,7 @@ def find(key: str, target: Path, against: Earlier | None = None) -> Bundled | No
     try:
         entry = json.loads(_entry(key).read_bytes())
         report, image = entry["report"], Pinned(entry["name"], entry["image"])
-        if "mistakes" not in report:
+        if "doubts" not in report:
             return None  # an earlier kolm kept it, and did not report what is printed now
         if against is not None and not against.holds(report):
             return None

@@ -17,6 +17,9 @@ from kolm_cli.run.folder import RunFolder
 from kolm_cli.scoring.latency import Latency
 from kolm_cli.scoring.score import Predictions
 
+# In an evaluation's folder: why the run will hardly learn what the pack asks.
+DOUBTS = "doubts.json"
+
 
 @dataclass(frozen=True)
 class FrozenRows:
@@ -55,6 +58,7 @@ class RunResults:
         latency: the times of single answers.
         vlm_train: the receipt's block of that name.
         environment: what it ran on.
+        doubts: what was warned of before it trained.
     """
 
     trained: Path
@@ -68,6 +72,7 @@ class RunResults:
     latency: Latency
     vlm_train: Mapping[str, Any]
     environment: Mapping[str, Any]
+    doubts: Sequence[str] = ()
 
 
 def read_results(inputs: Inputs, run: RunFolder) -> RunResults:
@@ -84,11 +89,12 @@ def read_results(inputs: Inputs, run: RunFolder) -> RunResults:
         pack=FrozenRows.of(evaluation, "eval"),
         predictions=answers("predictions.jsonl"),
         base_predictions=answers("base_predictions.jsonl"),
-        cut=_cut(evaluation / "predictions.cut.json"),
-        base_cut=_cut(evaluation / "base_predictions.cut.json"),
+        cut=_list(evaluation / "predictions.cut.json"),
+        base_cut=_list(evaluation / "base_predictions.cut.json"),
         latency=read_latency(evaluation),
         vlm_train=_json(run.trained / "vlm_train.json"),
         environment=_environment(run, evaluation),
+        doubts=_list(evaluation / DOUBTS),
     )
 
 
@@ -111,8 +117,8 @@ def _environment(run: RunFolder, evaluation: Path) -> dict[str, Any]:
     return facts if planned is None else {**facts, "planned": planned}
 
 
-def _cut(path: Path) -> list[str]:
-    """The answers that were cut; none where an earlier kolm answered, which did not look."""
+def _list(path: Path) -> list[str]:
+    """Answers that were cut, or doubts; none of an earlier kolm, which did not look."""
     try:
         found: list[str] = json.loads(path.read_bytes())
     except FileNotFoundError:

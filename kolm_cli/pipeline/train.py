@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from typing import Any
 
+from kolm_cli.core.files import write_atomic
 from kolm_cli.core.home import private_folder
 from kolm_cli.core.progress import Progress
 from kolm_cli.core.seals import is_sealed
@@ -14,7 +16,7 @@ from kolm_cli.pipeline import trackers
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.pipeline.plan_first import keep_plan
 from kolm_cli.pipeline.preflight import Preflight
-from kolm_cli.pipeline.run_results import read_latency
+from kolm_cli.pipeline.run_results import DOUBTS, read_latency
 from kolm_cli.pipeline.warm_start import place_parent
 from kolm_cli.run.folder import RunFolder
 from kolm_cli.run.orders import Orders
@@ -60,6 +62,7 @@ def train(
         (checked.asked, evaluation, "eval"),
     ):
         note_pictures([row.shown for row in facts], place, split)
+    write_atomic(evaluation / DOUBTS, json.dumps(checked.doubts).encode(), mode=0o600)
     place_parent(inputs, run.parent, progress)
     orders_for(inputs).write(run.path)
     if planned is not None:

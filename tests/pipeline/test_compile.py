@@ -17,10 +17,13 @@ def test_report_has_the_promised_shape(compiled: Compiled) -> None:
     report = compiled.report
     assert set(report) == {
         "cid", "bundle", "cached", "k_score", "base_accuracy", "accuracy", "gate", "receipt",
-        "compared", "rulings", "latency", "cut_answers", "mistakes", "base_ci95",
+        "compared", "rulings", "latency", "cut_answers", "mistakes", "base_ci95", "doubts",
     }  # fmt: skip
     assert report["accuracy"] == report["k_score"]["axes"]["A"]
     assert report["cached"] is False
+    rates, steps = report["doubts"]
+    assert rates.startswith("train.projector_learning_rate 2e-05 is far below")
+    assert steps.startswith("8 optimizer steps are few")
     assert report["cid"].startswith("bafkrei")
     assert set(report["k_score"]) == {"spec", "k", "axes", "accuracy_ci95"}
     assert set(report["k_score"]["axes"]) == {"A", "S", "L", "C", "V"}
@@ -103,6 +106,7 @@ def test_a_changed_gate_or_price_exits_as_it_must_and_retrains_nothing(
     assert "accuracy" in missed.json["gate"]["failed"][0]
     assert missed.json["cached"] is False
     assert missed.json["cid"] != first["cid"], "the gate stands in the bundle"
+    assert missed.json["doubts"] == first["doubts"]
     rejected = job.folder / "dist" / "tiny.rejected.kolm"
     assert missed.json["bundle"] == str(rejected)
     assert missed.json["unchanged"] == str(served)

@@ -1,12 +1,12 @@
-"""`kolm validate` warns of what can hardly learn."""
+"""What can hardly learn is warned of, by `kolm validate` and before `kolm compile` trains."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 import pytest
 
+from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.pipeline.doubts import unseen_classes
 from kolm_cli.records.conversation import Conversation
 from kolm_cli.records.row import Row
@@ -69,8 +69,19 @@ def test_a_class_that_is_never_trained() -> None:
     assert len(list(unseen_classes("classification", rows("Tom"), names))) == 3
 
 
-def test_the_warning_is_on_stderr_and_in_the_json(job: Job) -> None:
+def test_the_warning_is_on_stderr_once_and_in_the_json(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job.write_spec(train={"learning_rate": 1e-6})
-    done = job.kolm("validate", "spec.yaml")
-    assert "WARNING: train.learning_rate" in done.err
-    assert json.loads(job.kolm("validate", "spec.yaml", "--json").out)["ok"] is True
+    done = job.kolm("validate", "spec.yaml", "--json")
+    said = done.json["doubts"]
+    assert len(said) == 3
+    assert [done.err.count(f"WARNING: {doubt}\n") for doubt in said] == [1, 1, 1]
+
+    def stop(*_: object) -> None:
+        raise InputError(Problem("it would train now"))
+
+    monkeypatch.setattr("kolm_cli.pipeline.compile.train", stop)
+    started = job.kolm("compile", "spec.yaml")
+    assert "it would train now" in started.err
+    assert [started.err.count(f"WARNING: {doubt}\n") for doubt in said] == [1, 1, 1]

@@ -51,15 +51,11 @@ def validate(
         output.json({**report, "masks": masks} if show_mask else report)
         return
     _show(output, report)
-    for doubt in report["doubts"]:
-        output.note(f"WARNING: {doubt}")
     for mask in masks:
         output.data(f"\n{mask['id']}\n{mask['text']}")
 
 
 def _report(inputs: Inputs, checked: Preflight) -> dict[str, Any]:
-    from kolm_cli.pipeline.doubts import doubts
-
     facts = checked.facts
     return {
         "ok": True,
@@ -84,7 +80,7 @@ def _report(inputs: Inputs, checked: Preflight) -> dict[str, Any]:
         },
         "pictures": [asdict(line) for line in picture_lines(checked)],
         "optimizer_steps": checked.optimizer_steps,
-        "doubts": doubts(inputs, checked.train.rows, checked.pack.rows, checked.optimizer_steps),
+        "doubts": checked.doubts,
     }
 
 
