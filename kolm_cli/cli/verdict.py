@@ -8,6 +8,8 @@ from typing import Any
 from kolm_cli.core.printable import one_line
 
 _LONGEST = 60
+# Gates on what is counted, and on what hangs on the latency.
+_COUNTED, _TIMED = ("axes.S", "axes.V"), ("k", "axes.L", "axes.C")
 Report = Mapping[str, Any]
 
 
@@ -105,10 +107,12 @@ def ruling_text(ruling: Mapping[str, Any]) -> str:
     mark = "passed" if ruling["passed"] else "FAILED"
     interval = ruling["interval"]
     if interval is None:
-        return f"{mark}  {ruling['note']}"
+        counted = ruling["gate"] in _COUNTED and ruling["came"] is not None
+        return f"{mark}  {ruling['note']}{'  (sure: it is counted)' if counted else ''}"
     low, high = interval
     sure = "sure" if ruling["sure"] else "not sure"
-    return f"{mark}  {ruling['note']}  ({sure}: 95 % is {low:.4f} to {high:.4f})"
+    why = " by the latency's spread" if ruling["gate"] in _TIMED else ""
+    return f"{mark}  {ruling['note']}  ({sure}: 95 % is {low:.4f} to {high:.4f}{why})"
 
 
 def mistake_text(mistake: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Telling the world: a command that runs, an address that gets a POST. Each at least once."""
+"""Telling the world, at least once, by a command or a POST; and asking a command."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ import os
 import shlex
 import signal
 import subprocess
+from collections.abc import Sequence
 from typing import Any
 from urllib import error as url_error
 from urllib import request
 from urllib.parse import urlsplit
 
-from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.errors import ExitCode, InputError, LackingError, Problem
 from kolm_cli.core.progress import Progress
 from kolm_cli.loop.journal import Hook, Journal
 
 COMMAND_SECONDS = 600
+# One that is asked may start a server first, and load weights into it.
+ASKED_SECONDS = 4 * 3600
+# The exit code that says no for good; kolm's own commands end so where a gate is not met.
+REFUSED = int(ExitCode.GATE)
 WEBHOOK_SECONDS = 30
 # With it, a webhook carries a signature that its receiver can check.
 SECRET_VARIABLE = "KOLM_LOOP_SECRET"  # noqa: S105  # the name of a variable
@@ -84,14 +89,40 @@ def make_owed_calls(journal: Journal, progress: Progress) -> list[str]:
     return failures
 
 
+def refusals(commands: Sequence[str], event: dict[str, Any], progress: Progress) -> list[str]:
+    """Ask every command whether a bundle may be promoted; why not, in words.
+
+    Raises:
+        LackingError: one could not say: it ended with another code than 0 and 3.
+    """
+    found, lacking = [], []
+    for line in commands:
+        progress.stage(f"ask {check_command(line)[0]}")
+        code, error = _call(line, event, ASKED_SECONDS)
+        if code == REFUSED:
+            found.append(f"{line}: {error}")
+        elif error:
+            lacking.append(Problem(error, line))
+    if lacking:
+        raise LackingError(
+            *lacking, hint=f"the next turn asks again; a command refuses a bundle with {REFUSED}"
+        )
+    return found
+
+
 def _run(hook: Hook) -> str:
-    """Run a command in a session of its own; what is wrong, or nothing."""
+    """Run a command; what is wrong, or nothing."""
+    return _call(hook.target, hook.event, COMMAND_SECONDS)[1]
+
+
+def _call(line: str, event: dict[str, Any], seconds: int) -> tuple[int | None, str]:
+    """Run a command in a session of its own: its exit code, and what is wrong, or nothing."""
     environment = {k: v for k, v in os.environ.items() if k not in _SECRETS}
-    for name, value in hook.event.items():
+    for name, value in event.items():
         environment[f"KOLM_LOOP_{name.upper()}"] = "" if value is None else str(value)
     try:
         process = subprocess.Popen(
-            check_command(hook.target),
+            check_command(line),
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -99,24 +130,21 @@ def _run(hook: Hook) -> str:
             start_new_session=True,
         )
     except (OSError, InputError) as error:
-        return str(error)
+        return None, str(error)
     try:
-        said, _ = process.communicate(timeout=COMMAND_SECONDS)
+        said, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        return f"it ran longer than {COMMAND_SECONDS} seconds"
+        return None, f"it ran longer than {seconds} seconds"
     finally:
         if process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    if process.returncode == 0:
-        return ""
+    code = process.returncode
+    if code == 0:
+        return 0, ""
     tail = said.decode(errors="replace").strip()[-_SHOWN:]
-    return (
-        f"it ended with {process.returncode}: {tail}"
-        if tail
-        else (f"it ended with {process.returncode}")
-    )
+    return code, f"it ended with {code}: {tail}" if tail else f"it ended with {code}"
 
 
 class _NoRedirect(request.HTTPRedirectHandler):

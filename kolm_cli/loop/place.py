@@ -24,6 +24,7 @@ class Wishes:
         on_promote: commands to run when the tag was moved.
         on_keep: commands to run when it was not: the gate, or a failure.
         webhooks: addresses that are told either.
+        before_promote: commands that have to agree before the tag is moved.
     """
 
     tag: str = "live"
@@ -31,6 +32,7 @@ class Wishes:
     on_promote: tuple[str, ...] = ()
     on_keep: tuple[str, ...] = ()
     webhooks: tuple[str, ...] = ()
+    before_promote: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from kolm_cli.core import digests
-from kolm_cli.core.errors import InputError, InterruptedRunError, KolmError, Problem
+from kolm_cli.core.errors import (
+    InputError,
+    InterruptedRunError,
+    KolmError,
+    LackingError,
+    Problem,
+)
 from kolm_cli.core.progress import Progress
 from kolm_cli.loop import hooks
-from kolm_cli.loop.journal import JUDGED, Hook, Journal, Move, Turn, now
+from kolm_cli.loop.events import calls, end_failed, event_of
+from kolm_cli.loop.journal import JUDGED, Journal, Move, Turn, now
 from kolm_cli.loop.place import Place, Wishes
 from kolm_cli.loop.promotion import carry_out, line, plan_promotion, plan_rollback, taken_back
 from kolm_cli.pipeline.compile import compile_spec
@@ -20,6 +26,8 @@ from kolm_cli.registry.index import find, named
 from kolm_cli.registry.names import Tag, parse_tag
 from kolm_cli.registry.store import Registry
 
+_COMMANDS = ("on_promote", "on_keep", "webhooks", "before_promote")
+_ROLLED_BACK = "this very bundle was rolled back before"
 # What of a compile's report the journal keeps.
 _KEPT = ("cid", "bundle", "accuracy", "base_accuracy", "coverage", "cached", "unchanged")
 
@@ -36,6 +44,7 @@ class Outcome:
         result: what was compiled; empty when nothing was.
         in_use: the CID that the tag means now; empty when none was promoted.
         failed_hooks: calls that failed, and are tried again in the next turn.
+        refused: whether the gate, or a command that was asked, did not want the result.
     """
 
     state: str
@@ -45,6 +54,7 @@ class Outcome:
     result: dict[str, Any]
     in_use: str
     failed_hooks: list[str]
+    refused: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -77,7 +87,7 @@ def take_turn(
             finished = _finish_moves(journal, tag, wishes)
         killed = journal.unended()
         if killed is not None and killed.state == "compiled":
-            state, why = _judge(place, journal, killed, tag, wishes)
+            state, why = _judge(place, journal, killed, tag, wishes, progress)
             result = killed.result
         elif (old := _judged(journal, inputs)) is not None:
             state, why, result = "nothing new", f"as in the turn of {old.started}", {}
@@ -87,12 +97,13 @@ def take_turn(
                 journal.end(killed.id, "interrupted", "killed; its data is gone")
         else:
             turn = _compile(journal, spec, inputs, killed, progress, device, wishes)
-            state, why = _judge(place, journal, turn, tag, wishes)
+            state, why = _judge(place, journal, turn, tag, wishes, progress)
             result = turn.result
         failed = hooks.make_owed_calls(journal, progress)
         promoted = line(journal.moves())
     in_use = promoted[-1].cid if promoted else ""
-    return Outcome(state, why, name, str(tag), result, in_use, failed)
+    refused = state == "kept" and why != _ROLLED_BACK
+    return Outcome(state, why, name, str(tag), result, in_use, failed, refused)
 
 
 def roll_back(name: str, progress: Progress) -> Outcome:
@@ -116,7 +127,7 @@ def roll_back(name: str, progress: Progress) -> Outcome:
 def _check(wishes: Wishes) -> None:
     problems: list[Problem] = []
     for check, values in (
-        (hooks.check_command, (*wishes.on_promote, *wishes.on_keep)),
+        (hooks.check_command, (*wishes.before_promote, *wishes.on_promote, *wishes.on_keep)),
         (hooks.check_address, wishes.webhooks),
         (lambda tag: parse_tag(f"name:{tag}"), (wishes.tag,)),
     ):
@@ -134,7 +145,7 @@ def _wishes(journal: Journal) -> Wishes:
     return Wishes(
         settings.get("tag", "live"),
         settings.get("keep", 5),
-        *(tuple(settings.get(name, ())) for name in ("on_promote", "on_keep", "webhooks")),
+        *(tuple(settings.get(name, ())) for name in _COMMANDS),
     )
 
 
@@ -181,10 +192,7 @@ def _compile(
         # Left open: the next turn goes on with it.
         raise
     except KolmError as error:
-        why = "; ".join(str(problem) for problem in error.problems)[:2000]
-        event = _event(inputs.spec.name, wishes, "failed", why, {}, journal)
-        journal.end(number, "failed", why, _calls(wishes, event, promoted=False))
-        hooks.make_owed_calls(journal, progress)
+        end_failed(journal, number, inputs.spec.name, error, {}, wishes, progress)
         raise
     report = compiled.report
     result = {key: report[key] for key in _KEPT if key in report}
@@ -209,25 +217,44 @@ def _parent(inputs: Inputs, progress: Progress) -> str | None:
         return ""
 
 
-def _judge(place: Place, journal: Journal, turn: Turn, tag: Tag, wishes: Wishes) -> tuple[str, str]:
-    """Promote what a turn compiled, or say why not."""
-    result = turn.result
+def _judge(
+    place: Place, journal: Journal, turn: Turn, tag: Tag, wishes: Wishes, progress: Progress
+) -> tuple[str, str]:
+    """Promote what a turn compiled, or say why not.
+
+    Raises:
+        LackingError: a command that was asked could not say.
+    """
+    result, refused = turn.result, []
+    if wishes.before_promote and _unfit(journal, result) is None:
+        # Without the lock: this may take long, and somebody may want to go back meanwhile.
+        event = event_of(tag.name, wishes, "compiled", "the gate was met", result, journal)
+        try:
+            refused = hooks.refusals(wishes.before_promote, event, progress)
+        except LackingError as error:
+            end_failed(journal, turn.id, tag.name, error, result, wishes, progress)
+            raise
     with place.move_lock():
-        moves = journal.moves()
-        promoted = line(moves)
-        if not result["gate_passed"]:
-            state, why = "kept", "gate not met: " + "; ".join(result["gate_failed"])
-        elif promoted and promoted[-1].cid == result["cid"]:
-            state, why = "unchanged", "the result is the bundle that is in use"
-        elif result["cid"] in taken_back(moves):
-            state, why = "kept", "this very bundle was rolled back before"
-        else:
+        unfit = _unfit(journal, result) or (("kept", "; ".join(refused)) if refused else None)
+        if unfit is None:
             _carry_out(journal, plan_promotion(journal, turn.id, result["cid"]), tag, wishes)
             return "promoted", "the gate was met"
-        event = _event(tag.name, wishes, state, why, result, journal)
-        owed = [] if state == "unchanged" else _calls(wishes, event, promoted=False)
+        state, why = unfit
+        event = event_of(tag.name, wishes, state, why, result, journal)
+        owed = [] if state == "unchanged" else calls(wishes, event, promoted=False)
         journal.end(turn.id, state, why, owed)
     return state, why
+
+
+def _unfit(journal: Journal, result: dict[str, Any]) -> tuple[str, str] | None:
+    """Why a result is not promoted, by what the journal knows; None when it may be."""
+    moves = journal.moves()
+    promoted = line(moves)
+    if not result["gate_passed"]:
+        return "kept", "gate not met: " + "; ".join(result["gate_failed"])
+    if promoted and promoted[-1].cid == result["cid"]:
+        return "unchanged", "the result is the bundle that is in use"
+    return ("kept", _ROLLED_BACK) if result["cid"] in taken_back(moves) else None
 
 
 def _finish_moves(journal: Journal, tag: Tag, wishes: Wishes) -> bool:
@@ -243,32 +270,6 @@ def _carry_out(journal: Journal, move: Move, tag: Tag, wishes: Wishes) -> None:
     state = "promoted" if move.kind == "promote" else "rolled-back"
     result = turn.result if turn else {}
     why = "the gate was met" if move.kind == "promote" else "somebody asked for it"
-    event = {**_event(tag.name, wishes, state, why, result, journal), "cid": move.cid}
-    owed = _calls(wishes, event, promoted=True)
+    event = {**event_of(tag.name, wishes, state, why, result, journal), "cid": move.cid}
+    owed = calls(wishes, event, promoted=True)
     carry_out(journal, move, tag, keep=wishes.keep, why=why, hooks=owed)
-
-
-def _event(
-    name: str, wishes: Wishes, state: str, why: str, result: dict[str, Any], journal: Journal
-) -> dict[str, Any]:
-    """What hooks are told."""
-    before = line(journal.moves())
-    return {
-        "event": state,
-        "name": name,
-        "tag": f"{name}:{wishes.tag}",
-        "why": why,
-        "cid": result.get("cid"),
-        "bundle": result.get("bundle"),
-        "accuracy": result.get("accuracy"),
-        "k": result.get("k"),
-        "previous": before[-1].cid if before else None,
-    }
-
-
-def _calls(wishes: Wishes, event: dict[str, Any], *, promoted: bool) -> Sequence[Hook]:
-    commands = wishes.on_promote if promoted else wishes.on_keep
-    return [
-        *(hooks.command(text, event) for text in commands),
-        *(hooks.webhook(address, event) for address in wishes.webhooks),
-    ]

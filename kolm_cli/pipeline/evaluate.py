@@ -187,7 +187,7 @@ def _askable(scoring: ScoringSettings, rows: list[Row]) -> ScoringSettings:
     worst = gate.worst_group if groups else None
     return replace(
         scoring,
-        gate=replace(gate, no_regression=None, parity=None, groups=kept, worst_group=worst),
+        gate=replace(gate, no_regression=None, groups=kept, worst_group=worst),
     )
 
 

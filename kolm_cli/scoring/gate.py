@@ -40,7 +40,6 @@ class Gate:
         groups: the accuracy of a group, by its name.
         worst_group: the accuracy of every group.
         no_regression: the comparison with an earlier bundle.
-        parity: the share of rows that a server answers as the bundle does.
     """
 
     k: float | None = None
@@ -49,7 +48,6 @@ class Gate:
     groups: Mapping[str, float] = field(default_factory=dict)
     worst_group: float | None = None
     no_regression: NoRegression | None = None
-    parity: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """What is asked for, by name."""
@@ -60,7 +58,6 @@ class Gate:
             "groups": dict(self.groups) or None,
             "worst_group": self.worst_group,
             "no_regression": self.no_regression and self.no_regression.as_json(),
-            "parity": self.parity,
         }
         return {name: least for name, least in asked.items() if least is not None}
 
@@ -78,7 +75,6 @@ class Reached:
         axes: the axes of K.
         groups: the accuracy of each group, rounded.
         previous: `compared.previous` of the receipt: the comparison with the earlier bundle.
-        parity: the share of rows that a server answers as the bundle does.
         intervals: what is known of how sure a value is, by the gate's name.
     """
 
@@ -87,7 +83,6 @@ class Reached:
     axes: Mapping[str, float | None] = field(default_factory=dict)
     groups: Mapping[str, float] = field(default_factory=dict)
     previous: Mapping[str, Any] | None = None
-    parity: float | None = None
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
@@ -181,7 +176,6 @@ def _rulings(gate: Gate, reached: Reached) -> Iterator[Ruling]:
         named = f"{ruling.note} ({worst[0]})" if worst else ruling.note
         interval = reached.intervals.get(f"groups.{worst[0]}") if worst else None
         yield Ruling("worst_group", ruling.least, ruling.value, interval, ruling.passed, named)
-    yield from least("parity", gate.parity, reached.parity)
     if gate.no_regression is not None:
         yield _no_regression(gate.no_regression, reached.previous)
 

@@ -62,6 +62,29 @@ def middle(means: Sequence[float]) -> tuple[float, float]:
     return round(means[outside], PLACES), round(means[-1 - outside], PLACES)
 
 
+def widened(
+    interval: tuple[float, float], rows: int, weights: Sequence[float] | None = None
+) -> tuple[float, float]:
+    """How sure an accuracy is, for a gate.
+
+    Where all rows score alike, resampling shows no spread: it gives one row of one right as sure to
+    be 1. There may still be other scores, up to the share that so many rows miss once in 40 times;
+    for scores of 0 and 1 that is the interval of Clopper and Pearson.
+
+    Args:
+        interval: the bootstrap's.
+        rows: how many rows it is of.
+        weights: how much each row counts; all alike when None.
+    """
+    low, high = interval
+    if low != high:
+        return interval
+    if weights is not None:  # Kish's effective number of rows
+        rows = max(1, int(fsum(weights) ** 2 / fsum(weight * weight for weight in weights)))
+    unseen = 1.0 - 0.025 ** (1.0 / rows)
+    return round(low * (1.0 - unseen), PLACES), round(high + (1.0 - high) * unseen, PLACES)
+
+
 def lower_bound(means: Sequence[float], confidence: float) -> float:
     """What the mean is above with this confidence (one-sided), rounded.
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from kolm_cli.scoring.comparison import Comparison, weighted_mean
 from kolm_cli.scoring.gate import NO_GATE, Gate, GateResult, Reached, judge
 from kolm_cli.scoring.groups import GroupScore, by_group
-from kolm_cli.scoring.interval import bootstrap_interval
+from kolm_cli.scoring.interval import bootstrap_interval, widened
 from kolm_cli.scoring.judging import Judging
 from kolm_cli.scoring.k_score import PLACES, KScore, k_score
 from kolm_cli.scoring.metrics.base import ChosenMetric
@@ -66,15 +66,12 @@ class Measurements:
         latency_range: between what the median lies with 95 % confidence; None when not known.
         previous: the comparison with the bundle that the gate names, as the receipt has it; None
             when nothing was compared.
-        parity: the share of rows that a server answers as the bundle does; None when no server
-            was asked.
     """
 
     bytes_total: int
     latency_us: int | None
     latency_range: tuple[int, int] | None = None
     previous: Mapping[str, Any] | None = None
-    parity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -194,8 +191,6 @@ class ScoreReport:
             found["groups"] = {name: one.as_json() for name, one in self.rows.groups.items()}
         if self.base_accuracy is not None:
             found["base_accuracy"] = round(self.base_accuracy, PLACES)
-        if self.measured.parity is not None:
-            found["parity"] = self.measured.parity
         return found
 
 
@@ -278,35 +273,46 @@ def score(
             axes=k.axes,
             groups={name: one.accuracy for name, one in rows.groups.items()},
             previous=measured.previous,
-            parity=measured.parity,
-            intervals=_intervals(rows, coverage, measured, settings),
+            intervals={
+                **_sampled(rows, settings.gate),
+                **_timed(rows.accuracy, coverage, measured, settings),
+            },
         ),
     )
     return ScoreReport(rows, coverage, k, gate, measured)
 
 
-def _intervals(
-    rows: RowsScored, coverage: float, measured: Measurements, settings: ScoringSettings
-) -> dict[str, tuple[float, float]]:
-    """How sure the values are that the gate asks for, by the gate's name."""
-    asked, found = settings.gate, {}
-    if asked.accuracy is not None:
-        found["accuracy"] = rows.interval
+def _sampled(rows: RowsScored, asked: Gate) -> dict[str, tuple[float, float]]:
+    """Between what accuracies lie that a gate asks for, as the rows are a sample."""
+    found = {}
+    if asked.accuracy is not None or "A" in asked.axes:
+        whole = widened(rows.interval, len(rows.scores), rows.weights)
+        found = {"accuracy": whole, "axes.A": whole}
     if asked.groups or asked.worst_group is not None:
-        found |= {f"groups.{name}": one.interval for name, one in rows.groups.items()}
-    if (asked.k is not None or asked.axes) and measured.latency_range is not None:
-        price = settings.usd_per_hour
-        ends = [
-            k_of(rows.accuracy, coverage, replace(measured, latency_us=latency), price)
-            for latency in reversed(measured.latency_range)
-        ]
-        low, high = ends
-        if low.k is not None and high.k is not None:
-            found["k"] = (low.k, high.k)
-        for axis in asked.axes.keys() & {"L", "C"}:
-            one, other = low.axes[axis], high.axes[axis]
-            if one is not None and other is not None:
-                found[f"axes.{axis}"] = (one, other)
+        for name, one in rows.groups.items():
+            places = [i for i, group in enumerate(rows.names) if group == name]
+            weights = None if rows.weights is None else [rows.weights[i] for i in places]
+            found[f"groups.{name}"] = widened(one.interval, one.rows, weights)
+    return found
+
+
+def _timed(
+    accuracy: float, coverage: float, measured: Measurements, settings: ScoringSettings
+) -> dict[str, tuple[float, float]]:
+    """Between what K and its axes L and C lie, as the latency is measured."""
+    asked, found = settings.gate, {}
+    if measured.latency_range is None or (asked.k is None and not asked.axes.keys() & {"L", "C"}):
+        return {}
+    low, high = (
+        k_of(accuracy, coverage, replace(measured, latency_us=latency), settings.usd_per_hour)
+        for latency in reversed(measured.latency_range)
+    )
+    if low.k is not None and high.k is not None:
+        found["k"] = (low.k, high.k)
+    for axis in ("L", "C"):
+        one, other = low.axes[axis], high.axes[axis]
+        if one is not None and other is not None:
+            found[f"axes.{axis}"] = (one, other)
     return found
 
 

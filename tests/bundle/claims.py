@@ -141,11 +141,8 @@ PREVIOUS = {
 
 
 def _judged(files: factory.Files) -> dict[str, Any]:
-    """What a receipt says of comparisons, groups, the spread of the latency and a server."""
-    measured = {
-        "latency": {"answers": 20, "low_us": 110_000, "high_us": 130_000},
-        "parity": 1.0,
-    }
+    """What a receipt says of comparisons, groups and the spread of the latency."""
+    measured = {"latency": {"answers": 20, "low_us": 110_000, "high_us": 130_000}}
     settings = read_settings(_bytes(files[layout.EVALUATION]))
     if settings.include == "digests":
         return {**measured, "compared": {"previous": PREVIOUS}}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kolm_cli.bundle.build import BaseIdentity, Content, Stage, build_bundle
-from kolm_cli.bundle.checks.previous import claimed_parity, claimed_previous
+from kolm_cli.bundle.checks.previous import claimed_previous
 from kolm_cli.bundle.contents import read_contents
 from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.signing import keys
@@ -64,7 +64,6 @@ def rebuilt(
         axes=k.axes,
         groups={name: one["accuracy"] for name, one in claims.get("groups", {}).items()},
         previous=claimed_previous(claims),
-        parity=claimed_parity(claims),
     )
     gate = judge(evaluation.settings.gate, reached)
     claims["gate"] = {"passed": gate.passed, "failed": list(gate.failed)}

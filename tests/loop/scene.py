@@ -34,6 +34,7 @@ STEPS: list[tuple[Any, str]] = [
     (Journal, "begin"),
     (turn, "compile_spec"),
     (Journal, "compiled"),
+    (hooks, "refusals"),
     (Journal, "plan"),
     (Registry, "tag"),
     (Journal, "moved"),
@@ -73,7 +74,7 @@ class Scene:
         form = '{"event": "%s", "cid": "%s"}\\n'
         line = f'printf \'{form}\' "$KOLM_LOOP_EVENT" "$KOLM_LOOP_CID"'
         script.write_text(f"{line} >> {self.folder / 'told'}\n")
-        return Wishes(on_promote=(f"sh {script}",))
+        return Wishes(on_promote=(f"sh {script}",), before_promote=("true",))
 
     def data(self, text: str) -> None:
         """New data: what `good…` compiles to meets the gate, `bad…` does not."""

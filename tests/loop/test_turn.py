@@ -48,6 +48,33 @@ def test_a_gate_that_is_not_met_keeps_the_old_one_and_says_why(loop: Scene) -> N
     Path("why").unlink()
 
 
+def test_a_command_is_asked_before_the_tag_moves(loop: Scene) -> None:
+    """Such as `kolm parity`, which ends with 3 when a server answers otherwise."""
+    loop.data("good")
+    asked = "sh -c 'echo $KOLM_LOOP_CID $KOLM_LOOP_EVENT >> asked; cat says; exit $(cat code)'"
+    Path("says").write_text("agreement 0.9 is below 1")
+    Path("code").write_text("5")
+    for _ in range(2):  # it could not say: the same result is asked about again
+        with pytest.raises(LackingError, match="ended with 5: agreement"):
+            loop.turn(before_promote=(asked,))
+    Path("code").write_text("3")
+    kept = loop.turn(before_promote=(asked,))
+    assert (kept.state, kept.refused, loop.live()) == ("kept", True, "")
+    assert kept.why.endswith("it ended with 3: agreement 0.9 is below 1")
+    assert loop.turn(before_promote=(asked,)).state == "nothing new"
+    assert Path("asked").read_text() == f"{loop.cid('good')} compiled\n" * 3
+    # What missed its gate is not asked about; what is agreed to is promoted.
+    loop.data("bad")
+    assert loop.turn(before_promote=(asked,)).refused
+    Path("code").write_text("0")
+    loop.data("good again")
+    assert loop.turn(before_promote=(asked, "true")).state == "promoted"
+    assert Path("asked").read_text().count("\n") == 4
+    for name in ("asked", "says", "code"):
+        Path(name).unlink()
+    assert status_of(NAME).turns[-1].state == "failed"
+
+
 def test_a_failure_is_kept_in_the_journal_and_tried_again(loop: Scene) -> None:
     loop.data("good")
     loop.turn()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.parity.fake_server import completion, image_of, serving
-from tests.support.command import Done
+from tests.support.command import KOLM, Done
 from tests.support.jobs import Compiled
 
 
@@ -206,3 +206,23 @@ def test_a_bundle_of_the_registry_is_signed_there(
     assert done.code == 0, done.err
     assert "of 6 answers equal" in kolm("verify", "tiny:live").out
     assert "no server was measured" in kolm("verify", own_compiled.bundle).out
+
+
+@pytest.mark.slow  # the loop runs `kolm parity` in a process of its own
+def test_a_loop_promotes_what_a_server_answers_alike(
+    own_compiled: Compiled, answers: dict[str, str | None]
+) -> None:
+    job, said = own_compiled.job, dict.fromkeys(answers, "other")
+    with serving(lambda body, image: completion(said.get(image))) as fake:
+        ask = f'{" ".join(KOLM)} parity "$KOLM_LOOP_CID" --server {fake.url} --progress none'
+        turn = ("loop", "spec.yaml", "--once", "--before-promote", f"sh -c '{ask}'", "--json")
+        kept = job.kolm(*turn)
+        job.kolm("loop", "status", "tiny")
+        said.update(answers)
+        again = job.kolm(*turn)
+        job.write_spec(evaluate={"gate": {"accuracy": 0.0}})
+        promoted = job.kolm(*turn)
+    assert (kept.code, kept.json["state"], kept.json["in_use"]) == (3, "kept", "")
+    assert "no parity: agreement 0.0000 is below 1.0000" in kept.json["why"]
+    assert again.json["state"] == "nothing new"
+    assert (promoted.code, promoted.json["state"]) == (0, "promoted"), promoted.err

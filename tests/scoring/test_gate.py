@@ -41,7 +41,6 @@ REACHED = Reached(
             False,
             "worst_group 0.6000 is below the gate's 0.7 (totals)",
         ),
-        (Gate(parity=0.99), False, None, "parity is undefined, the gate asks for 0.99"),
         (
             Gate(no_regression=NoRegression("x:latest")),
             True,

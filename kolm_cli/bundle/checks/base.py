@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from kolm_cli.bundle.checks.previous import claimed_parity, claimed_previous, claimed_range
+from kolm_cli.bundle.checks.previous import claimed_previous, claimed_range
 from kolm_cli.bundle.contents import BundleContents
 from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.format.manifest import Manifest
@@ -118,8 +118,8 @@ class Case:
     def score(self) -> ScoreReport | None:
         """What the bundle's own predictions give; None when it holds digests alone.
 
-        Of the latency, of another bundle and of a server the files hold nothing: there the
-        receipt's claims count.
+        Of the latency and of another bundle the files hold nothing: there the receipt's claims
+        count.
 
         Raises:
             VerificationError: such a claim cannot be true, or nothing can be scored.
@@ -133,7 +133,6 @@ class Case:
                 latency,
                 claimed_range(self.claimed_evaluation),
                 claimed_previous(self.claimed_evaluation),
-                claimed_parity(self.claimed_evaluation),
             )
         )
 

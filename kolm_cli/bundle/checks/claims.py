@@ -46,7 +46,6 @@ ELSEWHERE: dict[str, str] = {
     f"{SCORED}.base_accuracy": "k-score",
     f"{SCORED}.coverage": "coverage",
     f"{SCORED}.compared.previous": "k-score",
-    f"{SCORED}.parity": "k-score",
     f"{SCORED}.latency": "k-score",
     # The ids of captured rows begin with it.
     "stage.capture.namespace": "agreement",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from math import prod
 from typing import Any
 
-from kolm_cli.bundle.checks.previous import claimed_parity, claimed_previous
+from kolm_cli.bundle.checks.previous import claimed_previous
 from kolm_cli.bundle.checks.statements import UNSAID, Statements
 from kolm_cli.bundle.format.modules import ListedTensor
 from kolm_cli.core import digests
@@ -170,7 +170,6 @@ def gate_passed(statements: Statements) -> bool:
         axes=k.axes,
         groups={name: one["accuracy"] for name, one in claims.get("groups", {}).items()},
         previous=claimed_previous(claims),
-        parity=claimed_parity(claims),
     )
     return judge(gate, reached).passed
 

@@ -44,20 +44,6 @@ def claimed_previous(claims: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return said
 
 
-def claimed_parity(claims: Mapping[str, Any]) -> float | None:
-    """The share of rows that a server answered alike; None when none is claimed.
-
-    Raises:
-        VerificationError: it is no share.
-    """
-    said = claims.get("parity")
-    if said is None:
-        return None
-    if not _is_number(said) or not 0 <= said <= 1:
-        raise VerificationError(f"the receipt's parity is {said!r:.40}")
-    return float(said)
-
-
 def claimed_range(claims: Mapping[str, Any]) -> tuple[int, int] | None:
     """Between what the median latency lies; None when none is claimed.
 

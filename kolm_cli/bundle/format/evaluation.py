@@ -172,8 +172,7 @@ def read_gate(value: Any) -> Gate:
     if not isinstance(value, dict) or not set(value) <= known:
         raise VerificationError(f"{layout.EVALUATION}: gate is not one")
     plain = {
-        name: _amount(value.get(name), f"gate.{name}")
-        for name in ("k", "accuracy", "worst_group", "parity")
+        name: _amount(value.get(name), f"gate.{name}") for name in ("k", "accuracy", "worst_group")
     }
     axes, groups = (_amounts(value.get(name), f"gate.{name}") for name in ("axes", "groups"))
     if not set(axes) <= set(WEIGHTS):

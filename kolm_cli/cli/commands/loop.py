@@ -54,6 +54,12 @@ def run_command(
     tag: Annotated[
         str, typer.Option("--tag", metavar="TAG", help="NAME:TAG is what is promoted.")
     ] = "live",
+    before_promote: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--before-promote", metavar="CMD", help="Ask first: 0 promotes, 3 keeps the old one."
+        ),
+    ] = None,
     on_promote: Annotated[
         list[str] | None,
         typer.Option("--on-promote", metavar="CMD", help="Run when the tag was moved."),
@@ -80,7 +86,11 @@ def run_command(
 
     if once == (every is not None):
         raise InputError(Problem("write --every 1h to keep going, or --once for a single turn"))
-    wishes = Wishes(tag, keep, tuple(on_promote or ()), tuple(on_keep or ()), tuple(webhook or ()))
+    wishes = Wishes(
+        tag,
+        keep,
+        *(tuple(given or ()) for given in (on_promote, on_keep, webhook, before_promote)),
+    )
     output = Output(as_json=json)
     if every is None:
         outcome = _turn(spec, wishes, output, progress, device)
@@ -143,7 +153,7 @@ def _show(output: Output, outcome: Outcome, *, one_line: bool) -> None:
 def _exit(outcome: Outcome) -> None:
     if outcome.failed_hooks:
         raise typer.Exit(int(ExitCode.ENVIRONMENT))
-    if outcome.state == "kept" and not outcome.result["gate_passed"]:
+    if outcome.refused:
         raise typer.Exit(int(ExitCode.GATE))
 
 
