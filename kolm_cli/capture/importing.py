@@ -110,7 +110,7 @@ def import_path(
         images=images,
         checker=checker,
         strip=strip,
-        confine=confine,
+        confine="--confine" if confine else "",
         columns=columns,
     )
     progress.stage(f"reading {path.name}")

@@ -59,6 +59,19 @@ def _linked(source: ImageSource, target: Path) -> bool:
     return True
 
 
+def note_outside(images: int, folder: Path, split: str) -> None:
+    """Keep, beside the frozen rows, how many of their images were outside the data's folder."""
+    write_atomic(folder / f"{split}.outside.json", json.dumps(images).encode(), mode=0o600)
+
+
+def outside_of(folder: Path, split: str) -> int:
+    """What `note_outside` kept; 0 where it kept nothing."""
+    try:
+        return int(json.loads((folder / f"{split}.outside.json").read_bytes()))
+    except FileNotFoundError:
+        return 0
+
+
 def thaw(folder: Path, split: str) -> Iterator[Row]:
     """Read back what `freeze` wrote, in its order."""
     images = folder / "images"

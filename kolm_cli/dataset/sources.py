@@ -30,6 +30,7 @@ class SourceRows:
         digest: names the rows; with problems, it names nothing that was ever compiled.
         problems: every row that could not be read; an empty source is one too.
         foreign: keys of a file's rows that kolm has no use for, and in how many rows each is.
+        outside: images that a file's rows name outside of its folder.
         said: lines about images that a file's rows name outside of its folder, and about texts that
             every row was given.
     """
@@ -38,6 +39,7 @@ class SourceRows:
     digest: str
     problems: tuple[Problem, ...] = ()
     foreign: Mapping[str, int] = field(default_factory=dict)
+    outside: int = 0
     said: tuple[str, ...] = ()
 
     @property
@@ -51,7 +53,7 @@ class SourceRows:
 
 
 def read_source(
-    source: Source, *, accepted_only: bool = False, asking: bool = False, confine: bool = False
+    source: Source, *, accepted_only: bool = False, asking: bool = False, confine: str = ""
 ) -> SourceRows:
     """Every row of `source`, and every problem, so that they can be told with all the others.
 
@@ -59,19 +61,21 @@ def read_source(
         source: where the rows are.
         accepted_only: only pairs that a person accepted.
         asking: a file's rows are questions, which need no answer; they lose the one that they have.
-        confine: refuse images outside of a file's folder, and links in it that lead out of it.
+        confine: the option that asks to refuse images outside of a file's folder, and links in it
+            that lead out of it; empty when they are read.
     """
     began = time.time_ns()
     problems: list[Problem] = []
     foreign: dict[str, int] = {}
     said: tuple[str, ...] = ()
-    named = None
+    outside, named = 0, None
     if isinstance(source, CaptureSource):
         named = source_digest(source, accepted_only=accepted_only)
         rows = list(_captured(source, accepted_only=accepted_only))
     else:
         rows, problems, paths, reader = _from_file(source, asking=asking, confine=confine)
-        foreign, said = reader.foreign, (*filter(None, [reader.root.summary]), *reader.notes)
+        foreign, outside = reader.foreign, reader.root.outside
+        said = (*filter(None, [reader.root.summary]), *reader.notes)
     if not rows and not problems:
         problems.append(_empty(source, accepted_only=accepted_only))
     # A namespace has a digest of its own, by which it is also recognized unread.
@@ -79,8 +83,8 @@ def read_source(
     if problems:
         return SourceRows(rows, f"unreadable:{digest}", tuple(problems))
     if isinstance(source, FileSource) and not asking:
-        _remember(source, paths, digest, began)
-    return SourceRows(rows, digest, foreign=foreign, said=said)
+        _remember(_memo(source, confine), paths, digest, began)
+    return SourceRows(rows, digest, foreign=foreign, outside=outside, said=said)
 
 
 def _empty(source: Source, *, accepted_only: bool) -> Problem:
@@ -120,7 +124,7 @@ def _captured(source: CaptureSource, *, accepted_only: bool) -> Iterator[Row]:
 
 
 def _from_file(
-    source: FileSource, *, asking: bool, confine: bool
+    source: FileSource, *, asking: bool, confine: str
 ) -> tuple[list[Row], list[Problem], list[Path], RowReader]:
     """The rows, the problems, every file that they were read from, and what read them."""
     rows: list[Row] = []
@@ -144,7 +148,7 @@ def _from_file(
 # -- recognising an unchanged file without reading it --------------------------------------------
 
 
-def source_digest(source: Source, *, accepted_only: bool = False) -> str | None:
+def source_digest(source: Source, *, accepted_only: bool = False, confine: str = "") -> str | None:
     """The digest of an unchanged source, quickly; None when it has to be read.
 
     A capture namespace has a digest of its own. A file is recognized by the size and time of
@@ -156,7 +160,7 @@ def source_digest(source: Source, *, accepted_only: bool = False) -> str | None:
                 source.namespace, accepted_only=accepted_only, split=source.split
             )
     try:
-        memo = json.loads(_memo(source).read_bytes())
+        memo = json.loads(_memo(source, confine).read_bytes())
         for name, size, changed in memo["files"]:
             stat = Path(name).stat()
             if [stat.st_size, stat.st_mtime_ns] != [size, changed]:
@@ -167,18 +171,19 @@ def source_digest(source: Source, *, accepted_only: bool = False) -> str | None:
         return None
 
 
-def _memo(source: FileSource) -> Path:
+def _memo(source: FileSource, confine: str) -> Path:
     folder = kolm_home() / "source-digests"
     folder.mkdir(mode=0o700, exist_ok=True)
-    # Other columns are other rows.
+    # Other columns are other rows; and what was read freely was not looked at for images elsewhere.
     name = str(source.path) + ("" if source.columns is None else f"\0{source.columns}")
+    name += "\0confined" if confine else ""
     return folder / f"{sha256_bytes(name.encode())}.json"
 
 
-def _remember(source: FileSource, paths: list[Path], digest: str, began: int) -> None:
+def _remember(memo: Path, paths: list[Path], digest: str, began: int) -> None:
     stats = [(p, p.stat()) for p in paths]
     if any(stat.st_mtime_ns >= began for _, stat in stats):
         return  # touched while it was read: what was digested may not be what is there
     files = [[str(p), stat.st_size, stat.st_mtime_ns] for p, stat in stats]
     content = json.dumps({"digest": digest, "files": files}).encode()
-    write_atomic(_memo(source), content, mode=0o600, durable=False)
+    write_atomic(memo, content, mode=0o600, durable=False)

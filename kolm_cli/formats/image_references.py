@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from PIL import Image as PILImage
 
 from kolm_cli.core import digests
+from kolm_cli.core.errors import Problem
 from kolm_cli.formats.kinds import kind_of
 from kolm_cli.records.images import (
     BytesImage,
@@ -54,13 +55,13 @@ class Root:
 
     Args:
         folder: the folder.
-        confine: refuse images elsewhere.
+        confine: the option that asks to refuse images elsewhere; empty when they are read.
 
     Attributes:
         outside: images elsewhere that were read.
     """
 
-    def __init__(self, folder: Path, *, confine: bool = False) -> None:
+    def __init__(self, folder: Path, *, confine: str = "") -> None:
         self.folder = folder
         self._real = os.path.realpath(folder)
         self._confine = confine
@@ -86,20 +87,25 @@ class Root:
         if self.holds(path):
             return
         if self._confine:
-            raise ImageError(f"{path} is outside {self.folder}, which --confine refuses")
+            raise ImageError(f"{path} is outside {self.folder}, which {self._confine} refuses")
         real = os.path.realpath(path)
         if real not in self._seen:
             self.outside += 1
             if len(self._seen) < _REMEMBERED_PATHS:
                 self._seen.add(real)
 
+    def links_refused(self) -> Iterator[Problem]:
+        """Links in the folder and below that lead elsewhere, where such are refused."""
+        for path in self._links_out():
+            what = f"a link that leads outside {self.folder}, which {self._confine} refuses"
+            yield Problem(what, where=str(path))
+
     def forget(self) -> None:
         """Count anew."""
         self._seen.clear()
         self.outside = 0
 
-    def links_out(self) -> Iterator[Path]:
-        """Links in the folder and below that lead elsewhere; none when such are not refused."""
+    def _links_out(self) -> Iterator[Path]:
         if self._confine and self.folder.is_dir():
             for here, folders, files in os.walk(self.folder):
                 for name in sorted((*folders, *files)):

@@ -13,7 +13,7 @@ from kolm_cli.core.errors import InputError, Problem, raise_if_any
 from kolm_cli.formats.columns import columns_of, wrong_in
 from kolm_cli.formats.containers.hf_features import named
 from kolm_cli.formats.fields import ImportedRow, RawRow, Table
-from kolm_cli.formats.image_references import ImageReader
+from kolm_cli.formats.image_references import ImageReader, Root
 from kolm_cli.formats.reader import read_row, recognise
 from kolm_cli.formats.tables import Tables
 from kolm_cli.records.row import Row
@@ -24,7 +24,9 @@ _LOOK_AHEAD = 20
 
 
 def rows_from_python(
-    rows: Iterable[Mapping[str, Any] | Row], columns: Mapping[str, Any] | None = None
+    rows: Iterable[Mapping[str, Any] | Row],
+    columns: Mapping[str, Any] | None = None,
+    confine: Path | str | None = None,
 ) -> list[Row]:
     """Turn mappings such as `{"image": …, "prompt": …, "response": …}` into rows.
 
@@ -35,6 +37,7 @@ def rows_from_python(
     Args:
         rows: the rows; a `datasets.Dataset` is one.
         columns: which keys hold what, where they do not have kolm's names; see `formats.columns`.
+        confine: refuse image files outside of this folder.
 
     Raises:
         InputError: every row that cannot be read, by its index, and every key that kolm does
@@ -43,7 +46,7 @@ def rows_from_python(
     raise_if_any(Problem(w.what, f"columns[{w.field!r}]", w.fix) for w in wrong_in(columns or {}))
     result: list[Row] = []
     problems: list[Problem] = []
-    given_rows = _raw_rows(_rows_of(rows))
+    given_rows = _raw_rows(_rows_of(rows), confine)
     head = list(islice(given_rows, _LOOK_AHEAD))
     tables = Tables(columns_of(columns or {}), [r for r in head if isinstance(r, RawRow)], "rows")
     for given in chain(head, given_rows):
@@ -80,9 +83,12 @@ def _features(rows: object) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _raw_rows(rows: Iterable[Mapping[str, Any] | Row]) -> Iterator[RawRow | Row]:
+def _raw_rows(
+    rows: Iterable[Mapping[str, Any] | Row], confine: Path | str | None
+) -> Iterator[RawRow | Row]:
     """Every row as a file would give it."""
-    images = ImageReader(Path.cwd(), spool=Spool())
+    root = None if confine is None else Root(Path(confine), confine="confine")
+    images = ImageReader(Path.cwd(), root=root, spool=Spool())
     features = _features(rows)
     table = Table("rows", tuple(features), implied=("images",)) if features else None
     for index, given in enumerate(rows):

@@ -57,7 +57,8 @@ class RowReader:
         images: the folder that relative image paths start from; by default the file's own.
         checker: decodes every image; None leaves the images unchecked.
         strip: keep of every image the pixels only, without its metadata.
-        confine: refuse images outside of the folder, and links in it that lead out of it.
+        confine: the option that asks to refuse images outside of the folder, and links in it that
+            lead out of it; empty when they are read.
         columns: which columns hold what, where they do not have kolm's names.
         spool: keeps images that are inside rows, for whoever keeps the rows; in memory when None.
         asking: the rows are questions: they need no answer, and lose the one that they have.
@@ -80,7 +81,7 @@ class RowReader:
         images: Path | None = None,
         checker: ImageChecker | None = None,
         strip: bool = False,
-        confine: bool = False,
+        confine: str = "",
         columns: Columns | None = None,
         spool: Spool | None = None,
         asking: bool = False,
@@ -112,11 +113,9 @@ class RowReader:
         """Each row in the file's order, or the problems in its place."""
         self.foreign = {}
         self.root.forget()
-        links = [] if self.path.is_file() else [*self.root.links_out()]
+        links = [] if self.path.is_file() else [*self.root.links_refused()]
         if links:
-            for path in links:
-                what = f"a link that leads outside {self.root.folder}, which --confine refuses"
-                yield Problem(what, where=str(path))
+            yield from links
             return
         records = self._container.read(self.path, self._images, self.path.name)
         first = _head(records)

@@ -49,7 +49,7 @@ def read_pack(given: str, columns: Columns | None = None, *, confine: bool = Fal
         source = parse_source(given, Path.cwd(), columns)
     except (ValueError, FileNotFoundError) as error:
         raise InputError(Problem(str(error), where="--pack", fix=FORMS)) from error
-    read = read_source(source, confine=confine)
+    read = read_source(source, confine="--confine" if confine else "")
     raise_if_any([*read.problems, *pack_problems(read.rows)])
     return read.rows
 

@@ -21,9 +21,9 @@ from kolm_cli.dataset.sources import SourceRows, read_source, source_digest
 from kolm_cli.families.resolve import Base, resolve_base
 from kolm_cli.pipeline.parent import Parent, find_parent
 from kolm_cli.scoring.metrics.catalog import names as metric_names
-from kolm_cli.spec.digest_forms import evaluation_form, training_form
+from kolm_cli.spec.digest_forms import evaluation_form, stored_form, training_form
 from kolm_cli.spec.load import LoadedSpec, load_spec
-from kolm_cli.spec.model import Spec
+from kolm_cli.spec.model import DataSection, Spec
 from kolm_cli.spec.sources import Source
 
 # Raised by hand when a change of kolm's own changes results: the version is for releases.
@@ -35,19 +35,26 @@ class Data:
 
     An unchanged source is recognized without reading it; whatever is read is read once.
 
+    Args:
+        source: where the rows are.
+        section: how they are read.
+
     Attributes:
         digest: names the rows.
     """
 
-    def __init__(self, source: Source, *, accepted_only: bool) -> None:
-        self._source, self._accepted_only = source, accepted_only
+    def __init__(self, source: Source, section: DataSection) -> None:
+        self._source, self._accepted_only = source, section.review == "accepted"
+        self._confine = "data.confine" if section.confine else ""
         self._rows: SourceRows | None = None
-        known = source_digest(source, accepted_only=accepted_only)
+        known = source_digest(source, accepted_only=self._accepted_only, confine=self._confine)
         self.digest: str = known or self._read().digest
 
     def _read(self) -> SourceRows:
         if self._rows is None:
-            self._rows = read_source(self._source, accepted_only=self._accepted_only)
+            self._rows = read_source(
+                self._source, accepted_only=self._accepted_only, confine=self._confine
+            )
         return self._rows
 
     def rows(self) -> SourceRows:
@@ -137,9 +144,8 @@ def gather(
     with FileMemo() as memo:
         files = base.file_digests(memo)
         weights = base.weights(memo)
-    accepted = spec.data.review == "accepted"
-    train = Data(loaded.train_source, accepted_only=accepted)
-    pack = Data(loaded.eval_source, accepted_only=accepted)
+    train = Data(loaded.train_source, spec.data)
+    pack = Data(loaded.eval_source, spec.data)
     threads = _threads(spec)
     parent = find_parent(loaded, adapter)
     keys = _keys(spec, base, files, train, pack, threads, parent)
@@ -185,8 +191,10 @@ def _keys(
     evaluation = digests.sha256_json(
         {"training": training, "spec": evaluation_form(spec), "data": pack.digest}
     )
-    whole = spec.model_dump(mode="json")
-    result = digests.sha256_json(
-        {"evaluation": evaluation, "evaluate": whole["evaluate"], "name": spec.name}
-    )
+    # The bundle holds the spec: an option that decides neither weights nor answers is in its bytes.
+    whole = stored_form(spec)
+    # These three are digests in it, and were counted.
+    del whole["base"]["model"], whole["data"]["train"], whole["data"]["eval"]
+    whole["base"].pop("adapter", None)
+    result = digests.sha256_json({"evaluation": evaluation, "spec": whole})
     return Keys(training, evaluation, result)

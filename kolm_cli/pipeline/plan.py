@@ -126,7 +126,7 @@ def _rows(loaded: LoadedSpec, side: Literal["train", "eval"]) -> list[Row]:
     from kolm_cli.pipeline.inputs import Data
 
     source = loaded.train_source if side == "train" else loaded.eval_source
-    rows = Data(source, accepted_only=loaded.spec.data.review == "accepted").rows()
+    rows = Data(source, loaded.spec.data).rows()
     raise_if_any(rows.problems)
     if not rows.rows:
         raise InputError(Problem("it has no rows", where=f"data.{side}"))

@@ -66,8 +66,10 @@ def _capture(source: CaptureSource, rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _rows(side: FrozenRows) -> dict[str, Any]:
-    """Count and digest of the rows, and how each of their pictures was shown."""
+    """Count and digest of the rows, where their images were, and how each was shown."""
     facts: dict[str, Any] = {"rows": len(side.rows), "sha256": side.digest}
+    if side.outside:
+        facts["images_outside"] = side.outside
     pictures = side.pictures
     if pictures is not None and any(pictures):
         facts["pictures_sha256"] = digests.sha256_json(pictures)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kolm_cli.bundle.format.predictions import read_predictions
-from kolm_cli.dataset.frozen import Pictures, pictures_of, thaw
+from kolm_cli.dataset.frozen import Pictures, outside_of, pictures_of, thaw
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.pipeline.plan_first import kept_plan
 from kolm_cli.records.row import Row, rows_digest
@@ -29,17 +29,20 @@ class FrozenRows:
         rows: the rows, in their order.
         digest: names them.
         pictures: for each row, how each of its images was shown; None where nobody noted it.
+        outside: how many images were outside of their data's folder.
     """
 
     rows: Sequence[Row]
     digest: str
     pictures: Pictures | None = None
+    outside: int = 0
 
     @classmethod
     def of(cls, folder: Path, split: str) -> FrozenRows:
         """Read what `freeze` wrote."""
         rows = list(thaw(folder, split))
-        return cls(rows, rows_digest(rows), pictures_of(folder, split))
+        shown, outside = pictures_of(folder, split), outside_of(folder, split)
+        return cls(rows, rows_digest(rows), shown, outside)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from kolm_cli.core.files import write_atomic
 from kolm_cli.core.home import private_folder
 from kolm_cli.core.progress import Progress
 from kolm_cli.core.seals import is_sealed
-from kolm_cli.dataset.frozen import freeze, note_pictures
+from kolm_cli.dataset.frozen import freeze, note_outside, note_pictures
 from kolm_cli.pipeline import trackers
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.pipeline.plan_first import keep_plan
@@ -55,12 +55,12 @@ def train(
     progress.stage("freeze data")
     for folder in (run.data, evaluation, run.checkpoints):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    freeze(checked.train.rows, run.data, "train")
-    freeze(checked.pack.rows, evaluation, "eval")
-    for facts, place, split in (
-        (checked.facts, run.data, "train"),
-        (checked.asked, evaluation, "eval"),
+    for side, facts, place, split in (
+        (checked.train, checked.facts, run.data, "train"),
+        (checked.pack, checked.asked, evaluation, "eval"),
     ):
+        freeze(side.rows, place, split)
+        note_outside(side.outside, place, split)
         note_pictures([row.shown for row in facts], place, split)
     write_atomic(evaluation / DOUBTS, json.dumps(checked.doubts).encode(), mode=0o600)
     place_parent(inputs, run.parent, progress)

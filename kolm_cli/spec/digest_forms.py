@@ -11,7 +11,7 @@ from kolm_cli.spec.yaml_write import dump
 
 # What differs between the machines of one run, or says where on this one something is.
 _MACHINE = ("main_process_port",)
-_DATA_SETTINGS = ("images", "max_images_per_example", "review", "truncation")
+_DATA_SETTINGS = ("confine", "images", "max_images_per_example", "review", "truncation")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # A hub id or the name of a folder: no root, no drive, no way up, one slash at most.
 _IDENTITY = re.compile(r"[^./\\~][^/\\]*(/[^./\\][^/\\]*)?")
@@ -45,12 +45,7 @@ def bundle_form(
             raise ValueError(f"{digest!r} is not a SHA-256 in hex")
     if not _IDENTITY.fullmatch(base_identity):
         raise ValueError(f"{base_identity!r} is neither a hub id nor the name of a folder")
-    form = spec.model_dump(mode="json")
-    del form["bundle"]
-    for name in _MACHINE:
-        form["launch"].pop(name, None)
-    for name in TOLD_ONLY:
-        form["train"].pop(name, None)
+    form = stored_form(spec)
     form["base"]["model"] = base_identity
     form["base"].pop("adapter", None)
     if parent is not None:
@@ -58,6 +53,17 @@ def bundle_form(
     form["data"]["train"] = f"sha256:{train_digest}"
     form["data"]["eval"] = f"sha256:{eval_digest}"
     return dump(form)
+
+
+def stored_form(spec: Spec) -> dict[str, Any]:
+    """What of the spec a bundle holds, before paths are replaced by digests."""
+    form = spec.model_dump(mode="json")
+    del form["bundle"]
+    for name in _MACHINE:
+        form["launch"].pop(name, None)
+    for name in TOLD_ONLY:
+        form["train"].pop(name, None)
+    return form
 
 
 def training_form(spec: Spec) -> dict[str, Any]:
@@ -73,10 +79,15 @@ def training_form(spec: Spec) -> dict[str, Any]:
     return {
         "name": spec.name,
         "base": form["base"],
-        "data": {name: form["data"][name] for name in _DATA_SETTINGS},
+        "data": _data_settings(form),
         "train": {k: v for k, v in form["train"].items() if k not in TOLD_ONLY},
         "launch": {name: form["launch"][name] for name in launch},
     }
+
+
+def _data_settings(form: dict[str, Any]) -> dict[str, Any]:
+    """What rows may be. What a bundle says of its data is about one reading of it."""
+    return {name: form["data"][name] for name in _DATA_SETTINGS if name in form["data"]}
 
 
 def evaluation_form(spec: Spec) -> dict[str, Any]:
@@ -87,7 +98,7 @@ def evaluation_form(spec: Spec) -> dict[str, Any]:
     """
     form = spec.model_dump(mode="json")
     return {
-        "data": {name: form["data"][name] for name in _DATA_SETTINGS},
+        "data": _data_settings(form),
         "max_new_tokens": spec.evaluate.max_new_tokens,
         "batch_size": spec.evaluate.batch_size,
     }

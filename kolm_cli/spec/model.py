@@ -90,13 +90,19 @@ Rows = Annotated[Any, AfterValidator(_source)]
 
 
 class DataSection(Section):
-    """What it learns from and what it is scored on; the forms are in `sources`."""
+    """What it learns from and what it is scored on; the forms are in `sources`.
+
+    `confine` refuses images of files' rows outside of their folder.
+    """
+
+    younger: ClassVar[frozenset[str]] = frozenset({"confine"})
 
     train: Rows
     eval: Rows
     max_images_per_example: Count = 4
     review: Literal["accepted", "all"] = "all"
     truncation: Literal["prompt_start", "prompt_end"] = "prompt_start"
+    confine: bool = False
     images: ImagesSection = ImagesSection()
 
     def conflicts(self) -> Iterator[Conflict]:

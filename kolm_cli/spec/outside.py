@@ -52,6 +52,7 @@ class Outside:
         self.train = yield from self._source("data.train")
         self.eval = yield from self._source("data.eval")
         yield from self._review()
+        yield from self._confine()
         yield from self._model()
         yield from self._adapter()
         yield from self._metric()
@@ -98,6 +99,17 @@ class Outside:
                 "data.review",
                 "has no effect: only captured pairs are reviewed, and the data is files",
                 "remove it, or write capture:NAME as data.train",
+            )
+
+    def _confine(self) -> Iterator[Problem]:
+        sources = (self.train, self.eval)
+        if self._value("data.confine") is True and all(
+            isinstance(source, CaptureSource) for source in sources
+        ):
+            yield self._problem(
+                "data.confine",
+                "has no effect: images of captured pairs are in the store, and all data is",
+                "remove it; kolm capture import has --confine",
             )
 
     def _model(self) -> Iterator[Problem]:

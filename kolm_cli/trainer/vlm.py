@@ -41,6 +41,7 @@ def vlm_trainer(
     truncation: Side = "prompt_start",
     images: ImageLimits | None = None,
     columns: Mapping[str, Any] | None = None,
+    confine: Path | str | None = None,
     trust_remote_code: bool = False,
     progress: Progress | None = None,
 ) -> VLMTrainer:
@@ -59,6 +60,7 @@ def vlm_trainer(
         images: limits on the size of pictures; the base's own when None.
         columns: which keys of the rows hold what, where they do not have kolm's names:
             `{"image": "photo", "prompt": "Which digit is this?"}`.
+        confine: refuse image files outside of this folder, for rows from strangers.
         trust_remote_code: whether code that comes with the checkpoint may run.
         progress: receives what the trainer reports.
 
@@ -67,7 +69,7 @@ def vlm_trainer(
         LackingError: the model or the device is not here.
     """
     config = config or TrainSection()
-    rows = rows_from_python(train_dataset, columns)
+    rows = rows_from_python(train_dataset, columns, confine)
     base = resolve_base(model_id, revision, trust_remote_code=trust_remote_code)
     device = pick_device(device)
     check_attention(config.attention, device)

@@ -87,7 +87,7 @@ def empty_home() -> Iterator[Path]:
 
 def rows(path: Path) -> object:
     """Read a file or a folder of rows, as one from a stranger."""
-    return list(itertools.islice(RowReader(path, confine=True), ROWS))
+    return list(itertools.islice(RowReader(path, confine="--confine"), ROWS))
 
 
 def png(mode: str = "RGB", kind: str = "PNG") -> bytes:

@@ -53,8 +53,12 @@ def test_boxes_are_trained_scored_and_verified(new_job: Callable[..., Job]) -> N
     # The first picture is shown as it is, 56 x 28; the second, 56 x 56, as 28 x 28.
     assert "⟦[7, 7, 35, 21]" in shown.out
     assert "⟦[4, 4, 18, 11]" in shown.out
+    elsewhere = job.folder.with_name(f"{job.folder.name}-elsewhere.png")
+    (job.folder / "images/0.png").rename(elsewhere)
+    (job.folder / "images/0.png").symlink_to(elsewhere)
     done = job.kolm("compile", "spec.yaml", "--json")
     assert done.code == 0, done.err
+    assert f"1 images outside {job.folder}/" in done.err
     bundle = Path(done.json["bundle"])
     definition = done.json["receipt"]["predicate"]["buildDefinition"]
     trained = definition["internalParameters"]["vlm_train"]
@@ -64,6 +68,7 @@ def test_boxes_are_trained_scored_and_verified(new_job: Callable[..., Job]) -> N
         dataset = json.loads(archive.read("attestations/dataset.sigstore.json"))
     statement = json.loads(base64.b64decode(dataset["dsseEnvelope"]["payload"]))
     facts = statement["predicate"]["facts"]
+    assert [facts[split].get("images_outside") for split in ("train", "eval")] == [1, None]
     for split, rows in (("train", 16), ("eval", 6)):
         pictures = facts[split]["pictures"]
         assert len(pictures) == rows

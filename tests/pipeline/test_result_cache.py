@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kolm_cli.core.progress import Silent
+from kolm_cli.pipeline.inputs import gather
 from kolm_cli.registry.check import check
 from kolm_cli.registry.names import ContentId, Tag
 from kolm_cli.registry.store import Registry
-from tests.support.jobs import Compiled
+from tests.support.jobs import Compiled, Job
 
 
 @pytest.fixture
@@ -65,3 +68,22 @@ def test_a_damaged_result_is_made_anew_and_never_delivered(
         assert registry.resolve(ContentId(cid)).cid == cid
     index = json.loads((registry.root / "index.json").read_bytes())
     assert len({m["annotations"]["dev.kolm.cid"] for m in index["manifests"]}) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"launch": {"device": "cuda", "threads": 3}}, {"evaluate": {"gate": {"accuracy": 0.0}}}],
+)
+def test_what_a_bundle_holds_of_the_spec_names_the_result(
+    new_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    """On a GPU threads decide neither weights nor answers; the bundle holds them all the same."""
+    job = new_job(launch={"device": "cuda"})
+    monkeypatch.setenv("KOLM_HOME", str(job.home))
+    before = gather(job.spec).keys
+    job.write_spec(**{"launch": {"device": "cuda"}, **change})
+    after = gather(job.spec).keys
+    assert before.evaluation == after.evaluation
+    assert before.result != after.result
+    job.write_spec(launch={"device": "cuda"}, bundle={"out": "elsewhere/"})
+    assert gather(job.spec).keys == before

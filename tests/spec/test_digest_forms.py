@@ -133,6 +133,7 @@ BOTH = [
     {"data": LEAST["data"] | {"max_images_per_example": 1}},
     {"data": LEAST["data"] | {"review": "accepted"}},
     {"data": LEAST["data"] | {"truncation": "prompt_end"}},
+    {"data": LEAST["data"] | {"confine": True}},
 ]
 NEITHER = [
     {"evaluate": {"metric": "exact_match"}},

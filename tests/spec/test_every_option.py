@@ -77,6 +77,7 @@ ELSEWHERE = {
     "kolm": "tests/spec/test_load.py refuses another version",
     "base.revision": "below, since a local folder has none",
     "data.review": "tests/pipeline/test_capture_chain.py",
+    "data.confine": "tests/pipeline/test_confined_data.py",
     "launch.main_process_port": "below, since it needs several processes",
 }
 

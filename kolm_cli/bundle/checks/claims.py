@@ -67,6 +67,7 @@ STAND_ALONE: dict[str, str] = {
     "spec.kolm": "the version of the spec's own format",
     "spec.base.adapter": "asked for; the receipt names the same bundle",
     "spec.base.trust_remote_code": "asked for; the receipt repeats it",
+    "spec.data.confine": "a limit on files that are not in the bundle; no stage has images outside",
     "spec.data.images": "asked for; the processor in the bundle has the limits",
     "spec.data.max_images_per_example": "a limit on rows that are not in the bundle",
     "spec.data.review": "which pairs were taken; the capture's facts count the accepted",

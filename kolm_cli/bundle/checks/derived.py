@@ -295,6 +295,17 @@ def pictures_digest(split: str) -> Value:
     return value
 
 
+def outside(split: str) -> Value:
+    """The number of images that is claimed, where there may be some."""
+
+    def value(statements: Statements) -> Any:
+        said = statements.said(f"stage.dataset.{split}.images_outside")
+        confined = statements.said("spec.data.confine") is True
+        return said if type(said) is int and said > 0 and not confined else None
+
+    return value
+
+
 def pictures_asked(statements: Statements) -> list[int]:
     """How many images each row of the pack shows."""
     return [len(row.images) for row in statements.case.evaluation.pack]

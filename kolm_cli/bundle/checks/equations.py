@@ -181,6 +181,16 @@ EQUATIONS: tuple[Equation, ...] = (
         "the digest of pictures",
         derived.pictures_digest("eval"),
     ),
+    Equation(
+        "stage.dataset.train.images_outside",
+        "a number of at least 1, and no claim where spec.data.confine is true",
+        derived.outside("train"),
+    ),
+    Equation(
+        "stage.dataset.eval.images_outside",
+        "a number of at least 1, and no claim where spec.data.confine is true",
+        derived.outside("eval"),
+    ),
     Equation("stage.dataset.eval.rows", "data.eval.rows"),
     Equation("stage.dataset.eval.sha256", "data.eval.sha256"),
     Equation("stage.train.base", "manifest.base.model"),

@@ -52,6 +52,8 @@ FORGED: dict[str, Any] = {
     "receipt.evaluation.metric_options": {"tolerance": 0.5},
     "receipt.evaluation.cut_answers": {"predictions": ["nobody.jsonl:7"]},
     "receipt.evaluation.gate.failed": ["accuracy 0.1 is below the gate's 0.75"],
+    "stage.dataset.train.images_outside": 0,
+    "stage.dataset.eval.images_outside": -1,
     "stage.evaluate.coverage": 0.8,
     "spec.train.loss_on": "last",
     "spec.base.revision": "a" * 40,
@@ -69,7 +71,7 @@ def test_a_bundle_that_says_everything_is_trusted(
     report, problems = failed(tmp_path / "a.kolm", signer)
     assert report.state == "trusted", problems
     agreement = next(check for check in report.checks if check.name == "agreement")
-    assert int(agreement.detail.split()[0]) >= len(EQUATIONS) - 2
+    assert int(agreement.detail.split()[0]) >= len(EQUATIONS) - 4
 
 
 @pytest.mark.parametrize("equation", EQUATIONS, ids=lambda equation: equation.claim)
@@ -143,6 +145,8 @@ OPTIONAL = (
     "receipt.evaluation.metric_options",
     "receipt.evaluation.cut_answers",
     "spec.train.loss_on",
+    "spec.data.confine",
+    *(f"stage.dataset.{split}.images_outside" for split in ("train", "eval")),
     *(f"receipt.vlm_train.{name}" for name in ("vision", "vision_lora_r", "projector_lora_r")),
 )
 
