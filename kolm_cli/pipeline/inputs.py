@@ -146,7 +146,7 @@ def gather(
         weights = base.weights(memo)
     train = Data(loaded.train_source, spec.data)
     pack = Data(loaded.eval_source, spec.data)
-    threads = _threads(spec)
+    threads = threads_of(spec)
     parent = find_parent(loaded, adapter)
     keys = _keys(spec, base, files, train, pack, threads, parent)
     return Inputs(loaded, base, weights, train, pack, keys, threads, parent)
@@ -159,7 +159,7 @@ def _with_device(loaded: LoadedSpec, device: Literal["cpu", "cuda"] | None) -> L
     return replace(loaded, spec=loaded.spec.model_copy(update={"launch": launch}))
 
 
-def _threads(spec: Spec) -> int:
+def threads_of(spec: Spec) -> int:
     """Threads a process: what the spec says, or this machine's processors shared out."""
     if spec.launch.threads:
         return spec.launch.threads

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ def plan_first(
     Raises:
         LackingError: the card has too little memory; with the changes that would make it fit.
     """
+    from kolm_cli.pipeline.plan_report import smallest_card
     from kolm_cli.plan.advice import changes
     from kolm_cli.plan.fit import fit, step_seconds
     from kolm_cli.plan.planned import Planned
@@ -43,6 +45,7 @@ def plan_first(
     judged = fit(counts.peak.bytes, card)
     if not judged.fits:
         progress.stage("look for what would fit")
+        larger = smallest_card(counts.peak.bytes, bf16=train.bf16) or "none is known"
         found = [
             change.write
             for change in changes(planned, train, largest)
@@ -53,14 +56,25 @@ def plan_first(
                 f"the largest step needs {judged.needed / 1e9:.1f} GB, and {card.title} has"
                 f" {judged.memory / 1e9:.1f} GB",
                 where="launch.device",
-                fix=f"write {found[0]}" if found else "take a larger card (kolm plan lists some)",
+                fix=f"write {found[0]}"
+                if found
+                else f"take a larger card ({larger or 'none known'})",
             ),
-            hint="kolm plan shows what the memory is made of; --no-plan tries all the same",
+            hint=_hint(found[1:]),
         )
     facts: dict[str, Any] = {"live_bytes": counts.peak.bytes, "needed_bytes": judged.needed}
     if card.source:
-        facts["seconds_a_step"] = round(step_seconds(counts, card, bf16=train.bf16), 3)
+        # What a run takes is a middling step's: that is what it is held against afterwards.
+        middle = [by_id[order[(len(order) // 2 + i) % len(order)]] for i in range(len(largest))]
+        second = step_seconds(planned.step(train, middle), card, bf16=train.bf16)
+        facts["seconds_a_step"] = round(second, 3)
     return facts
+
+
+def _hint(others: Sequence[str]) -> str:
+    """What else would fit, and where to look."""
+    also = f"so would {', or '.join(others)}; " if others else ""
+    return f"{also}kolm plan shows what the memory is made of; --no-plan tries all the same"
 
 
 def keep_plan(run: Path, facts: dict[str, Any]) -> None:

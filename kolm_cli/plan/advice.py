@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from kolm_cli.core.errors import InputError
 from kolm_cli.encoding.encoded import RowError
@@ -15,6 +14,9 @@ from kolm_cli.plan.counts import StepCounts
 from kolm_cli.plan.planned import Planned
 from kolm_cli.records.row import Row
 from kolm_cli.spec.model import TrainSection
+
+# A tile is a large step: half of the pixels may take as many of them.
+_HALVINGS = 4
 
 
 @dataclass(frozen=True)
@@ -88,23 +90,29 @@ def checkpointing(planned: Planned, train: TrainSection, rows: Sequence[Row]) ->
 
 
 def _smaller_pictures(encoder: Encoder, rows: Sequence[Row]) -> tuple[str, Encoder] | None:
-    """Half of the largest picture's pixels, in the family's terms; None where it takes none."""
+    """Half of the pixels that the largest picture is shown in, or fewer if tiles make it so.
+
+    None where the family takes no limit, or no smaller one.
+    """
     sizing = encoder.family.image_sizing
-    names: list[Any] = [n for n in (sizing.takes if sizing else ()) if n != "min_pixels"]
-    sizes = [image.size for row in rows for image in open_images(row)]
-    if not names or not sizes:
+    sizes = [
+        encoder.family.shown(encoder.processor, image.size)
+        for row in rows
+        for image in open_images(row)
+    ]
+    if sizing is None or not sizes:
         return None
-    name = names[0]
+    name = sizing.largest
     most = max(w * h if name == "max_pixels" else max(w, h) for w, h in sizes)
-    value = int(most / 2 if name == "max_pixels" else most / 2**0.5)
-    try:
-        limited = encoder.family.limited(encoder.processor, ImageLimits.of({name: value}))
-        smaller = replace(encoder, processor=limited)
-        before, after = (
-            sum(each.training(row).image_tokens for row in rows) for each in (encoder, smaller)
-        )
-    except (InputError, RowError):
-        return None
-    if after >= before:
-        return None
-    return f"data: {{images: {{{name}: {value}}}}}", smaller
+    before = sum(encoder.training(row).image_tokens for row in rows)
+    for _ in range(_HALVINGS):
+        most = int(most / 2 if name == "max_pixels" else most / 2**0.5)
+        try:
+            limited = encoder.family.limited(encoder.processor, ImageLimits.of({name: most}))
+            smaller = replace(encoder, processor=limited)
+            after = sum(smaller.training(row).image_tokens for row in rows)
+        except (InputError, RowError, ValueError):
+            return None
+        if after < before:
+            return f"data: {{images: {{{name}: {most}}}}}", smaller
+    return None

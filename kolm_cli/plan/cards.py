@@ -2,9 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import difflib
+import re
+from dataclasses import dataclass, field, replace
+
+from kolm_cli.core.errors import InputError, Problem
 
 MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Assumed:
+    """What is assumed, because nobody of us could measure it; each plan shows it.
+
+    Attributes:
+        math: the share of a card's operations that large products reach.
+        bandwidth: the share of its bandwidth that kernels reach.
+        launch_seconds: what the host needs for one kernel, autograd and modules included.
+        wait_seconds: what one wait of the host costs.
+        context: bytes of the CUDA context with the kernels that are loaded.
+        slack: the share by which the allocator's blocks exceed the live tensors.
+        times: measured seconds for each counted one; 1 where nothing was measured.
+        sources: where each number is from.
+    """
+
+    math: float = 0.6
+    bandwidth: float = 0.8
+    launch_seconds: float = 10e-6
+    wait_seconds: float = 30e-6
+    context: int = 1_343 * MIB
+    slack: float = 0.05
+    times: float = 1.0
+    sources: tuple[str, ...] = (
+        "context: Hugging Face, Anatomy of a model's operations and memory: 1,343 MB with nothing"
+        " but a small tensor on the GPU",
+        "slack, shares of a sheet, launch and wait: assumed, not measured; `make test-gpu` prints"
+        " a GPU's own",
+    )
+
+
+ASSUMED = Assumed()
 
 
 @dataclass(frozen=True)
@@ -19,6 +56,7 @@ class Card:
         fp32: operations a second in fp32, without TF32, which kolm turns off.
         bandwidth: bytes a second of its memory.
         source: the sheet that operations and bandwidth are from.
+        given: what of the sheet is reached, and what a process takes besides.
     """
 
     name: str
@@ -28,10 +66,19 @@ class Card:
     fp32: float
     bandwidth: float
     source: str
+    given: Assumed = field(default_factory=lambda: ASSUMED)
+
+
+# By name, what `make test-gpu` printed on a card, a line each; none was sent yet.
+MEASURED: dict[str, Assumed] = {}
+
+
+def _with_measured(card: Card) -> Card:
+    return replace(card, given=MEASURED.get(card.name, ASSUMED))
 
 
 CARDS = {
-    card.name: card
+    card.name: _with_measured(card)
     for card in (
         Card("a100-80gb", "NVIDIA A100 80GB SXM", 81_920 * MIB, 312e12, 19.5e12, 2.039e12,
              "NVIDIA A100 Tensor Core GPU datasheet, 2021"),
@@ -57,31 +104,36 @@ CARDS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Assumed:
-    """What is assumed, because nobody of us could measure it; each plan shows it.
+def as_line(name: str, given: Assumed) -> str:
+    """A line of `MEASURED`."""
+    return f"    {name!r}: {given!r},"
 
-    Attributes:
-        math: the share of a card's operations that large products reach.
-        bandwidth: the share of its bandwidth that kernels reach.
-        launch_seconds: what the host needs for one kernel, autograd and modules included.
-        wait_seconds: what one wait of the host costs.
-        context: bytes of the CUDA context with the kernels that are loaded.
-        slack: the share by which the allocator's blocks exceed the live tensors.
+
+# What a name may have more or less of, with nothing else meant by it.
+_WORDS = re.compile(r"nvidia|geforce|tesla|rtx|gpu|sxm[0-9]?|[^a-z0-9]")
+
+
+def named(text: str, where: str = "--device") -> Card:
+    """The card that somebody means: `a100-80gb`, `A100 80GB`, `4090`, `NVIDIA H100 80GB SXM`.
+
+    Raises:
+        InputError: none, or several.
     """
-
-    math: float = 0.6
-    bandwidth: float = 0.8
-    launch_seconds: float = 10e-6
-    wait_seconds: float = 30e-6
-    context: int = 1_343 * MIB
-    slack: float = 0.05
-    sources: tuple[str, ...] = (
-        "context: Hugging Face, Anatomy of a model's operations and memory: 1,343 MB with nothing"
-        " but a small tensor on the GPU",
-        "slack, shares of a sheet, launch and wait: assumed, not measured; `make test-gpu` prints"
-        " a GPU's own",
+    plain = _WORDS.sub("", text.lower())
+    found = [c for c in CARDS.values() if plain in (_plain(c.name), _plain(c.title))]
+    if len(found) == 1:
+        return found[0]
+    begun = [name for name in CARDS if plain and name.startswith(f"{plain}-")]
+    if begun:
+        raise InputError(
+            Problem(f"{text!r:.40} is several cards", where, f"write {' or '.join(begun)}")
+        )
+    near = difflib.get_close_matches(text.lower(), CARDS, n=1)
+    meant = f"did you mean {near[0]}? " if near else ""
+    raise InputError(
+        Problem(f"no card is called {text!r:.40}", where, f"{meant}one of {', '.join(CARDS)}, here")
     )
 
 
-ASSUMED = Assumed()
+def _plain(text: str) -> str:
+    return _WORDS.sub("", text.lower())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kolm_cli.plan.cards import ASSUMED, Card
+from kolm_cli.plan.cards import ASSUMED, Assumed, Card
 from kolm_cli.plan.counts import Peak, Sizes, StepCounts, Work
 
 # nf4 with double quantization (QLoRA, arXiv:2305.14314, section 3): 4 bits, a constant of 8 bits
@@ -32,14 +32,14 @@ class Fit:
         return self.needed <= self.memory
 
 
-def needed(live: int) -> int:
+def needed(live: int, given: Assumed = ASSUMED) -> int:
     """The bytes that a card must have for so many bytes of live tensors."""
-    return round(live * (1 + ASSUMED.slack)) + ASSUMED.context
+    return round(live * (1 + given.slack)) + given.context
 
 
 def fit(live: int, card: Card) -> Fit:
     """Whether live tensors of that size fit a card."""
-    return Fit(needed(live), card.memory)
+    return Fit(needed(live, card.given), card.memory)
 
 
 @dataclass(frozen=True)
@@ -100,11 +100,13 @@ class Seconds:
 
 def seconds(sizes: Sizes, work: Work, card: Card, *, bf16: bool) -> Seconds:
     """The time of counted work: a kernel takes the longer of its operations and its bytes."""
-    peak = (card.bf16 if bf16 else card.fp32) or card.fp32
-    math, bandwidth = peak * ASSUMED.math, card.bandwidth * ASSUMED.bandwidth
+    peak, given = (card.bf16 if bf16 else card.fp32) or card.fp32, card.given
+    math, bandwidth = peak * given.math, card.bandwidth * given.bandwidth
     kernels = sum(n * max(flops / math, moved / bandwidth) for (flops, moved), n in sizes.items())
     return Seconds(
-        kernels, work.kernels * ASSUMED.launch_seconds, work.waits * ASSUMED.wait_seconds
+        given.times * kernels,
+        given.times * work.kernels * given.launch_seconds,
+        given.times * work.waits * given.wait_seconds,
     )
 
 

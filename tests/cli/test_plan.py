@@ -76,11 +76,78 @@ def test_a_card_that_nobody_knows(bare: Job) -> None:
     assert "a100-80gb" in done.err
 
 
+@pytest.mark.parametrize("text", ["A100 80GB", "NVIDIA A100-SXM4-80GB", "a100_80gb", "a100-80gb"])
+def test_a_card_has_several_spellings(text: str) -> None:
+    assert cards.named(text).name == "a100-80gb"
+    assert cards.named("NVIDIA GeForce RTX 4090") == cards.named("4090") == cards.named("rtx-4090")
+
+
 def test_a_base_that_is_not_here_and_not_known(bare: Job) -> None:
     another_base(bare, "unknown.yaml", "nobody/nothing")
     done = bare.kolm("plan", "unknown.yaml")
     assert done.code == 5, done.err
     assert "not on this machine" in done.err
+
+
+def test_rows_may_be_assumed_and_options_set(bare: Job) -> None:
+    another = json.loads(bare.spec.read_text())
+    another["data"] |= {"train": "capture:nobody", "eval": "nothing.jsonl"}
+    (bare.folder / "empty.yaml").write_text(json.dumps(another))
+    without = bare.kolm("plan", "empty.yaml", "--set", "data.eval=capture:nobody")
+    assert without.code == 2
+    assert "--rows" in without.err
+    done = bare.kolm(
+        "plan", "empty.yaml", "--rows", "900", "--pixels", "40x30", "--tokens", "150",
+        "--set", "train.lora_r=2", "--no-advice", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    found = done.json
+    assert found["assumed_rows"] == {"rows": 900, "pictures": [[40, 30]], "evaluation_rows": 100}
+    assert found["rows"]["text"]["min"] == found["rows"]["text"]["max"]
+    assert abs(found["rows"]["text"]["max"] - 150) <= 1
+    assert found["steps"] > 100
+    wide = bare.kolm("plan", "empty.yaml", "--rows", "900", "--no-advice", "--pixels", "40x30")
+    assert max(map(len, wide.out.splitlines())) <= 80
+    assert "rows are assumed: 900 alike, pictures of 40 x 30" in wide.out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--pixels", "40x30"], "no effect without --rows"),
+        (["--rows", "0"], "--rows"),
+        (["--rows", "2", "--pixels", "40"], "no width and height"),
+        (["--rows", "2", "--pixels", "99999x99999"], "more than the"),
+        (["--rows", "2", "--tokens", "3"], "more than 3"),
+        (["--rows", "2", "--every-row"], "exclude each other"),
+        (["--set", "train.lora_r=0"], "train.lora_r"),
+        (["--device", "a100"], "write a100-80gb or a100-40gb"),
+        (["--device", "L40"], "did you mean l40s?"),
+        (["--device", ""], "no card is called ''"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(bare: Job, options: list[str], said: str) -> None:
+    done = bare.kolm("plan", "spec.yaml", *options)
+    assert done.code == 2, done.out
+    assert said in done.err
+
+
+def test_this_machine_s_processor_is_measured_by_a_short_step(bare: Job) -> None:
+    done = bare.kolm(
+        "plan", "spec.yaml", "--rows", "8", "--pixels", "40x30", "--device", "cpu",
+        "--set", "launch.device=cpu", "--set", "train.bf16=false", "--no-advice", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    [card] = done.json["cards"]
+    found = done.json["calibration"]
+    assert card["card"] == done.json["card"] == "cpu"
+    assert card["measured"]
+    assert card["fits"]
+    assert found["seconds"]
+    assert 1 <= found["layers"] <= found["of_layers"]
+    assert done.json["assumed"]["times"] == pytest.approx(found["times"], rel=1e-2)
+    assert 0 < found["share_of_operations"] < 2
+    assert {line["counted"] for line in done.json["memory"]} == {True}
 
 
 @pytest.mark.slow

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from kolm_cli.encoding.row_facts import RowFacts
-from kolm_cli.plan.cards import ASSUMED, CARDS
+from kolm_cli.plan.cards import ASSUMED, CARDS, Assumed, as_line
 from kolm_cli.plan.counts import Peak, Work
 from kolm_cli.plan.fit import Weights, fit, seconds, sharded, with_nf4
 from kolm_cli.plan.row_tokens import RowTokens
@@ -52,6 +53,19 @@ def test_many_small_kernels_wait_for_their_launch() -> None:
 
 def test_every_sheet_has_its_source() -> None:
     assert all(card.source and card.memory and card.bandwidth for card in CARDS.values())
+
+
+def test_what_was_measured_on_a_card_is_a_line_of_its_data() -> None:
+    """As `make test-gpu` prints it, and as it is then used."""
+    given = replace(ASSUMED, times=1.5, context=10**9, slack=0.1, sources=("a card, 'so'",))
+    found = eval("{" + as_line("h100", given) + "}", {"Assumed": Assumed})  # noqa: S307
+    assert found == {"h100": given}
+    card = replace(A100, given=found["h100"])
+    assert fit(10 * GB, card).needed == 12 * GB
+    sizes = Counter({(10**12, 0): 2})
+    assert seconds(sizes, Work(kernels=2), card, bf16=True).total == pytest.approx(
+        1.5 * seconds(sizes, Work(kernels=2), A100, bf16=True).total
+    )
 
 
 def test_tokens_of_rows() -> None:
