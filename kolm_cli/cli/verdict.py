@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kolm_cli.core.printable import one_line
+from kolm_cli.scoring.gate import certainty
 
 _LONGEST = 60
-# Gates on what is counted, and on what hangs on the latency.
-_COUNTED, _TIMED = ("axes.S", "axes.V"), ("k", "axes.L", "axes.C")
 Report = Mapping[str, Any]
 
 
@@ -105,14 +104,8 @@ def latency_text(latency: Mapping[str, int]) -> str:
 def ruling_text(ruling: Mapping[str, Any]) -> str:
     """One gate: what was asked, what came, how sure it is."""
     mark = "passed" if ruling["passed"] else "FAILED"
-    interval = ruling["interval"]
-    if interval is None:
-        counted = ruling["gate"] in _COUNTED and ruling["came"] is not None
-        return f"{mark}  {ruling['note']}{'  (sure: it is counted)' if counted else ''}"
-    low, high = interval
-    sure = "sure" if ruling["sure"] else "not sure"
-    why = " by the latency's spread" if ruling["gate"] in _TIMED else ""
-    return f"{mark}  {ruling['note']}  ({sure}: 95 % is {low:.4f} to {high:.4f}{why})"
+    sure = certainty(ruling)
+    return f"{mark}  {ruling['note']}{f'  ({sure})' if sure else ''}"
 
 
 def mistake_text(mistake: Mapping[str, Any]) -> str:

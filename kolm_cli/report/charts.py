@@ -20,6 +20,7 @@ OWN, BASE, BEFORE = "#1d4ed8", "#6b7280", "#b45309"
 INK = "#1f2937"
 # Inches: a chart is as wide as a phone at the size of its text, and grows no further than that.
 _WIDTH = 4.6
+_BINS = 24
 _ID = re.compile(r' id="([^"]*)"')
 _REFERENCE = re.compile(r'(?:url\(#|href="#)([^)"]*)')
 
@@ -143,18 +144,40 @@ def lines(
     return Chart(title, _svg(figure, title), ["step", *series], rows, note)
 
 
-def histogram(title: str, values: Sequence[float], unit: str, *, note: str = "") -> Chart:
-    """How often a size occurs."""
+def histogram(
+    title: str, series: Mapping[str, Sequence[int]], unit: str, *, note: str = ""
+) -> Chart:
+    """How often a size occurs; several series stand side by side."""
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _figure(1.9)
-    bins = min(24, max(1, len(set(values))))
-    counts, edges, _ = axes.hist(values, bins=bins, color=OWN, rwidth=0.92)
+    everything = [value for values in series.values() for value in values]
+    low, high = min(everything), max(everything)
+    width = max(1, -(-(high - low + 1) // _BINS))
+    edges = [low - 0.5 + width * i for i in range((high - low) // width + 2)]
+    drawn: Any = axes.hist(
+        list(series.values()), bins=edges, color=[OWN, BASE, BEFORE][: len(series)], rwidth=0.9,
+        label=list(series),
+    )  # fmt: skip
+    counts = drawn[0] if len(series) > 1 else [drawn[0]]
     axes.set_xlabel(unit)
+    axes.set_ylabel("how many")
+    # A lone bar is no wall.
+    axes.set_xlim(min(edges[0], low - 3), max(edges[-1], high + 3))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, nbins=8))
+    if len(series) > 1:
+        figure.legend(loc="outside upper left", ncols=len(series), frameon=False, fontsize=9)
     rows = [
-        [f"{low:,.0f} to {high:,.0f}", f"{int(count)}"]
-        for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True)
-        if count
+        [
+            f"{first:,}" if width == 1 else f"{first:,} to {first + width - 1:,}",
+            *(f"{int(count[i])}" for count in counts),
+        ]
+        for i, first in enumerate(range(low, high + 1, width))
+        if any(count[i] for count in counts)
     ]
-    return Chart(title, _svg(figure, title), [unit, "rows"], rows, note)
+    header = [name or "how many" for name in series]
+    return Chart(title, _svg(figure, title), [unit, *header], rows, note)
 
 
 def stacked(title: str, parts: Mapping[str, Mapping[str, int]], *, note: str = "") -> Chart:

@@ -12,6 +12,7 @@ from kolm_cli.bundle.checks.base import Case
 from kolm_cli.bundle.container.unpack import require
 from kolm_cli.bundle.container.zip_reader import open_file
 from kolm_cli.bundle.contents import read_contents
+from kolm_cli.bundle.format.parity import Parity
 from kolm_cli.bundle.signing.attestations import read_statement
 from kolm_cli.bundle.stored_evaluation import StoredEvaluation
 from kolm_cli.bundle.trust.policy import TrustPolicy
@@ -22,6 +23,23 @@ from kolm_cli.pipeline.known_inputs import known_curves, known_pack
 from kolm_cli.records.row import Row, rows_digest
 
 AXES = ("A", "S", "L", "C", "V")
+
+
+@dataclass(frozen=True)
+class Before:
+    """An earlier bundle, to compare with.
+
+    Attributes:
+        cid: its CID.
+        evaluation: the block of that name of its receipt.
+        pack: the digest of the rows that it was scored on.
+        why: what it is to the bundle of the report.
+    """
+
+    cid: str
+    evaluation: Mapping[str, Any]
+    pack: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -56,10 +74,15 @@ class Facts:
         signers: key ids.
         tensors: part to kind (`lora`, `full`, `frozen`) to number of values.
         pack: id to row, with pictures; empty when the pack is not on this machine.
+        pack_digest: names the rows that it was scored on.
         curves: the learning curves; empty when the training was not on this machine.
-        previous: the block `evaluation` of the bundle to compare with; None when there is none.
-        previous_cid: its CID.
+        previous: the bundle to compare with; None when there is none.
         started: when the compile began and ended.
+        rulings: each thing that the gate asked for; none when the bundle holds digests alone.
+        shown: how each picture of the evaluation was shown, as the dataset's statement has it;
+            empty when it does not list them.
+        parity: what was found of servers, and the id of the key that signed it, and whether that
+            key is trusted here.
     """
 
     name: str
@@ -74,10 +97,13 @@ class Facts:
     signers: Sequence[str]
     tensors: Mapping[str, Mapping[str, int]]
     pack: Mapping[str, Row]
+    pack_digest: str
     curves: Sequence[Mapping[str, Any]]
-    previous: Mapping[str, Any] | None
-    previous_cid: str
+    previous: Before | None
     started: Sequence[str]
+    rulings: Sequence[Mapping[str, Any]]
+    shown: Sequence[Mapping[str, Any]]
+    parity: Sequence[tuple[Parity, str, bool]]
 
 
 def gather_facts(
@@ -85,8 +111,7 @@ def gather_facts(
     policy: TrustPolicy,
     *,
     pack: Sequence[Row] | None = None,
-    previous: Mapping[str, Any] | None = None,
-    previous_cid: str = "",
+    previous: Before | None = None,
 ) -> Facts:
     """Read all that a report shows.
 
@@ -94,8 +119,7 @@ def gather_facts(
         path: the bundle. It must be intact; the report says whether its signer is trusted.
         policy: whom the reader trusts.
         pack: the rows of its evaluation; those that this machine knows when None.
-        previous: the block `evaluation` of an earlier bundle's receipt.
-        previous_cid: that bundle's CID.
+        previous: the bundle to compare with.
 
     Raises:
         InputError: there is no such file, or the rows are not those of its evaluation.
@@ -108,7 +132,7 @@ def gather_facts(
     case = Case(contents, policy, datetime.now(UTC))
     manifest, receipt, stored = case.manifest, case.receipt, case.evaluation
     found = case.attestations
-    wanted = _eval_digest(found.stages)
+    wanted = eval_digest(found.stages)
     rows = known_pack(wanted) if pack is None else list(pack)
     if pack is not None and rows_digest(rows) != wanted:
         raise InputError(
@@ -118,6 +142,7 @@ def gather_facts(
                 "name the source as data.eval had it",
             )
         )
+    scored = case.score
     details = found.receipt_statement["predicate"]["runDetails"]["metadata"]
     return Facts(
         name=manifest.name,
@@ -132,11 +157,25 @@ def gather_facts(
         signers=(found.receipt.key_id, *(e.key_id for e in found.co_signatures.values())),
         tensors=_tensors(case),
         pack={row.id: row for row in rows},
+        pack_digest=wanted,
         curves=known_curves(manifest.cid),
         previous=previous,
-        previous_cid=previous_cid,
         started=(str(details.get("startedOn")), str(details.get("finishedOn"))),
+        rulings=[] if scored is None else [one.as_json() for one in scored.gate.rulings],
+        shown=_shown(found.stages),
+        parity=[
+            (said, key, policy.refusal(key, manifest.name, case.now) is None)
+            for said, key in case.parity
+        ],
     )
+
+
+def _shown(stages: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What the dataset's statement lists of the evaluation's pictures."""
+    facts = block(read_statement(stages["dataset"]), "predicate", "facts", "eval")
+    rows = facts.get("pictures")
+    listed = [row for row in rows if isinstance(row, list)] if isinstance(rows, list) else []
+    return [one for row in listed for one in row if isinstance(one, dict)]
 
 
 def block(value: Any, *path: str) -> Mapping[str, Any]:
@@ -151,13 +190,27 @@ def share(value: Any) -> float | None:
     return float(value) if type(value) in (int, float) and 0 <= value <= 1 else None
 
 
+def number(value: Any) -> float | None:
+    """A number out of somebody's JSON, None for anything else."""
+    return float(value) if type(value) in (int, float) else None
+
+
+def pair(value: Any, *, least: float = 0.0) -> tuple[float, float] | None:
+    """An interval out of somebody's JSON, None for anything else."""
+    fits = isinstance(value, list) and len(value) == 2
+    if not fits or not all(type(v) in (int, float) and least <= v <= 1 for v in value):
+        return None
+    return float(value[0]), float(value[1])
+
+
 def axes_of(evaluation: Mapping[str, Any]) -> dict[str, float | None]:
     """The axes of K that a receipt states."""
     axes = block(evaluation, "k_score", "axes")
     return {axis: share(axes.get(axis)) for axis in AXES}
 
 
-def _eval_digest(stages: Mapping[str, Any]) -> str:
+def eval_digest(stages: Mapping[str, Any]) -> str:
+    """Names the rows that a bundle was scored on."""
     facts = block(read_statement(stages["dataset"]), "predicate", "facts", "eval")
     return str(facts.get("sha256", ""))
 

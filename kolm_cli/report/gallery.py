@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kolm_cli.core.errors import KolmError, VerificationError
 from kolm_cli.core.progress import Progress
 from kolm_cli.records.conversation import Text
 from kolm_cli.records.pictures import ImageError, decode_rgb
 from kolm_cli.records.row import Row
+from kolm_cli.report.boxes import Mark, are_shown, marks_of, spoken, words
 from kolm_cli.report.facts import Facts
 from kolm_cli.scoring.score import row_scores
 
@@ -36,10 +37,18 @@ class Picture:
     Attributes:
         address: a `data:` address of a small JPEG.
         size: width and height of the original.
+        place: which of the row's pictures it is, counted from 0.
+        marks: the boxes on it.
+        key: who drew them, and in which words a reader is told.
+        spoken: the same for who does not see them.
     """
 
     address: str
     size: tuple[int, int]
+    place: int
+    marks: Sequence[Mark] = ()
+    key: Sequence[tuple[str, str]] = ()
+    spoken: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ def items_of(facts: Facts, *, limit: int, pictures: bool, progress: Progress) ->
         base = row_scores(metric, stored.pack, stored.base_predictions)
     except (ValueError, ArithmeticError, KolmError) as error:
         raise VerificationError(f"its answers cannot be scored: {error}") from error
-    order = list(KINDS)
+    order, coordinates = list(KINDS), facts.trained.get("coordinates")
     found = [
         (order.index(kind), place, kind)
         for place, row in enumerate(stored.pack)
@@ -105,6 +114,12 @@ def items_of(facts: Facts, *, limit: int, pictures: bool, progress: Progress) ->
         row = facts.pack.get(asked.id)
         shown = list(_pictures(row, budget)) if row is not None and budget > 0 else []
         budget -= sum(len(picture.address) for picture in shown)
+        if row is not None and are_shown(asked.judging.metric or metric, row, coordinates):
+            answered = {
+                "base": stored.base_predictions[asked.id],
+                "adapter": stored.predictions[asked.id],
+            }
+            shown = list(_marked(row, shown, answered))
         items.append(
             Item(
                 asked.id,
@@ -161,8 +176,18 @@ def _short(text: str) -> str:
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
 
 
+def _marked(
+    row: Row, pictures: Sequence[Picture], said: Mapping[str, str | None]
+) -> Iterator[Picture]:
+    """The pictures with the boxes that are right, and those that were answered."""
+    found = marks_of(row, {one.place: one.size for one in pictures}, said)
+    for one in pictures:
+        marks = found[one.place]
+        yield replace(one, marks=marks, key=words(marks), spoken=spoken(marks))
+
+
 def _pictures(row: Row, budget: int) -> Iterator[Picture]:
-    for sha256 in row.conversation.images[:8]:
+    for place, sha256 in enumerate(row.conversation.images[:8]):
         try:
             image = decode_rgb(row.images[sha256].read())
         except (ImageError, KolmError, OSError, KeyError):
@@ -176,4 +201,4 @@ def _pictures(row: Row, budget: int) -> Iterator[Picture]:
         budget -= len(address)
         if budget < 0:
             return
-        yield Picture(address, size)
+        yield Picture(address, size, place)

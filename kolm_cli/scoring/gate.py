@@ -8,6 +8,9 @@ from typing import Any
 
 from kolm_cli.scoring.interval import PLACES
 
+# Gates on what hangs on the latency, and on what is no sample of anything.
+_TIMED, _COUNTED = ("k", "axes.L", "axes.C"), ("axes.S", "axes.V")
+
 
 @dataclass(frozen=True)
 class NoRegression:
@@ -127,6 +130,16 @@ class Ruling:
         }
 
 
+def certainty(ruling: Mapping[str, Any]) -> str:
+    """How sure a ruling is, of which `as_json` told; empty where nobody can say."""
+    gate, interval = ruling["gate"], ruling["interval"]
+    if interval is None:
+        return "sure: it is counted" if gate in _COUNTED and ruling["came"] is not None else ""
+    sure = "sure" if ruling["sure"] else "not sure"
+    why = " by the latency's spread" if gate in _TIMED else ""
+    return f"{sure}: 95 % is {interval[0]:.4f} to {interval[1]:.4f}{why}"
+
+
 @dataclass(frozen=True)
 class GateResult:
     """Whether a result passed.
@@ -150,8 +163,7 @@ class GateResult:
 
 def hangs_on_latency(result: GateResult) -> bool:
     """Whether a gate on K or its axes L and C would go the other way within the spread."""
-    timed = ("k", "axes.L", "axes.C")
-    return any(ruling.gate in timed and ruling.sure is False for ruling in result.rulings)
+    return any(ruling.gate in _TIMED and ruling.sure is False for ruling in result.rulings)
 
 
 def judge(gate: Gate, reached: Reached) -> GateResult:

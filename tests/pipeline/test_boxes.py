@@ -85,3 +85,8 @@ def test_boxes_are_trained_scored_and_verified(new_job: Callable[..., Job]) -> N
     again = job.kolm("eval", bundle, "--json")
     assert again.code == 0, again.err
     assert again.json["predictions_as_in_bundle"] is True
+    # The report draws them on the pictures.
+    assert job.kolm("report", bundle, "-o", "report.html").code == 0
+    page = (job.folder / "report.html").read_text()
+    assert page.count('class="mark right" d="M7 7H35V21H7Z"') == 6
+    assert "by 28 pixels: right [7, 7, 35, 21]" in page

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import html.parser
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from kolm_cli.bundle.format.parity import Parity
 from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.core.progress import Silent
 from kolm_cli.report.charts import bars
-from kolm_cli.report.facts import gather_facts
+from kolm_cli.report.facts import Before, gather_facts
 from kolm_cli.report.page import Options, render
+from kolm_cli.scoring.gate import Gate, NoRegression, Reached, judge
 from tests.report.scene import EVIL, evil_bundle
 from tests.support.command import kolm
 from tests.support.jobs import Compiled
@@ -72,6 +76,11 @@ def test_a_report_of_a_compile(compiled: Compiled, tmp_path: Path) -> None:
         "hue 1?",
         "Gradient norm before clipping",
         "frozen language",
+        "It was trained on a CPU, where kolm plans nothing",
+        "seconds a step",
+        "The bundle holds no statement that a server answers as it does",
+        "Longer side of the pictures",
+        "The spec asks for nothing.",
         f"kolm verify tiny.kolm --cid {report['cid']}",
     ):
         assert words in elements.text, words
@@ -96,6 +105,67 @@ def test_a_report_of_a_compile(compiled: Compiled, tmp_path: Path) -> None:
     done = kolm("report", compiled.bundle, "-o", out, "--pack", job.folder / "train.jsonl")
     assert done.code == 2
     assert "these are not the rows that the bundle was scored on" in done.err
+
+
+def test_what_a_gpu_a_server_and_an_earlier_bundle_add(compiled: Compiled) -> None:
+    facts = gather_facts(compiled.bundle, TrustPolicy())
+    planned = {"live_bytes": 31e9, "needed_bytes": 34.5e9, "seconds_a_step": 2.0}
+    environment = {
+        **facts.environment, "accelerator": "cuda", "planned": planned,
+        "peak_bytes": 31_000_000_000, "training_seconds": 8.0,
+    }  # fmt: skip
+    said = Parity(
+        "vLLM", "0.32.0", "m", ("vllm", "ab" * 32), 240, 0.97, [("x", "y")], (0.9, 0.85),
+        {"base": True, "picture": True, "template": None}, "2026-11-26T12:00:00Z", "0.1.0",
+    )  # fmt: skip
+    asked = Gate(accuracy=0.9, axes={"S": 0.1}, no_regression=NoRegression("x:latest"))
+    reached = Reached(
+        None, 0.88, {"S": 0.7}, previous={"cid": None}, intervals={"accuracy": (0.8, 0.93)}
+    )
+    facts = replace(
+        facts,
+        environment=environment,
+        parity=[(said, "SHA256:key", False)],
+        previous=Before("bafkreibefore", facts.evaluation, "f" * 64, "training started from it"),
+        rulings=[one.as_json() for one in judge(asked, reached).rulings],
+    )
+    page = render(facts, Options(), Silent())
+    checked(page)
+    text = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
+    for words in (
+        "live tensors at their peak 31 GB 31 GB 1.00",
+        "memory on the GPU 34.5 GB - -",
+        "seconds a step 2 s 1 s 0.50",
+        "239 of 240 (0.9958; asked for 0.97)",
+        "0.8500 (-0.0500 against the bundle's)",
+        "base holds; picture holds; template not compared",
+        "SHA256:key, NOT trusted here",
+        "Previous (training started from it) bafkreibefore",
+        "The previous bundle was scored on other rows.",
+        "accuracy FAILED 0.9 0.8800 not sure: 95 % is 0.8000 to 0.9300",
+        "axes.S passed 0.1 0.7000 sure: it is counted",
+        "no_regression passed -0.01 - there is no x:latest yet to be worse than",
+    ):
+        assert words in text, words
+
+
+def test_the_bundle_before_is_found_in_the_registry(own_compiled: Compiled) -> None:
+    job, cid = own_compiled.job, own_compiled.report["cid"]
+
+    def previous() -> str:
+        done = job.kolm("report", "dist/tiny.kolm", "-o", "report.html")
+        assert done.code == 0, done.err
+        text = Elements((job.folder / "report.html").read_text()).text
+        found = re.search(r"Previous \((.*?)\)(bafk[a-z2-7]+)", text)
+        return f"{found[1]}: {found[2]}" if found else ""
+
+    assert previous() == ""
+    # As if it had been stored yesterday.
+    index = job.home / "registry" / "index.json"
+    index.write_text(re.sub(r'(stored": ")\d{4}', r"\g<1>2001", index.read_text()))
+    job.write_spec(evaluate={"usd_per_hour": 2.0})
+    assert job.kolm("compile", "spec.yaml").code == 0
+    assert previous() == f"the last of this name before it that met its gate: {cid}"
 
 
 def test_a_strangers_words_are_words(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def report_command(
     previous: Annotated[
         str | None,
         typer.Option(
-            "--previous", metavar="BUNDLE", help="To compare with, instead of what it started from."
+            "--previous", metavar="BUNDLE", help="To compare with, instead of the one before."
         ),
     ] = None,
     pack: Annotated[
@@ -51,16 +51,16 @@ def report_command(
     from kolm_cli.report.charts import require_matplotlib
     from kolm_cli.report.facts import gather_facts
     from kolm_cli.report.page import Options, render
-    from kolm_cli.report.previous import evaluation_of, parent_of
+    from kolm_cli.report.previous import before, named
 
     require_matplotlib()
     output = Output(as_json=json)
     policy = load_policy(trust)
     with progress_for(output, progress) as shown, bundle_file(bundle) as path:
         shown.stage("read bundle")
-        before, cid = evaluation_of(previous) if previous else parent_of(path)
+        earlier = named(previous) if previous else before(path)
         given = None if pack is None else read_pack(pack)
-        facts = gather_facts(path, policy, pack=given, previous=before, previous_cid=cid)
+        facts = gather_facts(path, policy, pack=given, previous=earlier)
         target = (out or Path(f"{facts.name}.html")).expanduser().absolute()
         require_writable(target)
         text = render(facts, Options(rows, not no_pictures), shown)

@@ -56,6 +56,7 @@ class Metric:
         options: what can be set about it.
         details: what can be said of all rows together and of no single one (a confusion table, a
             rate over all letters): takes the rows and the options, gives JSON.
+        boxes: whether it compares boxes.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Metric:
     score: Callable[..., float]
     options: tuple[MetricOption, ...] = ()
     details: Callable[..., Mapping[str, Any]] | None = None
+    boxes: bool = False
 
     def problems(self, options: Mapping[str, Any]) -> dict[str, Problem]:
         """What is wrong with these options, by their names."""

@@ -24,4 +24,5 @@ METRIC = Metric(
     summary="the answer's point, or its box's center, lies in the right box",
     source="Cheng et al., SeeClick, ACL 2024 (arXiv:2401.10935), section 5",
     score=best_of(_inside),
+    boxes=True,
 )

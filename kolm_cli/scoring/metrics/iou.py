@@ -22,4 +22,5 @@ METRIC = Metric(
     summary="how far boxes agree: intersection over union, the mean over the boxes of an answer",
     source="Everingham et al., The PASCAL VOC Challenge, IJCV 2010, section 4.2",
     score=best_of(_agreement),
+    boxes=True,
 )

@@ -23,4 +23,5 @@ METRIC = Metric(
     summary="the share of boxes that overlap the right one by an IoU of at least 0.5",
     source="Yu et al., Modeling Context in Referring Expressions, ECCV 2016 (arXiv:1608.00272)",
     score=best_of(_right),
+    boxes=True,
 )

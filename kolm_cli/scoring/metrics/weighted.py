@@ -109,6 +109,13 @@ def _each(rows: Sequence[Said], *, metrics: list[dict[str, Any]]) -> Mapping[str
     return {"parts": shown}
 
 
+def compares_boxes(chosen: ChosenMetric) -> bool:
+    """Whether a metric, or a part of it, compares boxes."""
+    if chosen.metric.name != NAME:
+        return chosen.metric.boxes
+    return any(part.metric.boxes for part, _ in _parts(chosen.options["metrics"]))
+
+
 METRIC = Metric(
     name=NAME,
     summary="several metrics at once: the mean of their scores, by weight",
