@@ -44,11 +44,26 @@ def detect(
         if chosen is not None:
             raise _mismatch(model_id, chosen, claimed, model_type)
         found = claimed or _unclaimed(model_id, config, model_type)
-    if isinstance(found.support, Unsupported):
-        raise InputError(
-            Problem(f"{found.name} is unsupported: {found.support.reason}", where=model_id)
-        )
+    _check_support(model_id, found)
     return found
+
+
+def check_id(model_id: str) -> None:
+    """Refuse a hub id whose name already says an unsupported family, before anything is fetched.
+
+    Raises:
+        InputError: says why the family is unsupported.
+    """
+    named = catalog.by_id(model_id)
+    if named is not None:
+        _check_support(model_id, named)
+
+
+def _check_support(model_id: str, family: Family) -> None:
+    if isinstance(family.support, Unsupported):
+        raise InputError(
+            Problem(f"{family.name} is unsupported: {family.support.reason}", where=model_id)
+        )
 
 
 def _check_code(model_id: str, claimed: Family | None, trust_remote_code: bool) -> None:

@@ -13,7 +13,7 @@ from kolm_cli.core.file_digests import FileMemo
 from kolm_cli.families import companions
 from kolm_cli.families.base import Family
 from kolm_cli.families.companions import Companion
-from kolm_cli.families.detect import detect
+from kolm_cli.families.detect import check_id, detect
 
 MAX_CONFIG_BYTES = 4 << 20
 # The parts of `config.json` that are looked into.
@@ -112,6 +112,7 @@ def resolve_base(
             Problem(f"there is no folder {model}", where="base.model", fix="check the path")
         )
     else:
+        check_id(model)
         folder, commit = _from_hub(model, revision, weights=weights)
         name, local = model, False
     config = _config(folder, name)

@@ -41,21 +41,24 @@ def count_answered_token(
         prompt: what is answered.
         bf16: whether the run has bf16.
     """
-    found = []
-    for tokens in (2, 3):
-        follower, forms = Follower(Where()), GpuForms(bf16=bf16)
-        answerer = _MetaAnswerer(model, encoder, device="meta", bf16=bf16, max_new_tokens=tokens)
-        answerer.forms = forms
-        ends = set(answerer.generation.eos_token_id)
-        follower.answers = next(token for token in range(len(ends) + 1) if token not in ends)
-        with (
-            follower.where.watching(model, family),
-            plain_positions(model, forms),
-            follower,
-            forms,
-            follower.where.phase("loop"),
-        ):
-            answerer.answer([prompt])
-        found.append((follower.work, follower.sizes))
-    (shorter, few), (longer, more) = found
-    return longer.less(shorter), more - few
+    follower, forms = Follower(Where()), GpuForms(bf16=bf16)
+    answerer = _MetaAnswerer(model, encoder, device="meta", bf16=bf16, max_new_tokens=3)
+    answerer.forms = forms
+    ends = set(answerer.generation.eos_token_id)
+    follower.answers = next(token for token in range(len(ends) + 1) if token not in ends)
+    seen: list[tuple[WorkByPart, Sizes]] = []
+    begins = model.register_forward_pre_hook(
+        lambda *_: seen.append((follower.work.copy(), follower.sizes.copy()))
+    )
+    with (
+        follower.where.watching(model, family),
+        plain_positions(model, forms),
+        follower,
+        forms,
+        follower.where.phase("loop"),
+    ):
+        answerer.answer([prompt])
+    begins.remove()
+    # The prompt, a token, and another one: from where the second begins to where the third does.
+    _, (before, few), (after, more) = seen
+    return after.less(before), more - few

@@ -5,10 +5,12 @@ They are looked for at every operation of a step, so these few lines have to be 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_map_only
 
 
 def tensors_of(*values: Any) -> list[torch.Tensor]:
@@ -28,6 +30,20 @@ def _collect(value: Any, found: list[torch.Tensor]) -> None:
     elif isinstance(value, dict):
         for item in value.values():
             _collect(item, found)
+
+
+def mapped(change: Callable[[torch.Tensor], Any], value: Any) -> Any:
+    """The same nested lists, tuples and dictionaries, with each tensor changed."""
+    if isinstance(value, torch.Tensor):
+        return change(value)
+    kind = type(value)
+    if kind is list or kind is tuple:
+        return kind([mapped(change, item) for item in value])
+    if kind is dict:
+        return {name: mapped(change, item) for name, item in value.items()}
+    if isinstance(value, list | tuple | dict) and tensors_of(value):
+        return tree_map_only(torch.Tensor, change, value)
+    return value
 
 
 @cache

@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_map
 from kolm_cli.core.errors import KolmError, Problem
 from kolm_cli.plan.arguments import tensors_of
 from kolm_cli.plan.counts import Sizes, Work, WorkByPart
+from kolm_cli.plan.known_results import KNOWN
 from kolm_cli.plan.operations import cost
 from kolm_cli.plan.storages import Storages
 from kolm_cli.plan.values import Values
@@ -195,15 +196,31 @@ class Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
     # -- everything else -------------------------------------------------------------------------
 
     def _do(self, func: Any, args: Any, kwargs: Any) -> Any:
-        out = func(*args, **kwargs)
-        self._count(func, args, kwargs, out)
+        key = KNOWN.key(func, args, kwargs)
+        known = KNOWN.find(key)
+        if known is None:
+            out = func(*args, **kwargs)
+            work = self._count(func, args, kwargs, out)
+            KNOWN.keep(key, out, work, tensors_of(args, kwargs))
+        else:
+            out, work = known
+            self._count(func, args, kwargs, out, work=work)
         self.values.along(func, args, kwargs, out)
         if self.answers is not None and func._overloadpacket is aten.argmax:
             self.values.keep(out, torch.full(out.shape, self.answers, dtype=out.dtype))
         return out
 
-    def _count(self, func: Any, args: Any, kwargs: Any, out: Any, *, copied: bool = False) -> None:
-        """Take a new operation into account."""
+    def _count(
+        self,
+        func: Any,
+        args: Any,
+        kwargs: Any,
+        out: Any,
+        *,
+        copied: bool = False,
+        work: Work | None = None,
+    ) -> Work:
+        """Take a new operation into account; what it costs, unless that is known."""
         kind = self._kind()
         for tensor in tensors_of(args, kwargs):
             if tensor.device.type == self._device:
@@ -213,13 +230,15 @@ class Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
             for t in tensors_of(out)
             if t.device.type == self._device and self.storages.see(t, kind)
         ]
-        work = cost(func, args, kwargs, out, made)
+        if work is None:
+            work = cost(func, args, kwargs, out, made)
         if copied:
             work = Work(written=work.written, copies=1)
         elif work.kernels:
             self.operations[str(func)] += work.kernels
             self.sizes[work.flops, work.read + work.written] += work.kernels
         self.work.of(self.where.part()).add(work)
+        return work
 
     def _kind(self) -> str:
         """What new memory is counted as."""

@@ -13,7 +13,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
 
-from kolm_cli.plan.arguments import tensors_of
+from kolm_cli.plan.arguments import mapped, tensors_of
 
 aten = torch.ops.aten
 
@@ -49,6 +49,8 @@ class GpuForms(TorchFunctionMode):
         self._bf16 = bf16
         self._depth, self._plain = 0, False
         self._casts: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        # Told before and after the copies of weights are let go.
+        self.on_release: Callable[[str], None] = lambda _: None
 
     @contextlib.contextmanager
     def casting(self) -> Iterator[None]:
@@ -59,7 +61,9 @@ class GpuForms(TorchFunctionMode):
         finally:
             self._depth -= 1
             if not self._depth:
+                self.on_release("release")
                 self._casts.clear()
+                self.on_release("released")
 
     @contextlib.contextmanager
     def plain(self) -> Iterator[None]:
@@ -125,10 +129,10 @@ class GpuForms(TorchFunctionMode):
         if to is None:
             return args, kwargs
 
-        def cast(item: Any) -> Any:
-            return self._as(item, to) if isinstance(item, torch.Tensor) else item
+        def cast(tensor: torch.Tensor) -> torch.Tensor:
+            return self._as(tensor, to)
 
-        return tree_map(cast, args), tree_map(cast, kwargs)
+        return mapped(cast, args), mapped(cast, kwargs)
 
     def _as(self, tensor: torch.Tensor, to: torch.dtype) -> torch.Tensor:
         eligible = tensor.device.type == "meta" and tensor.dtype.is_floating_point

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,9 +12,10 @@ from torch import nn
 
 from kolm_cli.encoding.encoded import IGNORE
 from kolm_cli.families.base import Family
-from kolm_cli.plan.counts import StepCounts, WorkByPart
+from kolm_cli.plan.counts import Peak, StepCounts, WorkByPart
 from kolm_cli.plan.follow import Follower
 from kolm_cli.plan.gpu_forms import GpuForms, fused_on_meta, plain_positions
+from kolm_cli.plan.repeated import MicroBatch, RepeatedLayers
 from kolm_cli.plan.where import Where
 from kolm_cli.spec.model import TrainSection
 from kolm_cli.trainer.loop import KolmTrainer, training_arguments
@@ -61,7 +62,7 @@ class CountedStep:
             storages.recount(buffer, "buffers")
         storages.begin_peak()
 
-    def count(self, batch: Batch) -> StepCounts:
+    def count(self, batch: Batch, *, every_layer: bool = False) -> StepCounts:
         """Count a step whose micro-batches are all like `batch`.
 
         One micro-batch is run, as it is in the second step: the optimizer has its state, and there
@@ -69,6 +70,7 @@ class CountedStep:
 
         Args:
             batch: tensors on the CPU, as the collator gives them.
+            every_layer: run all decoder layers, also where a few give the same counts.
         """
         model, config = self.prepared.model, self.config
         trained = [p for p in model.parameters() if p.requires_grad]
@@ -103,13 +105,19 @@ class CountedStep:
             optimizer_sizes = follower.sizes - sizes
             if micro_batches == 1:
                 optimizer.zero_grad()
-            resident = storages.now()
-            before, sizes = follower.work.copy(), follower.sizes.copy()
-            with self.where.phase("loss"):
-                trainer.training_step(trainer.model, batches[-1], items)
-            later = follower.work.less(before)
-            peak = storages.peak
+            resident, earlier = storages.now(), storages.peak
+
+            def run() -> None:
+                with self.where.phase("loss"):
+                    trainer.training_step(trainer.model, dict(batches[-1]), items)
+
+            counted = None if every_layer else self._few_layers(run)
+            if counted is None:
+                if micro_batches == 1:
+                    optimizer.zero_grad()
+                counted = self._all_layers(run, earlier)
             optimizer.zero_grad()
+        later = counted.work
         # The first one has no gradients to add to.
         first = WorkByPart({p: w for p, w in later.parts.items() if p != "accumulate"})
         step = moved.plus(first).plus(later, times=micro_batches - 1).plus(optimization)
@@ -117,12 +125,28 @@ class CountedStep:
             micro_batch=later,
             optimizer=optimization,
             step=step,
-            peak=peak,
+            peak=counted.peak,
             resident=resident,
             micro_batches=micro_batches,
-            sizes=follower.sizes - sizes,
+            sizes=counted.sizes,
             optimizer_sizes=optimizer_sizes,
         )
+
+    def _few_layers(self, run: Callable[[], None]) -> MicroBatch | None:
+        """Count a micro-batch by a few of its layers; None where they are not all alike."""
+        repeated = RepeatedLayers.of(self.prepared.model, self.family)
+        if repeated is None:
+            return None
+        with repeated.shortened(self.follower, self.forms):
+            run()
+        return repeated.whole()
+
+    def _all_layers(self, run: Callable[[], None], earlier: Peak) -> MicroBatch:
+        follower = self.follower
+        before, sizes = follower.work.copy(), follower.sizes.copy()
+        run()
+        peak = max(earlier, follower.storages.peak, key=lambda peak: peak.bytes)
+        return MicroBatch(follower.work.less(before), follower.sizes - sizes, peak)
 
     def _move(
         self, batch: Batch, supervised: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -104,16 +105,19 @@ def top_modules(model: nn.Module, family: Family, part: PartName) -> list[tuple[
     Containers (ModuleList, ModuleDict) are entered, since their `forward` never runs.
     """
     found: list[tuple[str, nn.Module]] = []
+    # The parts inside of each module, from one walk over all parameters.
+    inside: dict[str, set[PartName | None]] = defaultdict(set)
+    for name, _ in model.named_parameters(remove_duplicate=False):
+        its = part_of(family, base_name(name))
+        while name:
+            name = name.rpartition(".")[0]
+            inside[name].add(its)
 
     def visit(name: str, module: nn.Module) -> None:
-        inside = [
-            part_of(family, base_name(f"{name}.{inner}" if name else inner))
-            for inner, _ in module.named_parameters()
-        ]
-        if not inside or part not in inside:
+        if part not in inside[name]:
             return
         container = isinstance(module, nn.ModuleList | nn.ModuleDict)
-        if set(inside) == {part} and not container:
+        if inside[name] == {part} and not container:
             found.append((base_name(name), module))
             return
         for child_name, child in module.named_children():

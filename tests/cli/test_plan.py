@@ -150,6 +150,14 @@ def test_this_machine_s_processor_is_measured_by_a_short_step(bare: Job) -> None
     assert {line["counted"] for line in done.json["memory"]} == {True}
 
 
+def test_an_unsupported_family_is_refused_by_name_with_the_reason(bare: Job) -> None:
+    """Nothing of it is here, and nothing has to be fetched to know."""
+    another_base(bare, "unsupported.yaml", "meta-llama/Llama-3.2-11B-Vision-Instruct")
+    done = bare.kolm("plan", "unsupported.yaml")
+    assert done.code == 2, done.err
+    assert "mllama is unsupported: it sees images through cross-attention" in done.err
+
+
 @pytest.mark.slow
 def test_seventy_two_billion_parameters(bare: Job) -> None:
     """On published numbers; its time and memory are in docs/how-to/plan.md."""
