@@ -86,7 +86,9 @@ def export(
         if os.path.lexists(place):
             raise InputError(Problem("exists already", str(place), "remove it, or name another"))
     if not out.parent.is_dir():
-        raise InputError(Problem("there is no such folder", where=str(out.parent)))
+        raise InputError(
+            Problem("there is no such folder", str(out.parent), "make it, or name another")
+        )
     plan = _Plan.of(wanted.of(store))
     container, shape = catalog.written(format, simple=plan.simple)
     if embed and not container.embeds:
@@ -120,7 +122,13 @@ def export(
                 *problems, hint="--format trl-messages holds everything; --lossy leaves it out"
             )
         if not done:
-            raise InputError(Problem("no pair to export", where=wanted.namespace))
+            raise InputError(
+                Problem(
+                    "no pair to export",
+                    wanted.namespace,
+                    f"kolm capture ls {wanted.namespace} shows what it holds",
+                )
+            )
         for item in sorted(work.iterdir()):
             item.rename(out.parent / item.name)
     finally:

@@ -138,7 +138,13 @@ def import_path(
         some = " the rows, or add --skip-bad FILE to leave them out and list them there"
         raise InputError(*problems, hint=f"mend{some}" if first.rows else "")
     if not first.rows:
-        raise InputError(Problem("holds no row that can be imported", where=str(path)))
+        raise InputError(
+            Problem(
+                "holds no row that can be imported",
+                str(path),
+                "docs/reference/formats.md says what a row is",
+            )
+        )
     progress.stage(f"storing {path.name}", first.rows, "rows")
     second = _Content()
     try:

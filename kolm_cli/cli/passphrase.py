@@ -19,5 +19,9 @@ def choose() -> str:
         return given
     text = Output.secret("Passphrase for the new key", twice=True)
     if not text:
-        raise InputError(Problem("an empty passphrase protects nothing"))
+        raise InputError(
+            Problem(
+                "an empty passphrase protects nothing", fix="type one, or leave --passphrase out"
+            )
+        )
     return text

@@ -42,10 +42,11 @@ def of_the_system(error: Exception, arguments: Sequence[str]) -> KolmError | Non
         )
     if not where:
         return None
+    what = f"cannot be read or written: {error.strerror}"
     if error.errno in (*_REFUSED, *_UNFIT) and _is_near(Path(where), arguments):
-        return InputError(Problem(f"cannot be read or written: {error.strerror}", where=where))
+        return InputError(Problem(what, where, "name another place"))
     if error.errno in _REFUSED:
-        return LackingError(Problem(f"cannot be read or written: {error.strerror}", where=where))
+        return LackingError(Problem(what, where, "let yourself read and write there"))
     return None
 
 

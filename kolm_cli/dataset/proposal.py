@@ -140,7 +140,7 @@ def look_at_file(path: Path) -> DataFacts:
             conversations.append(row.conversation)
     raise_if_any(problems)
     if not conversations:
-        raise InputError(Problem("there are no rows", where=str(path)))
+        raise InputError(Problem("there are no rows", str(path), "name a file that has some"))
     return DataFacts.of(conversations)
 
 
@@ -153,7 +153,13 @@ def look_at_namespace(namespace: str) -> tuple[DataFacts, ProposedSplit]:
     with Store.open() as store:
         conversations = [pair.conversation for pair in store.pairs(namespace)]
         if not conversations:
-            raise InputError(Problem("there are no pairs", where=f"capture:{namespace}"))
+            raise InputError(
+                Problem(
+                    "there are no pairs",
+                    f"capture:{namespace}",
+                    f"kolm capture import FILE --to {namespace}",
+                )
+            )
         facts = DataFacts.of(conversations)
         split = _split(store, namespace, facts.rows)
     if split is None:

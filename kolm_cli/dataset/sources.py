@@ -90,7 +90,7 @@ def read_source(
 def _empty(source: Source, *, accepted_only: bool) -> Problem:
     """Why there are no rows, for the side that has none."""
     if isinstance(source, FileSource):
-        return Problem("there are no rows", where=str(source.path))
+        return Problem("there are no rows", str(source.path), "name a source that has some")
     reference = f"capture:{source.namespace}" + (f"@{source.split}" if source.split else "")
     with Store.open() as store:
         usable = store.count(source.namespace)

@@ -33,7 +33,13 @@ def detect(
     """
     model_type = config.get("model_type")
     if not isinstance(model_type, str):
-        raise InputError(Problem("config.json has no model_type", where=model_id))
+        raise InputError(
+            Problem(
+                "config.json has no model_type",
+                model_id,
+                "give a checkpoint as transformers saves it",
+            )
+        )
     claimed = catalog.by_config(config)
     if "auto_map" in config:
         _check_code(model_id, claimed, trust_remote_code)

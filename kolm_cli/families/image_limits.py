@@ -93,7 +93,8 @@ def limit_images(
     try:
         sizing.apply(processor.image_processor, limits)
     except ValueError as error:
-        raise InputError(Problem(str(error), where="data.images")) from error
+        fix = "write a value that the base can show, or leave it out for the base's own"
+        raise InputError(Problem(str(error), "data.images", fix)) from error
 
 
 def _edges(processor: Any) -> dict[str, int]:

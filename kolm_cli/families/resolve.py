@@ -18,6 +18,7 @@ from kolm_cli.families.detect import check_id, detect
 MAX_CONFIG_BYTES = 4 << 20
 # The parts of `config.json` that are looked into.
 _SECTIONS = ("text_config", "llm_config", "vision_config")
+_ANEW = "fetch the checkpoint again"
 # What decides how a base behaves; documentation beside it does not.
 _RELEVANT = (".safetensors", ".json", ".jinja", ".model", ".txt", ".py", ".gguf")
 
@@ -139,13 +140,13 @@ def _config(folder: Path, name: str) -> Mapping[str, Any]:
     try:
         config = canonical_json.loads(path.read_bytes(), max_bytes=MAX_CONFIG_BYTES)
     except canonical_json.JSONError as error:
-        raise InputError(Problem(f"config.json: {error}", where=f"base.model {name}")) from error
+        raise InputError(Problem(f"config.json: {error}", f"base.model {name}", _ANEW)) from error
     if not isinstance(config, dict):
-        raise InputError(Problem("config.json is not an object", where=f"base.model {name}"))
+        raise InputError(Problem("config.json is not an object", f"base.model {name}", _ANEW))
     for section in _SECTIONS:
         if not isinstance(config.get(section) or {}, dict):
             what = f"config.json: {section} is not an object"
-            raise InputError(Problem(what, where=f"base.model {name}"))
+            raise InputError(Problem(what, f"base.model {name}", _ANEW))
     return config
 
 
@@ -195,7 +196,11 @@ def _from_hub(model: str, revision: str, *, weights: bool) -> tuple[Path, str]:
         ) from error
     except RevisionNotFoundError as error:
         raise InputError(
-            Problem(f"the hub has no revision {revision!r} of it", where=where)
+            Problem(
+                f"the hub has no revision {revision!r} of it",
+                where,
+                "write main, or a commit of it",
+            )
         ) from error
     except (
         LocalEntryNotFoundError,

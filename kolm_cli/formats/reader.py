@@ -89,9 +89,10 @@ class RowReader:
         if format is not None:
             catalog.check_format(format, catalog.names())
         if not path.exists():
-            raise InputError(Problem("there is no such file or folder", where=str(path)))
+            fix = "check the path; relative ones start at the folder that you are in"
+            raise InputError(Problem("there is no such file or folder", str(path), fix))
         if not path.is_dir() and not path.is_file():
-            raise InputError(Problem("not a regular file", where=str(path)))
+            raise InputError(Problem("not a regular file", str(path), "copy its rows into a file"))
         self.path = path
         self.foreign: dict[str, int] = {}
         self.notes: list[str] = []

@@ -41,6 +41,7 @@ _SWIFT_UNITS = {"real": "pixels", "norm1": "0-1", "norm1000": "0-1000"}
 _SWIFT_KEYS = frozenset({"ref", "bbox", "bbox_type", "image_id"})
 # Annotation tools round to the next pixel or two beyond the edge.
 _BEYOND = 2.0
+_FIX = "write [left, top, right, bottom] or [x, y] in pixels of the stored picture, or its unit"
 MAX_REGIONS = 4096
 
 
@@ -194,14 +195,15 @@ def _boxes(fields: Fields, given: _Given, conversation: Conversation) -> Iterato
     for index, (values, image) in enumerate(zip(given.boxes, images, strict=True)):
         place = f"{where}[{index}]"
         if isinstance(image, bool) or not isinstance(image, int) or not 0 <= image < len(shown):
-            fields.problem(f"{place}: the row has no image {image!r:.20}, counted from 0")
+            what = f"{place}: the row has no image {image!r:.20}, counted from 0"
+            fields.problem(what, f"write a number from 0 to {len(shown) - 1}" if shown else "")
             continue
         size = fields.size_of(shown[image])
         if size is None:
             return
         wrong, pixels = _pixels(values, _UNITS[given.unit], size)
         if wrong:
-            fields.problem(f"{place}: {wrong}")
+            fields.problem(f"{place}: {wrong}", _FIX)
         else:
             yield Box.at(pixels, image)
 
@@ -225,7 +227,7 @@ def _pixels(values: object, whole: int, size: tuple[int, int]) -> tuple[str, lis
             )
     pixels = [min(max(0.0, v), float(size[i % 2])) for i, v in enumerate(pixels)]
     if len(pixels) == 4 and (pixels[0] >= pixels[2] or pixels[1] >= pixels[3]):
-        return f"{list(values)} has no area: write left, top, right, bottom", []
+        return f"{list(values)} has no area", []
     return "", pixels
 
 

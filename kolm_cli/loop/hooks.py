@@ -52,7 +52,9 @@ def check_command(line: str) -> list[str]:
     try:
         words = shlex.split(line)
     except ValueError as error:
-        raise InputError(Problem(f"{line!r:.100}: {error}", "a hook")) from error
+        raise InputError(
+            Problem(f"{line!r:.100}: {error}", "a hook", "write a command as a shell takes it")
+        ) from error
     if not words:
         raise InputError(Problem("is empty", "a hook", "write a command"))
     return words
@@ -71,7 +73,11 @@ def check_address(address: str) -> str:
         fits = False
     if not fits or not address.isascii() or not address.isprintable() or " " in address:
         raise InputError(
-            Problem(f"{address!r:.100} is no http:// or https:// address", "--webhook")
+            Problem(
+                f"{address!r:.100} is no address",
+                "--webhook",
+                "write http:// or https:// and a host",
+            )
         )
     return address
 

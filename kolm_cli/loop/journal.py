@@ -160,7 +160,11 @@ class Journal:
                     self._db.execute(f"PRAGMA user_version = {_VERSION}")
                 elif version != _VERSION:
                     raise VerificationError(
-                        Problem(f"is of version {version}; this kolm knows {_VERSION}", str(path))
+                        Problem(
+                            f"is of version {version}; this kolm knows {_VERSION}",
+                            str(path),
+                            "use the kolm that wrote it",
+                        )
                     )
 
     def close(self) -> None:
@@ -172,7 +176,9 @@ class Journal:
         try:
             yield
         except sqlite3.OperationalError as error:
-            raise LackingError(Problem(f"the journal: {error}", str(self._path))) from error
+            raise LackingError(
+                Problem(f"the journal: {error}", str(self._path), "try again")
+            ) from error
         except sqlite3.DatabaseError as error:
             raise self._damaged(f"{error}") from error
 

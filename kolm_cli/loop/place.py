@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kolm_cli.core.errors import InputError, LackingError, Problem
 from kolm_cli.core.home import home_path, private_folder
-from kolm_cli.core.names import is_name
+from kolm_cli.core.names import is_name, likely_fix
 from kolm_cli.loop.journal import Journal
 
 
@@ -55,8 +55,9 @@ class Place:
         """
         place = cls(home_path() / "loops" / name)
         if not is_name(name) or not place._journal.is_file():
-            known = ", ".join(all_loops()) or "none yet"
-            raise InputError(Problem("there is no such loop", name, f"known here: {known}"))
+            known = list(all_loops())
+            fix = likely_fix(name, known, "" if known else "`kolm loop SPEC --once` starts one")
+            raise InputError(Problem("there is no such loop", name, fix))
         return place
 
     @property

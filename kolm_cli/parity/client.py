@@ -25,6 +25,7 @@ ATTEMPTS = 3
 PAUSE_SECONDS = 0.5
 MAX_ANSWER = layout.MIB
 MAX_MODELS = 1000
+_KEY = "name a file with one line: the key"
 _LONGEST_NAME = 200
 # Statuses after which another attempt may do better.
 _LATER = (408, 409, 425, 429, 500, 502, 503, 504)
@@ -77,9 +78,9 @@ def read_token(file: Path | None) -> str:
             text = read_regular(file, 4096).decode("ascii").strip()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is not a line of ASCII"
-            raise InputError(Problem(f"cannot be read: {reason}", where)) from error
+            raise InputError(Problem(f"cannot be read: {reason}", where, _KEY)) from error
     if not text.isascii() or not text.isprintable():
-        raise InputError(Problem("is not one line of ASCII", where))
+        raise InputError(Problem("is not one line of ASCII", where, _KEY))
     return text
 
 
@@ -128,7 +129,13 @@ class Server:
             ) from error
         data = found.get("data") if isinstance(found, dict) else None
         if not isinstance(data, list):
-            raise LackingError(Problem("does not list its models as OpenAI's API does", self.root))
+            raise LackingError(
+                Problem(
+                    "does not list its models as OpenAI's API does",
+                    self.root,
+                    "write the address without a path: http://127.0.0.1:8000",
+                )
+            )
         return [
             (item["id"], _short(item.get("owned_by")))
             for item in data[:MAX_MODELS]

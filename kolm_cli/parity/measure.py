@@ -167,7 +167,13 @@ def _export(folder: Path | None, files: Unpacked) -> tuple[tuple[str, str] | Non
 
     manifest = read_manifest(folder)
     if manifest.cid != files.cid:
-        raise VerificationError(Problem(f"is an export of {manifest.cid}", f"--export {folder}"))
+        raise VerificationError(
+            Problem(
+                f"is an export of {manifest.cid}",
+                f"--export {folder}",
+                "export this bundle anew, or leave it out",
+            )
+        )
     return (manifest.to, manifest.digest), manifest.dtype or scored
 
 

@@ -115,7 +115,11 @@ def program_for(to: str, wanted: str) -> Program:
     """
     commands = ", ".join(program.command for program in PROGRAMS)
     if wanted and all(program.command != wanted for program in PROGRAMS):
-        raise InputError(Problem(f"is none of {commands}", f"--check-with {wanted:.40}"))
+        raise InputError(
+            Problem(
+                "no such program is known", f"--check-with {wanted:.40}", f"write one of {commands}"
+            )
+        )
     fitting = [p for p in PROGRAMS if to in p.formats and wanted in ("", p.command)]
     if not fitting:
         others = sorted({to for p in PROGRAMS for to in p.formats})

@@ -75,7 +75,9 @@ def _predictions(path: Path) -> dict[str, str] | None:
                 if number == 1:
                     return None
                 where = f"{path}:{number}"
-                raise InputError(Problem('is not {"id": text, "prediction": text}', where))
+                raise InputError(
+                    Problem("is no answer", where, 'write {"id": text, "prediction": text}')
+                )
             if record["prediction"] is not None:
                 said[record["id"]] = record["prediction"]
     return said

@@ -42,7 +42,11 @@ def load_processor(files: Unpacked, base: Base, progress: Progress) -> Any:
     except Exception as error:  # transformers raises anything on files that do not fit
         said = f"{error}".strip().partition("\n")[0] or type(error).__name__
         raise VerificationError(
-            Problem(f"its processor cannot be loaded: {said[:300]}", where="processor")
+            Problem(
+                f"its processor cannot be loaded: {said[:300]}",
+                "processor",
+                "compile it again; `kolm doctor` says which transformers is here",
+            )
         ) from error
     _as_asked(processor, files, base)
     _compare(processor, files, base, progress)

@@ -175,7 +175,11 @@ def compare_export(
     with opened(bundle, form, dtype=dtype, base=base, demands=demands, progress=progress) as source:
         if said.cid != source.cid:
             raise VerificationError(
-                Problem(f"says that it is of {said.cid}, not of {source.cid}", str(folder / NAME))
+                Problem(
+                    f"says that it is of {said.cid}, not of {source.cid}",
+                    str(folder / NAME),
+                    f"name that bundle, or export {bundle} anew",
+                )
             )
         work = source.folder / "export"
         work.mkdir()

@@ -113,7 +113,7 @@ def _rows(loaded: LoadedSpec, side: Literal["train", "eval"]) -> list[Row]:
     rows = Data(source, loaded.spec.data).rows()
     raise_if_any(rows.problems)
     if not rows.rows:
-        raise InputError(Problem("it has no rows", where=f"data.{side}"))
+        raise InputError(Problem("it has no rows", f"data.{side}", "name a source that has some"))
     return list(rows.rows)
 
 
@@ -128,7 +128,7 @@ def encoder_of(spec: Spec, found: PlannedBase) -> Encoder:
         return encoder_for(spec, found.base)
     published, family = found.published, by_config(found.config)
     if family is None or published is None:
-        raise InputError(Problem("no family claims it", where=found.name))
+        raise InputError(Problem("no family claims it", found.name, "see `kolm families`"))
     family.register()
     processor = stand_in_processor(family, published)
     family.limit_images(processor, images)

@@ -189,7 +189,7 @@ def pack_problems(pack: Sequence[Row], metric: ChosenMetric | None = None) -> It
     """
     for row in pack:
         if not any(answer.strip() for answer in row.accepted):
-            yield Problem("it has no accepted answer to compare with", where=row.id)
+            yield Problem("it has no accepted answer to compare with", row.id, "give it a response")
         elif metric is not None:
             try:
                 (row.judging.metric or metric).score("", row.accepted)
@@ -198,7 +198,11 @@ def pack_problems(pack: Sequence[Row], metric: ChosenMetric | None = None) -> It
     yield from _repeated(pack, "evaluation")
     groups = {row.judging.group for row in pack} - {""}
     if len(groups) > MAX_GROUPS:
-        yield Problem(f"its rows are in {len(groups)} groups, more than {MAX_GROUPS}", "data.eval")
+        yield Problem(
+            f"its rows are in {len(groups)} groups, more than {MAX_GROUPS}",
+            "data.eval",
+            "name fewer groups",
+        )
 
 
 def _repeated(rows: Sequence[Row], which: str) -> Iterator[Problem]:
@@ -206,5 +210,5 @@ def _repeated(rows: Sequence[Row], which: str) -> Iterator[Problem]:
     seen: set[str] = set()
     for row in rows:
         if row.id in seen:
-            yield Problem(f"two {which} rows have this id", where=row.id)
+            yield Problem(f"two {which} rows have this id", row.id, "give each its own")
         seen.add(row.id)

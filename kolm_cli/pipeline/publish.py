@@ -131,4 +131,5 @@ def _hub() -> Iterator[Any]:
     except Exception as error:
         if not isinstance(error, (OSError, transport)):
             raise
-        raise LackingError(Problem(f"the hub cannot be reached: {error}"[:300])) from error
+        what, fix = f"the hub cannot be reached: {error}"[:300], "try again later"
+        raise LackingError(Problem(what, fix=fix)) from error

@@ -62,9 +62,9 @@ def turns(prompts: Sequence[str], images: Sequence[Path], system: str = "") -> T
     if wrong := markers.mismatch(marks, len(images)):
         problems.append(Problem(wrong, "--prompt", markers.FIX))
     if not images and not any(prompt.strip() for prompt in prompts[:1]):
-        problems.append(Problem("is empty, and there is no --image", where="--prompt"))
+        problems.append(Problem("is empty, and there is no --image", "--prompt", "ask something"))
     problems += [
-        Problem("a question after the first is empty", where="--prompt")
+        Problem("a question after the first is empty", "--prompt", "leave it out")
         for prompt in prompts[1:]
         if not prompt.strip()
     ]
@@ -122,9 +122,11 @@ def conversation(file: str, images: Sequence[Path]) -> Row:
             data, folder, where = read_regular(path, _MAX_MESSAGES), path.parent, path.name
         value = parse(data.removeprefix(b"\xef\xbb\xbf"))
     except OSError as error:
-        raise InputError(Problem(f"cannot be read: {error.strerror}", file)) from error
+        fix = "name a JSON file, or - for standard input"
+        raise InputError(Problem(f"cannot be read: {error.strerror}", file, fix)) from error
     except ValueError as error:
-        raise InputError(Problem(str(error), where)) from error
+        fix = """write one JSON document: [{"role": "user", "content": "..."}]"""
+        raise InputError(Problem(str(error), where, fix)) from error
     record = {"messages": value} if isinstance(value, list) else value
     if images and isinstance(record, dict):
         if record.get("images") or record.get("image"):
@@ -165,7 +167,9 @@ def rows(source: str, columns: Columns | None, *, prompt: str | None, system: st
                 Problem("a folder of images has no columns", "--column", "use --prompt")
             )
         if prompt is not None and markers.count(prompt) > 1:
-            problems.append(Problem(markers.mismatch(markers.count(prompt), 1), "--prompt"))
+            problems.append(
+                Problem(markers.mismatch(markers.count(prompt), 1), "--prompt", markers.FIX)
+            )
         raise_if_any(problems)
         return [
             _about(item, path, prompt or "", system) for item in found if isinstance(item, Path)

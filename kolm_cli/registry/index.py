@@ -225,7 +225,13 @@ def named(index: Index, text: str) -> Local:
         raise InputError(Problem("is elsewhere", text, f"kolm pull {text}"))
     if text.startswith(CID_BEGINS) and text.isalnum() and not is_cid(text):
         if len(text) < MIN_CID:
-            raise InputError(Problem(f"write at least {MIN_CID} characters of the CID", text))
+            raise InputError(
+                Problem(
+                    "is too short to name one bundle",
+                    text,
+                    f"write at least {MIN_CID} characters of the CID",
+                )
+            )
         fitting = sorted({e.cid for e in index.entries if e.cid.startswith(text)})
         if len(fitting) > 1:
             fix = "write more of " + " or ".join(fitting)

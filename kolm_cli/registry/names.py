@@ -126,7 +126,12 @@ def check_tag(tag: str) -> None:
         InputError: it looks like a CID or a digest.
     """
     if is_cid(tag) or tag.startswith(CID_BEGINS) or re.fullmatch(r"[0-9a-f]{64}", tag):
-        raise InputError(Problem(f"{tag!r} cannot be a tag: it looks like an identifier"))
+        raise InputError(
+            Problem(
+                f"{tag!r} cannot be a tag: it looks like an identifier",
+                fix="write a word, such as live",
+            )
+        )
 
 
 def is_name(text: str) -> bool:

@@ -29,9 +29,14 @@ def read_token(file: Path | None) -> str:
         text = read_regular(file, _LONGEST).decode("ascii").strip()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not a line of ASCII"
-        raise InputError(Problem(f"cannot be read: {reason}", f"--token-file {file}")) from error
+        what, fix = f"cannot be read: {reason}", "name a file with one line: the token"
+        raise InputError(Problem(what, f"--token-file {file}", fix)) from error
     if not text:
-        raise InputError(Problem("is empty", f"--token-file {file}"))
+        raise InputError(
+            Problem(
+                "is empty", f"--token-file {file}", "write a token into it: openssl rand -hex 24"
+            )
+        )
     return text
 
 

@@ -69,7 +69,7 @@ def _check_alike(bundles: Sequence[Path], files: Sequence[Unpacked]) -> None:
     first = files[0]
     for path, other in zip(bundles[1:], files[1:], strict=True):
         if other.cid == first.cid:
-            problems.append(Problem("is the same bundle once more", where=str(path)))
+            problems.append(Problem("is the same bundle once more", str(path), "name it once"))
         elif other.manifest["base"]["weights"] != first.manifest["base"]["weights"]:
             problems.append(
                 Problem(f"is not of the base of {bundles[0]}", str(path), "serve it by itself")

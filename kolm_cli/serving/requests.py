@@ -82,7 +82,9 @@ def read_request(body: object) -> Asked:
         InputError: holds everything that is wrong with it.
     """
     if not isinstance(body, Mapping):
-        raise InputError(Problem("the request is not an object"))
+        raise InputError(
+            Problem("the request is not an object", fix='send {"model": …, "messages": […]}')
+        )
     reader = _Inside(Path(), checker=ImageChecker(remember=0))
     fields = Fields(RawRow("", body, reader))
     model = body.get("model")

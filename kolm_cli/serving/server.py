@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 
 from kolm_cli.capture.http_limits import HeadersInTime, allow_many_connections
-from kolm_cli.core.errors import LackingError, Problem
+from kolm_cli.core.listening import listening
 from kolm_cli.serving.access import Access
 from kolm_cli.serving.app import Application
 from kolm_cli.serving.chat import Chat, Served
@@ -44,17 +44,7 @@ def listen(place: Place) -> socket.socket:
     Raises:
         LackingError: the port is taken, or the address is not this machine's.
     """
-    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((place.host.strip("[]"), place.port))
-        listener.listen(64)
-    except OSError as error:
-        listener.close()
-        where = f"{place.host}:{place.port}"
-        raise LackingError(Problem(f"cannot listen: {error.strerror or error}", where)) from error
-    return listener
+    return listening(place.host, place.port, 64)
 
 
 def address_of(listener: socket.socket) -> str:

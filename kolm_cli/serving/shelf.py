@@ -43,7 +43,10 @@ class Shelf:
         homeless = sorted(trained.names() - self._parameters.keys())
         if homeless:
             raise VerificationError(
-                *(Problem(f"the base has no {each}", where=name) for each in homeless[:8])
+                *(
+                    Problem(f"the base has no {each}", name, "serve bundles of one base")
+                    for each in homeless[:8]
+                )
             )
         self._adapters[name] = trained
 

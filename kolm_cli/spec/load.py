@@ -115,9 +115,10 @@ def _read(path: Path) -> bytes:
             Problem("there is no such file", str(path)), hint="kolm init writes a spec"
         ) from error
     except IsADirectoryError as error:
-        raise InputError(Problem("a folder; name the spec file in it", str(path))) from error
+        raise InputError(Problem("a folder", str(path), "name the spec file in it")) from error
     except OSError as error:
-        raise InputError(Problem(f"cannot be read: {error.strerror}", str(path))) from error
+        what, fix = f"cannot be read: {error.strerror}", "name a spec that you may read"
+        raise InputError(Problem(what, str(path), fix)) from error
 
 
 def _place(path: Path, document: Document, loc: tuple[str | int, ...], *, key: bool = False) -> str:

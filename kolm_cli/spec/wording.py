@@ -75,6 +75,8 @@ def problems_of(error: ValidationError, where: Where) -> list[Problem]:
     for line in error.errors(include_url=False):
         what, fix = _words(line)
         kind = line["ctx"]["kind"] if line["type"] == ERROR_TYPE else ""
+        if line["type"] == "missing":
+            kind = f"missing:{line['loc']}"  # each is named, however many there are
         place = where(line["loc"], kind == UNKNOWN_OPTION)
         field = ".".join(str(step) for step in line["loc"])
         found.append(Problem(what, f"{place}: {field}" if field else place, fix, kind))

@@ -164,7 +164,7 @@ def test_the_commands_say_how_it_stands(loop: Scene) -> None:
     done = kolm("rollback", NAME)
     assert done.code == 2
     assert "there is no earlier promotion" in done.err
-    assert "known here: chart-qa" in kolm("rollback", "other").err
+    assert "write one of chart-qa" in kolm("rollback", "other").err
     assert kolm("loop", "x.yaml").code == 2
 
 

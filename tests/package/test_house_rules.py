@@ -43,3 +43,29 @@ def test_no_module_outside_families_names_a_vision_family() -> None:
     for name, tree in modules("families/", "demo/"):
         values = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
         assert not names & {value for value in values if isinstance(value, str)}, name
+
+
+def test_what_a_command_says_is_wrong_comes_with_a_fix() -> None:
+    bare = []
+    for name, tree in modules():
+        if not name.startswith(("cli/", "loop/", "pipeline/", "serving/", "spec/")):
+            continue
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        hinted = {
+            inner
+            for call in calls
+            if any(keyword.arg == "hint" for keyword in call.keywords)
+            for inner in ast.walk(call)
+        }
+        bare += [
+            f"{name}:{call.lineno}"
+            for call in calls
+            if isinstance(call.func, ast.Name)
+            and call.func.id == "Problem"
+            and call not in hinted
+            # The words of another error are passed on as they are.
+            and isinstance(call.args[0] if call.args else None, ast.Constant | ast.JoinedStr)
+            and len(call.args) < 3
+            and not any(keyword.arg == "fix" for keyword in call.keywords)
+        ]
+    assert bare == []

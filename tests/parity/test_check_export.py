@@ -88,7 +88,7 @@ def test_what_is_said_before_anything_is_written(check: Check, tmp_path: Path) -
     assert "--to merged or vllm" in never.err
     wrong = check("merged", ("vllm",), {}, "--check-with", "other")
     assert wrong.code == 2
-    assert "is none of vllm, transformers" in wrong.err
+    assert "write one of vllm, transformers" in wrong.err
     assert not list(tmp_path.glob("out-*"))
 
 

@@ -128,5 +128,7 @@ def open_bundle(path: Path) -> Bundle:
                     *(Problem(str(p), f"{path}: {check.name}") for p in error.problems)
                 ) from error
             if not outcome.ok:
-                raise VerificationError(Problem(outcome.detail, f"{path}: {check.name}"))
+                raise VerificationError(
+                    Problem(outcome.detail, f"{path}: {check.name}"), hint=f"kolm verify {path}"
+                )
         return Bundle(path, stream, contents, stack.pop_all())

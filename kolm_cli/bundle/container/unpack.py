@@ -73,7 +73,9 @@ def _new_folder(folder: Path) -> Iterator[None]:
     """A private folder that is emptied again when something goes wrong."""
     made = not folder.exists()
     if not made and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(Problem("exists and is not an empty folder", str(folder)))
+        raise InputError(
+            Problem("exists and is not an empty folder", str(folder), "name a new folder")
+        )
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
     try:

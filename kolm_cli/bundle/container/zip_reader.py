@@ -75,7 +75,8 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
         fix = "check the path; `kolm ls` lists the bundles in the local registry"
         raise InputError(Problem("there is no such file", str(path), fix)) from error
     except OSError as error:
-        raise InputError(Problem(f"cannot be read: {error.strerror}", str(path))) from error
+        what, fix = f"cannot be read: {error.strerror}", "name a .kolm file that you may read"
+        raise InputError(Problem(what, str(path), fix)) from error
     with stream:
         yield stream
 
@@ -135,7 +136,8 @@ def scan(stream: BinaryIO, sink_for: SinkFor) -> list[Scanned]:
         found.append(Scanned(entry, _content(reader, entry, sink_for(entry.name, entry.size))))
     if magic not in (CENTRAL_MAGIC, END_MAGIC):
         where = reader.offset - len(magic)
-        raise ContainerError(f"byte {where} begins neither a file nor the directory of a ZIP")
+        kind = "" if where else "it is no .kolm file: "
+        raise ContainerError(f"{kind}byte {where} begins neither a file nor the directory of a ZIP")
     if not found:
         raise ContainerError("holds no files")
     _directory(reader, magic, [item.entry for item in found])

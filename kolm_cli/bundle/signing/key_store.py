@@ -77,7 +77,13 @@ def find_key(text: str | None) -> StoredKey:
         if not fitting:
             raise InputError(Problem("there is no key yet", "keys", "kolm keys new"))
     elif len(text) < MIN_PREFIX:
-        raise InputError(Problem(f"write at least {MIN_PREFIX} digits of the id", text))
+        raise InputError(
+            Problem(
+                "is too short to name one key",
+                text,
+                f"write at least {MIN_PREFIX} digits of the id",
+            )
+        )
     else:
         fitting = [key for key in found if key.id.startswith(text.lower())]
     if len(fitting) != 1:

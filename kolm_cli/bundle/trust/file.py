@@ -46,7 +46,13 @@ def load_policy(path: Path | None = None) -> TrustPolicy:
         return parse(data, str(chosen))
     if path is None:
         return TrustPolicy(source=str(chosen))
-    raise InputError(Problem("there is no such trust file", str(chosen)))
+    raise InputError(
+        Problem(
+            "there is no such trust file",
+            str(chosen),
+            f"make it: kolm trust add KEY --name NAME --trust {chosen}",
+        )
+    )
 
 
 def _read(path: Path) -> bytes | None:

@@ -50,7 +50,13 @@ class Access:
                 )
             )
         if token and len(token) < _SHORTEST:
-            raise InputError(Problem(f"shorter than {_SHORTEST} characters", TOKEN_VARIABLE))
+            raise InputError(
+                Problem(
+                    f"shorter than {_SHORTEST} characters",
+                    TOKEN_VARIABLE,
+                    "make one: openssl rand -hex 24",
+                )
+            )
         self._token = token.encode()
         self._origins = tuple(map(_check_origin, origins))
 

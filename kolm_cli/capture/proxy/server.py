@@ -26,7 +26,8 @@ from kolm_cli.capture.proxy.access import Access
 from kolm_cli.capture.proxy.app import Proxy
 from kolm_cli.capture.proxy.recording import Recording
 from kolm_cli.capture.split import check_namespace
-from kolm_cli.core.errors import InputError, LackingError, Problem
+from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.listening import listening
 
 REPORT_SECONDS = 0.5
 
@@ -84,7 +85,9 @@ def _check_upstream(text: str) -> None:
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as error:
-        raise InputError(Problem(f"{text!r} is not a URL", "--upstream")) from error
+        raise InputError(
+            Problem(f"{text!r} is not a URL", "--upstream", "write https://HOST/v1")
+        ) from error
     if url.scheme not in ("http", "https") or not url.host:
         raise InputError(
             Problem(f"{text!r} is not a URL", "--upstream", "write https://api.openai.com/v1")
@@ -92,18 +95,7 @@ def _check_upstream(text: str) -> None:
 
 
 def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    # asyncio turns Nagle's delay (40 ms a call) off only where the protocol is named.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((settings.host.strip("[]"), settings.port))
-        listener.listen(1024)
-        return listener
-    except OSError as error:
-        listener.close()
-        place = f"{settings.host}:{settings.port}"
-        raise LackingError(Problem(f"cannot listen: {error.strerror or error}", place)) from error
+    return listening(settings.host, settings.port, 1024)
 
 
 async def _serve(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import signal
-import socket
 from collections.abc import Callable
 
 import uvicorn
@@ -12,7 +11,7 @@ import uvicorn
 from kolm_cli.capture.http_limits import HeadersInTime
 from kolm_cli.capture.review.pages import ReviewPages
 from kolm_cli.capture.store import Store
-from kolm_cli.core.errors import LackingError, Problem
+from kolm_cli.core.listening import listening
 
 # A decision takes no time; a request that is longer under way is stuck.
 _GRACE_SECONDS = 10
@@ -36,15 +35,8 @@ def serve(
     """
     token = secrets.token_urlsafe(18)
     pages = ReviewPages(store, namespace, reviewer, token)
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener = listening("127.0.0.1", port, 128)
     try:
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(("127.0.0.1", port))
-            listener.listen()
-        except OSError as error:
-            place = f"127.0.0.1:{port}"
-            raise LackingError(Problem(f"cannot listen: {error.strerror}", place)) from error
         config = uvicorn.Config(
             pages.app(),
             log_config=None,

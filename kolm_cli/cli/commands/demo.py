@@ -44,7 +44,7 @@ def demo(
     if fresh and home.exists():
         if not (folder / "chart-demo.yaml").is_file():
             raise InputError(
-                Problem("it was not written by a demo, and is left alone", where=str(home))
+                Problem("it was not written by a demo", str(home), "name another folder")
             )
         shutil.rmtree(home)
     output.note(f"The demo works in {folder}/, with a KOLM_HOME of its own in {folder}/home/.")

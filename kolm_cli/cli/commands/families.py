@@ -10,6 +10,7 @@ import typer
 from kolm_cli.cli.options import JsonOption
 from kolm_cli.cli.output import Output
 from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.names import likely_fix
 
 
 def register(app: typer.Typer) -> None:
@@ -56,12 +57,25 @@ def list_families(
         output.data(f"    written for  {', '.join(row['written_for'])}")
 
 
+def _list(wanted: bool) -> None:
+    from kolm_cli.families.catalog import families
+    from kolm_cli.families.tiny.catalog import is_defined
+
+    if wanted:
+        Output().data("\n".join(family.name for family in families() if is_defined(family)))
+        raise typer.Exit
+
+
 def tiny_base(
     out: Annotated[Path, typer.Argument(help="The folder to write; must not exist or be empty.")],
     family: Annotated[str, typer.Option("--family", help="A name of `kolm families`.")],
     width: Annotated[int, typer.Option(min=32, help="Width of the language tower.")] = 64,
     layers: Annotated[int, typer.Option(min=1, help="Layers of the language tower.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random weights.")] = 0,
+    names: Annotated[
+        bool,
+        typer.Option("--list", help="Name the families instead.", is_eager=True, callback=_list),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Write a random base to smoke-test a spec with.
@@ -74,13 +88,17 @@ def tiny_base(
     output = Output(as_json=json)
     found = by_name(family)
     if found is None:
-        names = ", ".join(f.name for f in families())
-        raise InputError(Problem(f"there is no family {family!r}", "--family", f"one of {names}"))
+        fix = likely_fix(family, [f.name for f in families()])
+        raise InputError(Problem(f"there is no family {family!r:.80}", "--family", fix))
     makers(found)
     if width % 32:
-        raise InputError(Problem(f"{width} is not a multiple of 32", "--width"))
+        raise InputError(
+            Problem(f"{width} is not a multiple of 32", "--width", f"write {width // 32 * 32}")
+        )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(Problem("it exists and is not an empty folder", str(out)))
+        raise InputError(
+            Problem("it exists and is not an empty folder", str(out), "name a new folder")
+        )
     from transformers.utils import logging
 
     logging.disable_progress_bar()

@@ -130,7 +130,11 @@ def _model_from(model: str, folder: Path) -> str:
     from kolm_cli.core.errors import InputError, Problem
 
     if not model.strip() or not model.isprintable():
-        raise InputError(Problem("is empty or holds a control character", "--model"))
+        raise InputError(
+            Problem(
+                "is empty or holds a control character", "--model", "write a hub id or a folder"
+            )
+        )
     local = Path(model).expanduser()
     if local.is_absolute() or not local.is_dir():
         return model
@@ -154,4 +158,5 @@ def _write_new(path: Path, text: str) -> None:
             problem = Problem("is not a folder", str(path.parent), "name a folder")
         raise InputError(problem) from error
     except OSError as error:
-        raise InputError(Problem(f"cannot be written: {error.strerror}", str(path))) from error
+        what, fix = f"cannot be written: {error.strerror}", "name another folder"
+        raise InputError(Problem(what, str(path), fix)) from error

@@ -85,7 +85,8 @@ def run_command(
     from kolm_cli.loop.place import Wishes
 
     if once == (every is not None):
-        raise InputError(Problem("write --every 1h to keep going, or --once for a single turn"))
+        fix = "write --every 1h to keep going, or --once for a single turn"
+        raise InputError(Problem("how often?", fix=fix))
     wishes = Wishes(
         tag,
         keep,

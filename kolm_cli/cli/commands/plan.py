@@ -82,7 +82,7 @@ def plan(
         name = "--pixels" if pixels else "--tokens"
         raise InputError(Problem("it has no effect without --rows", name, "write --rows N too"))
     if rows is not None and every_row:
-        raise InputError(Problem("--rows and --every-row exclude each other"))
+        raise InputError(Problem("--rows and --every-row exclude each other", fix="keep one"))
     pictures = parse_pictures(pixels or [])
     with progress_for(output, progress) as shown:
         report = plan_spec(

@@ -32,10 +32,10 @@ def receipt_command(
     from kolm_cli.registry.bundle_file import bundle_file
 
     if sums and json:
-        raise InputError(Problem("--sums and --json exclude each other"))
+        raise InputError(Problem("--sums and --json exclude each other", fix="keep one"))
     if full and (sums or json):
         other = "--sums" if sums else "--json"
-        raise InputError(Problem(f"--full has no effect with {other}"))
+        raise InputError(Problem(f"--full has no effect with {other}", fix="keep one"))
     with bundle_file(bundle) as path:
         receipt = read_receipt(path)
     output = Output(as_json=json)

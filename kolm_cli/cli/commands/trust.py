@@ -64,7 +64,9 @@ def add(
         raise InputError(*(Problem(f"{n!r} is not a name pattern", "--name", fix) for n in wrong))
     since, until = (None if d is None else d.replace(tzinfo=UTC) for d in (valid_from, valid_until))
     if since and until and since >= until:
-        raise InputError(Problem("is not after --valid-from", "--valid-until"))
+        raise InputError(
+            Problem("is not after --valid-from", "--valid-until", "write a later date")
+        )
     earlier = [grant for grant in known.keys if grant.id == key_id]
     if any(grant.is_revoked(now) for grant in earlier):
         what = f"{key_id} is revoked, which outweighs every grant: it may sign nothing"
@@ -189,7 +191,8 @@ def _key_id(text: str, policy: TrustPolicy) -> str:
     digits = text.lower()
     if public_keys.KEY_ID.fullmatch(digits):
         if digits in public_keys.low_order_ids():
-            raise InputError(Problem("a low-order Ed25519 key: anybody can sign with it", text))
+            what = "a low-order Ed25519 key: anybody can sign with it"
+            raise InputError(Problem(what, text, "trust another key"))
         return digits
     if MIN_PREFIX <= len(digits) < 64 and set(digits) <= set("0123456789abcdef"):
         known = {key.id for key in stored_keys()} | {key.id for key in policy.keys}

@@ -13,16 +13,28 @@ from kolm_cli.families.tiny import towers
 from kolm_cli.families.tiny.pieces import Maker
 
 
+def is_defined(family: Family) -> bool:
+    """Whether there is a tiny base of this family."""
+    return importlib.util.find_spec(_module(family)) is not None
+
+
+def _module(family: Family) -> str:
+    return f"{__package__}.{family.name}"
+
+
 def makers(family: Family) -> Mapping[str, Maker]:
     """The kinds of tiny base that differ in template or tower, by name; the first is the default.
 
     Raises:
         InputError: no tiny base is defined for this family.
     """
-    name = f"{__package__}.{family.name}"
-    if importlib.util.find_spec(name) is None:
-        raise InputError(Problem(f"no tiny base is defined for {family.name}", "--family"))
-    variants: Mapping[str, Maker] = importlib.import_module(name).VARIANTS
+    if not is_defined(family):
+        what, fix = (
+            f"no tiny base is defined for {family.name}",
+            "see `kolm tiny-base --list`",
+        )
+        raise InputError(Problem(what, "--family", fix))
+    variants: Mapping[str, Maker] = importlib.import_module(_module(family)).VARIANTS
     return variants
 
 

@@ -50,7 +50,7 @@ def add(
             images[shown[-1]] = data
     for name, text in (("--prompt", prompt), ("--response", response)):
         if not text.strip():
-            problems.append(Problem("is empty", where=name))
+            problems.append(Problem("is empty", name, "write a text"))
     if wrong := markers.mismatch(markers.count(prompt), len(image or [])):
         problems.append(Problem(wrong, "--prompt", markers.FIX))
     raise_if_any(problems)

@@ -32,9 +32,9 @@ def calls(
 
     problems = []
     if retry and discard:
-        problems.append(Problem("--retry and --discard exclude each other"))
+        problems.append(Problem("--retry and --discard exclude each other", fix="keep one"))
     if allow_image_host and not retry:
-        problems.append(Problem("--allow-image-host needs --retry"))
+        problems.append(Problem("--allow-image-host needs --retry", fix="add --retry"))
     raise_if_any(problems)
     output = Output(as_json=as_json)
     with Store.open() as store:

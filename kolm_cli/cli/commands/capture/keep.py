@@ -45,7 +45,7 @@ def rm(
 
     namespace, ids = _what(what or [])
     if older_than is not None and until is not None:
-        raise InputError(Problem("--older-than and --until say the same; keep one"))
+        raise InputError(Problem("--older-than and --until say the same", fix="keep one"))
     wanted = options.make_filter(
         since, until or older_than, model, tag, text, review, source, image, ids
     )
@@ -54,14 +54,15 @@ def rm(
             Problem("nothing says which pairs", fix="give numbers or a condition, or NS --all")
         )
     if everything and wanted != Filter():
-        raise InputError(Problem("--all and a condition exclude each other"))
+        raise InputError(Problem("--all and a condition exclude each other", fix="keep one"))
     output = Output(as_json=as_json)
     with Store.open() as store:
         numbers = matching(store, namespace, wanted)
         unknown = set(ids) - set(numbers)
         if unknown:
             raise InputError(
-                *(Problem(f"there is no such pair: {number}") for number in sorted(unknown))
+                *(Problem(f"there is no such pair: {number}") for number in sorted(unknown)),
+                hint="kolm capture ls NS lists numbers",
             )
         if dry_run:
             if as_json:
@@ -90,7 +91,9 @@ def _what(words: list[str]) -> tuple[str | None, tuple[int, ...]]:
 
     names = [word for word in words if not word.isdecimal()]
     if len(names) > 1:
-        raise InputError(Problem(f"more than one namespace: {', '.join(names)}"))
+        raise InputError(
+            Problem(f"more than one namespace: {', '.join(names)}", fix="name one at a time")
+        )
     return (names[0] if names else None), tuple(int(word) for word in words if word.isdecimal())
 
 
@@ -207,7 +210,7 @@ def export(
     from kolm_cli.core.errors import InputError, Problem
 
     if accepted and review:
-        raise InputError(Problem("--accepted and --review exclude each other"))
+        raise InputError(Problem("--accepted and --review exclude each other", fix="keep one"))
     wanted = options.make_filter(
         since, until, model, tag, text, "accepted" if accepted else review, source, image
     )
