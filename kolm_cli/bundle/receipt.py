@@ -15,6 +15,7 @@ from kolm_cli.bundle.contents import read_contents
 from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.format.manifest import Manifest
 from kolm_cli.bundle.format.parity import Parity
+from kolm_cli.bundle.plan_kept import beside
 from kolm_cli.bundle.signing.attestations import read_statement
 from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.bundle.verify import judge
@@ -22,6 +23,9 @@ from kolm_cli.core import digests
 from kolm_cli.core.printable import one_line
 
 Line = tuple[str, str | list[str]]
+# Of the environment, what is shown as the plan and what came of it.
+_BESIDE = ("planned", "seconds_a_step", "peak_bytes")
+_BESIDE_NAMES = {"seconds_a_step": "a step", "bytes": "memory, at most"}
 # Longer lists of captured pairs are shown by their length and digest.
 SHORT_LIST = 5
 
@@ -154,8 +158,12 @@ class Receipt:
             yield key, _text(value)
         for key, value in _block(_block(details, "builder"), "version").items():
             yield key, _text(value)
-        for key, value in _block(self.facts, "environment").items():
-            yield key, _text(value)
+        environment = _block(self.facts, "environment")
+        for key, value in environment.items():
+            if key not in _BESIDE:
+                yield key, _text(value)
+        for each in beside(environment):
+            yield _BESIDE_NAMES[each.name], str(each)
 
     def _served(self) -> Iterator[Line]:
         for found, key_id in self.parity:

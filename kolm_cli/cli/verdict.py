@@ -27,9 +27,25 @@ def lines_of(report: Report) -> Iterator[tuple[str, str]]:
     yield "K", f"{k_text(report)}  ({axes_text(score['axes'])})"
     if "latency" in report:
         yield "latency", latency_text(report["latency"])
+    for number, (name, sides) in enumerate(report.get("plan", {}).items()):
+        if sides["planned"] is not None:
+            yield "" if number else "plan", plan_text(name, sides)
     yield "gate", "passed" if report["gate"]["passed"] else "NOT MET"
     for ruling in report.get("rulings", ()):
         yield "", ruling_text(ruling)
+
+
+def plan_text(name: str, sides: Mapping[str, Any]) -> str:
+    """What was planned, and what came of it."""
+    what, unit, scale = {
+        "seconds_a_step": ("a step", "s", 1.0),
+        "bytes": ("memory", "GB", 1e9),
+    }[name]
+    planned = f"{what}: {sides['planned'] / scale:.3f} {unit} planned"
+    if sides["measured"] is None:
+        return f"{planned}, {sides['why']}"
+    times = f" ({sides['times']:.2f} times)" if sides["times"] is not None else ""
+    return f"{planned}, {sides['measured'] / scale:.3f} {unit} measured{times}"
 
 
 def cut_text(report: Report) -> str:

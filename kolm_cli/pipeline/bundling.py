@@ -11,6 +11,7 @@ from typing import Any
 from kolm_cli.bundle.build import BaseIdentity, Content, build_bundle
 from kolm_cli.bundle.format.evaluation import EvaluationSettings
 from kolm_cli.bundle.format.pack import row_keys
+from kolm_cli.bundle.plan_kept import beside
 from kolm_cli.bundle.signing.keys import Signer
 from kolm_cli.core.errors import raise_if_any
 from kolm_cli.core.progress import Progress
@@ -119,6 +120,7 @@ def write_bundle(
         "base_ci95": list(rows.base_interval) if rows.base_interval else None,
         "mistakes": worst,
         "doubts": list(results.doubts),
+        "plan": {each.name: each.as_json() for each in beside(results.environment)},
         "receipt": built.receipt,
     }
     return Bundled(path, report)

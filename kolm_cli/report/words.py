@@ -89,7 +89,10 @@ def plan(facts: Facts) -> list[tuple[str, str, str, str]]:
     planned, environment = block(facts.environment, "planned"), facts.environment
     steps = block(facts.trained, "evidence").get("optimizer_steps")
     seconds = number(environment.get("training_seconds"))
-    a_step = seconds / steps if seconds is not None and type(steps) is int and steps else None
+    a_step = number(block(environment, "seconds_a_step").get("median"))
+    if a_step is None and seconds is not None and type(steps) is int and steps:
+        # An earlier kolm did not time steps: loading is in it.
+        a_step = seconds / steps
     found = []
     for words, one, other, unit, size in (
         ("live tensors at their peak", "live_bytes", environment.get("peak_bytes"), "GB", 1e9),

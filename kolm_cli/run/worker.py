@@ -218,6 +218,8 @@ class Worker:
             self.device, self.state.num_processes, attention_of(trainer.model), self.determinism
         )
         facts |= measured
+        if trainer.step_times is not None:
+            facts["seconds_a_step"] = trainer.step_times
         write_json(folder / "environment.json", {**facts, "training_seconds": round(seconds, 3)})
         probe.save(folder)
         seal(folder)

@@ -40,6 +40,7 @@ from kolm_cli.trainer.freeze import GraphWatch
 from kolm_cli.trainer.loop import KolmTrainer, NamedBatches, Observer, training_arguments
 from kolm_cli.trainer.loss import make_loss
 from kolm_cli.trainer.prepare import prepare
+from kolm_cli.trainer.step_times import StepTimes
 
 
 class StoppedEarly(Exception):  # noqa: N818  # a state, not an error of anybody's
@@ -67,6 +68,7 @@ class VLMTrainer:
         encoder: encodes rows as they are trained on.
         model: the PEFT model, from construction on.
         partition: the part of every parameter.
+        step_times: how long its steps took, once there were some; no part of `receipt`.
     """
 
     model: PeftModel
@@ -92,6 +94,7 @@ class VLMTrainer:
         self._progress, self._should_stop = progress or Silent(), should_stop
         self._cpu = device == "cpu"
         self._evidence_facts: dict[str, Any] | None = None
+        self.step_times: dict[str, Any] | None = None
         self._wrap(model)
 
     def _wrap(self, model: nn.Module) -> None:
@@ -158,6 +161,7 @@ class VLMTrainer:
             graph_before=state.get("graph"),
             should_stop=self._should_stop,
         )
+        times = StepTimes()
         recorder = None
         if self._curves is not None:
             recorder = CurveRecorder(self._curves, active=PartialState().is_main_process)
@@ -181,12 +185,13 @@ class VLMTrainer:
             train_dataset=EncodedRows(self._rows, encode),
             data_collator=NamedBatches(self.encoder),
             compute_loss_func=make_loss(full),
-            callbacks=[observer, *([recorder] if recorder else [])],
+            callbacks=[observer, times, *([recorder] if recorder else [])],
         )
         observer.trainer = trainer
         trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
         if observer.stopped:
             raise StoppedEarly
+        self.step_times = times.as_json()
         graph = observer.graph()
         if self.config.freeze_vision and graph["with_history"]:
             raise EvidenceError("what entered the projector carried gradient history")

@@ -122,6 +122,10 @@ def _receipt(files: factory.Files) -> dict[str, Any]:
         "system": "Linux",
         "threads": 1,
         "training_seconds": 1.5,
+        "seconds_a_step": {"median": 0.2, "low": 0.1, "high": 0.3, "steps": 3},
+        "planned": {"live_bytes": 10, "needed_bytes": 10, "seconds_a_step": 0.1},
+        "peak_bytes": 12,
+        "reserved_bytes": 12,
         "versions": {"kolm-cli": kolm_version(), "torch": "2.13.0"},
     }
     return receipt

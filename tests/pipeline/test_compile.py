@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import zipfile
 from collections.abc import Callable
@@ -17,7 +18,7 @@ def test_report_has_the_promised_shape(compiled: Compiled) -> None:
     report = compiled.report
     assert set(report) == {
         "cid", "bundle", "cached", "k_score", "base_accuracy", "accuracy", "gate", "receipt",
-        "compared", "rulings", "latency", "cut_answers", "mistakes", "base_ci95", "doubts",
+        "compared", "rulings", "latency", "cut_answers", "mistakes", "base_ci95", "doubts", "plan",
     }  # fmt: skip
     assert report["accuracy"] == report["k_score"]["axes"]["A"]
     assert report["cached"] is False
@@ -29,6 +30,14 @@ def test_report_has_the_promised_shape(compiled: Compiled) -> None:
     assert set(report["k_score"]["axes"]) == {"A", "S", "L", "C", "V"}
     assert report["gate"] == {"passed": True, "failed": []}
     assert compiled.bundle.name == "tiny.kolm"
+    # How long a step took; memory is not measured on a CPU, for which nothing is planned.
+    step, memory = report["plan"]["seconds_a_step"], report["plan"]["bytes"]
+    assert step["measured"] > 0
+    assert step["planned"] is None
+    assert memory["why"] == "not measured on a CPU"
+    shown = compiled.job.kolm("receipt", str(compiled.bundle)).out
+    assert re.search(r"a step +\d\.\d{3} s measured \(.*steps\)", shown)
+    assert re.search(r"memory, at most +not measured on a CPU", shown)
 
 
 def test_same_inputs_are_found_without_torch(compiled: Compiled) -> None:

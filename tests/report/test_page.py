@@ -112,7 +112,7 @@ def test_what_a_gpu_a_server_and_an_earlier_bundle_add(compiled: Compiled) -> No
     planned = {"live_bytes": 31e9, "needed_bytes": 34.5e9, "seconds_a_step": 2.0}
     environment = {
         **facts.environment, "accelerator": "cuda", "planned": planned,
-        "peak_bytes": 31_000_000_000, "training_seconds": 8.0,
+        "peak_bytes": 31_000_000_000, "seconds_a_step": {"median": 1.0},
     }  # fmt: skip
     said = Parity(
         "vLLM", "0.32.0", "m", ("vllm", "ab" * 32), 240, 0.97, [("x", "y")], (0.9, 0.85),

@@ -51,7 +51,7 @@ class Equation:
 
 
 TRAINED, EVIDENCE = "receipt.vlm_train", "receipt.vlm_train.evidence"
-SCORED = "receipt.evaluation"
+SCORED, MEASURED = "receipt.evaluation", "receipt.environment"
 
 EQUATIONS: tuple[Equation, ...] = (
     # What was trained.
@@ -229,6 +229,25 @@ EQUATIONS: tuple[Equation, ...] = (
     Equation("spec.evaluate.include", "evaluation.include"),
     Equation("spec.evaluate.max_new_tokens", "evaluation.max_new_tokens"),
     Equation("spec.evaluate.usd_per_hour", "evaluation.usd_per_hour"),
+    # What was measured of the run.
+    Equation(
+        f"{MEASURED}.seconds_a_step.steps",
+        f"at least 1, and no more than {EVIDENCE}.optimizer_steps",
+        derived.no_more_steps,
+    ),
+    Equation(
+        f"{MEASURED}.seconds_a_step.median",
+        "from low to high, and half of the steps together took no longer than training_seconds",
+        derived.step_median,
+    ),
+    Equation(
+        f"{MEASURED}.peak_bytes", "no more than reserved_bytes", derived.at_most("reserved_bytes")
+    ),
+    Equation(
+        f"{MEASURED}.planned.live_bytes",
+        "no more than needed_bytes",
+        derived.at_most("planned.needed_bytes", "planned.live_bytes"),
+    ),
     # By what it was made.
     Equation("run.builder.id", "the builder of this format", lambda _: BUILDER_ID),
     Equation("run.builder.version.kolm-cli", "receipt.environment.versions.kolm-cli"),
