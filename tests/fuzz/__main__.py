@@ -31,7 +31,7 @@ ROUND = 300
 
 def corpus() -> Path:
     """`$KOLM_FUZZ_CORPUS`, or a folder of the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.empty_home() / ".cache")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(os.environ.get("KOLM_FUZZ_CORPUS") or cache / "kolm-fuzz")
 
 
@@ -100,9 +100,6 @@ def main() -> int:
     if unknown:
         parser.error(f"no target {', '.join(unknown)}; there are {', '.join(known)}")
     code = 0
-    # Pillow's, about nearly every damaged TIFF; what they are about is no finding.
-    warnings.simplefilter("ignore")
-    logging.disable()
     for name in arguments.targets or known:
         count, found = fuzz(known[name], arguments.seconds, corpus() / name)
         print(f"{name:<22} {count:>8} inputs  {found or 'nothing found'}", flush=True)
@@ -111,4 +108,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # Pillow's, about nearly every damaged TIFF; what they are about is no finding.
+    warnings.simplefilter("ignore")
+    logging.disable()
     sys.exit(main())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from kolm_cli.core.errors import KolmError
+from tests.fuzz import __main__ as command
 from tests.fuzz.catalog import TARGETS
 from tests.fuzz.target import Target
 
@@ -32,3 +34,14 @@ def test_a_few_inputs(target: Target) -> None:
             target.feed(data)
 
     attempt()
+
+
+def test_the_command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("KOLM_FUZZ_CORPUS", raising=False)
+    assert command.corpus().name == "kolm-fuzz"
+    monkeypatch.setenv("KOLM_FUZZ_CORPUS", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["fuzz", "--seconds", "0", "manifest", "key"])
+    assert command.main() == 0
+    assert capsys.readouterr().out.count("nothing found") == 2
