@@ -1,49 +1,89 @@
 """Is learning real? Base and adapter on data that nobody here drew, against plain peft.
 
-.venv/bin/python benchmarks/learning/compare.py [--sets demo,digits,elpv] [--seeds 3] [--rows 1200]
+.venv/bin/python benchmarks/learning/compare.py [--sets demo,digits,elpv] [--seeds 0,1,2]
 
-Each seed draws its own rows and trains anew, with kolm and with plain transformers and peft, for
-the same number of epochs over the same rows with the same rates. Needs `scikit-learn` and
-`elpv-dataset` for the two sets that are not the demo's.
+Each seed draws its own rows and trains anew: with kolm; with plain transformers and peft on the
+same modules; and with peft's LoRA on layers by their names. Rows, epochs, batch and rates are the
+same. Needs `scikit-learn` and `elpv-dataset` for the two sets that are not the demo's.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import torch
 from data import write
-from job import compile_here, interval, spec_for, steps_of
+from ours import Pack, base_model, majority, proposed, read_rows, train
 from plain import accuracy
+from results import Results, interval, table
 
 from kolm_cli.demo import BASE
+from kolm_cli.formats.python_rows import rows_from_python
+from kolm_cli.trainer.schedule import steps_of
+
+# Rows and epochs; a pack of 150 rows.
+SIZES = {"demo": (640, 6), "digits": (480, 12), "elpv": (400, 8)}
+PACK = 150
+WHO = ("base", "kolm", "same modules", "by name")
+
+
+def measured(name: str, seed: int, who: str, folder: Path) -> dict[str, Any]:
+    """Train as `who` does, and ask."""
+    rows, epochs = SIZES[name]
+    began = time.process_time()
+    write(name, folder, rows=rows, pack=PACK, seed=seed)
+    config = proposed(rows, epochs=epochs, seed=seed)
+    asked, shown = read_rows(folder / "eval"), read_rows(folder / "train")
+    if who == "base":
+        found = {"accuracy": Pack(folder / "eval").accuracy(base_model())}
+        found["majority"] = majority(asked)
+    elif who == "kolm":
+        trainer = train(rows_from_python(shown, None), config)
+        found = {"accuracy": Pack(folder / "eval").accuracy(trainer.model)}
+    else:
+        found = {"accuracy": accuracy(BASE, shown, asked, config, by_name=who == "by name")}
+    return {**found, "cpu_seconds": round(time.process_time() - began)}
 
 
 def main() -> None:
-    """Print a line for each data set."""
+    """Print a row for each data set."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sets", default="demo,digits,elpv")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--rows", type=int, default=1200)
-    parser.add_argument("--pack", type=int, default=240)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--sets", default=",".join(SIZES))
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--who", default=",".join(WHO))
+    parser.add_argument("--results", type=Path, help="Remember runs here, and do not repeat them.")
     asked = parser.parse_args()
+    # So small a model is no quicker on two.
+    torch.set_num_threads(1)
+    results, seeds = Results(asked.results), asked.seeds.split(",")
+    shown = []
     for name in asked.sets.split(","):
-        found: dict[str, list[float]] = {"base": [], "kolm": [], "plain peft": []}
-        steps = 0
-        for seed in range(asked.seeds):
-            with tempfile.TemporaryDirectory() as place:
-                folder = Path(place)
-                write(name, folder, rows=asked.rows, pack=asked.pack, seed=seed)
-                spec = spec_for(folder, seed=seed, num_train_epochs=asked.epochs)
-                report = compile_here(folder, spec)
-                steps = steps_of(report)
-                found["base"].append(report["base_accuracy"])
-                found["kolm"].append(report["accuracy"])
-                found["plain peft"].append(accuracy(BASE, folder, spec["train"], seed))
-        told = ", ".join(f"{who} {interval(values)}" for who, values in found.items())
-        print(f"{name}: {asked.rows} rows, {steps} steps, {asked.seeds} seeds: {told}", flush=True)
+        rows, epochs = SIZES[name]
+        found: dict[str, list[dict[str, Any]]] = {}
+        for seed in map(int, seeds):
+            for who in asked.who.split(","):
+                with tempfile.TemporaryDirectory() as place:
+                    run = [name, rows, epochs, PACK, seed, who]
+                    found.setdefault(who, []).append(
+                        results.once(run, _later(name, seed, who, Path(place)))
+                    )
+        steps = steps_of(rows, proposed(rows, epochs=epochs, seed=0))
+        line = [name, str(rows), str(steps)]
+        if "base" in found:
+            line.append(interval(run["majority"] for run in found["base"]))
+        line += [interval(run["accuracy"] for run in runs) for runs in found.values()]
+        shown.append(line)
+    header = ["data", "rows", "steps", *(["majority"] if "base" in asked.who else [])]
+    print(table([*header, *asked.who.split(",")], shown))
+
+
+def _later(name: str, seed: int, who: str, folder: Path) -> Callable[[], dict[str, Any]]:
+    return lambda: measured(name, seed, who, folder)
 
 
 if __name__ == "__main__":

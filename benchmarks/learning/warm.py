@@ -1,65 +1,91 @@
 """How many steps to the same accuracy with 5 % new rows: from the base, and from the last bundle.
 
-.venv/bin/python benchmarks/learning/warm.py [--seeds 3] [--rows 3000]
+.venv/bin/python benchmarks/learning/warm.py [--seeds 0,1,2]
 
-For each seed, a first bundle is compiled on the demo's charts. Then 5 % more come. Both ways train
-for 1, 2, 3, … epochs until the accuracy is that of the first bundle, less `--margin`.
+For each seed, an adapter is trained on the demo's charts. Then 5 % more come. Both ways train on
+all of them by the same spec, and are asked every few steps, until the accuracy is that of the first
+adapter less a margin.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
+import torch
 from data import write
-from job import compile_here, interval, spec_for, steps_of
+from ours import Pack, proposed, read_rows, train
+from results import Results, interval, table
+
+from kolm_cli.formats.python_rows import rows_from_python
+from kolm_cli.records.row import Row
+from kolm_cli.trainer.adapter_trainer import VLMTrainer
+
+ROWS, EPOCHS, PACK = 640, 6, 150
+MARGIN, EVERY = 0.01, 5
 
 
-def steps_until(folder: Path, target: float, seed: int, most: int, **base: Any) -> float:
-    """The steps of the shortest training that reaches the target; infinite when none does."""
-    for epochs in range(1, most + 1):
-        spec = spec_for(folder, seed=seed, num_train_epochs=epochs)
-        spec["base"] |= base
-        report = compile_here(folder, spec)
-        print(f"  {'warm' if base else 'cold'} {epochs}: {report['accuracy']:.4f}", flush=True)
-        if report["accuracy"] >= target:
-            return steps_of(report)
-    return float("inf")
+def steps_until(
+    target: float, pack: Pack, rows: list[Row], seed: int, start: Path | None
+) -> int | None:
+    """The steps after which the target is reached; None when a whole training does not."""
+    steps, reached = 0, False
+
+    def ask(trainer: VLMTrainer) -> bool:
+        nonlocal steps, reached
+        steps += 1
+        reached = steps % EVERY == 0 and pack.accuracy(trainer.model) >= target
+        return reached
+
+    trainer = train(rows, proposed(ROWS, epochs=EPOCHS, seed=seed), start=start, after_step=ask)
+    if reached:
+        return steps
+    # The last step is not followed by the question whether to stop.
+    return steps + 1 if pack.accuracy(trainer.model) >= target else None
+
+
+def measured(seed: int, folder: Path) -> dict[str, Any]:
+    """The accuracy to reach, and the steps of both ways."""
+    began = time.process_time()
+    write("demo", folder, rows=round(ROWS * 1.05), pack=PACK, seed=seed)
+    rows = rows_from_python(read_rows(folder / "train"), None)
+    pack = Pack(folder / "eval")
+    first = train(rows[:ROWS], proposed(ROWS, epochs=EPOCHS, seed=seed))
+    accuracy = pack.accuracy(first.model)
+    first.save(folder / "first")
+    target = accuracy - MARGIN
+    return {
+        "accuracy": accuracy,
+        "warm": steps_until(target, pack, rows, seed, folder / "first"),
+        "cold": steps_until(target, pack, rows, seed, None),
+        "cpu_seconds": round(time.process_time() - began),
+    }
 
 
 def main() -> None:
     """Print the steps of both ways."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--rows", type=int, default=3000)
-    parser.add_argument("--pack", type=int, default=240)
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--margin", type=float, default=0.01)
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--results", type=Path, help="Remember runs here, and do not repeat them.")
     asked = parser.parse_args()
-    found: dict[str, list[float]] = {"cold": [], "warm": []}
-    for seed in range(asked.seeds):
+    torch.set_num_threads(1)
+    results, found = Results(asked.results), []
+    for seed in map(int, asked.seeds.split(",")):
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
-            more = round(asked.rows * 1.05)
-            write("demo", folder, rows=more, pack=asked.pack, seed=seed)
-            data = folder / "train" / "data.jsonl"
-            lines = data.read_text().splitlines(keepends=True)
-            data.write_text("".join(lines[: asked.rows]))
-            first = compile_here(folder, spec_for(folder, seed=seed, num_train_epochs=asked.epochs))
-            shutil.copy(first["bundle"], folder / "first.kolm")
-            data.write_text("".join(lines))
-            target = first["accuracy"] - asked.margin
-            print(f"seed {seed}: to reach {target:.4f}", flush=True)
-            steps = steps_until(folder, target, seed, asked.epochs, adapter="first.kolm")
-            found["warm"].append(steps)
-            found["cold"].append(steps_until(folder, target, seed, asked.epochs))
-    print(json.dumps(found))
-    for way, values in found.items():
-        print(f"{way}: {interval(values)} steps")
+            run = ["warm", ROWS, EPOCHS, PACK, seed]
+            found.append(results.once(run, lambda: measured(seed, folder)))  # noqa: B023
+    print(table(["seed", "accuracy to reach", "warm", "cold"], [
+        [seed, f"{run['accuracy'] - MARGIN:.3f}", str(run["warm"]), str(run["cold"])]
+        for seed, run in zip(asked.seeds.split(","), found, strict=True)
+    ]))  # fmt: skip
+    for way in ("warm", "cold"):
+        steps = [run[way] for run in found]
+        if None not in steps:
+            print(f"{way}: {interval(steps)} steps")
 
 
 if __name__ == "__main__":

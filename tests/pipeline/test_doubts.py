@@ -22,6 +22,8 @@ def job(new_job: Callable[..., Job]) -> Job:
     ("train", "words"),
     [
         ({"num_train_epochs": 1}, "4 optimizer steps are few"),
+        # Digits stood at chance after 80.
+        ({"num_train_epochs": 39}, "156 optimizer steps are few"),
         ({"learning_rate": 1e-6}, "train.learning_rate 1e-06 is far below the 2.0e-3"),
         ({"learning_rate": 0.5}, "train.learning_rate 0.5 is far above the 2.0e-3"),
         (
