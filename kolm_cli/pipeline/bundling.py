@@ -16,11 +16,12 @@ from kolm_cli.bundle.signing.keys import Signer
 from kolm_cli.core.errors import raise_if_any
 from kolm_cli.core.progress import Progress
 from kolm_cli.pipeline.bundle_files import bundle_files, evaluation_settings, total_bytes
+from kolm_cli.pipeline.earlier import Earlier
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.pipeline.mistakes import mistakes
 from kolm_cli.pipeline.preflight import pack_problems
 from kolm_cli.pipeline.receipt_chain import stages_of
-from kolm_cli.pipeline.regression import Earlier, compared
+from kolm_cli.pipeline.regression import compared
 from kolm_cli.pipeline.run_results import RunResults
 from kolm_cli.scoring.gate import hangs_on_latency
 from kolm_cli.scoring.latency import MOST, Latency

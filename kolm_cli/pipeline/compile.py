@@ -18,10 +18,11 @@ from kolm_cli.core.files import require_writable
 from kolm_cli.core.progress import Progress
 from kolm_cli.pipeline import known_inputs, result_cache, trackers
 from kolm_cli.pipeline.bundling import write_bundle
+from kolm_cli.pipeline.earlier import find_earlier
 from kolm_cli.pipeline.inputs import Inputs, gather
 from kolm_cli.pipeline.plan_first import plan_first
 from kolm_cli.pipeline.preflight import Preflight, preflight, require_device
-from kolm_cli.pipeline.regression import check_earlier, find_earlier
+from kolm_cli.pipeline.regression import check_earlier
 from kolm_cli.pipeline.run_results import read_results
 from kolm_cli.pipeline.train import discard_trained, finished_run, measure_again, train
 from kolm_cli.run.lock import one_at_a_time
@@ -83,7 +84,7 @@ def compile_spec(
     # The signature is part of what is returned: another key asks for another bundle.
     key = digests.sha256_json([inputs.keys.result, signer.key_id])
     with one_at_a_time(inputs.keys.training, progress):
-        against = find_earlier(inputs)
+        against = find_earlier(inputs.loaded)
         known = None if force else result_cache.find(key, target, against)
         if known is not None:
             return _compiled(target, known.path, known.report, cached=True)

@@ -13,60 +13,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kolm_cli.core import digests
-from kolm_cli.core.errors import InputError
 from kolm_cli.core.file_digests import FileMemo
 from kolm_cli.core.processors import available_processors
+from kolm_cli.core.together import Together
 from kolm_cli.core.versions import installed_versions
-from kolm_cli.dataset.sources import SourceRows, read_source, source_digest
 from kolm_cli.families.resolve import Base, resolve_base
+from kolm_cli.pipeline.data import Data
+from kolm_cli.pipeline.earlier import find_earlier
+from kolm_cli.pipeline.named_things import look_at
 from kolm_cli.pipeline.parent import Parent, find_parent
 from kolm_cli.scoring.metrics.catalog import names as metric_names
 from kolm_cli.spec.digest_forms import evaluation_form, stored_form, training_form
-from kolm_cli.spec.load import LoadedSpec, load_spec
-from kolm_cli.spec.model import DataSection, Spec
-from kolm_cli.spec.sources import Source
+from kolm_cli.spec.load import LoadedSpec, SpecError, load_spec
+from kolm_cli.spec.model import Spec
+from kolm_cli.spec.sources import AdapterSource
 
 # Raised by hand when a change of kolm's own changes results: the version is for releases.
 RESULTS_VERSION = 1
-
-
-class Data:
-    """One side of the data: named by its digest at once, read when its rows are needed.
-
-    An unchanged source is recognized without reading it; whatever is read is read once.
-
-    Args:
-        source: where the rows are.
-        section: how they are read.
-
-    Attributes:
-        digest: names the rows.
-    """
-
-    def __init__(self, source: Source, section: DataSection) -> None:
-        self._source, self._accepted_only = source, section.review == "accepted"
-        self._confine = "data.confine" if section.confine else ""
-        self._rows: SourceRows | None = None
-        known = source_digest(source, accepted_only=self._accepted_only, confine=self._confine)
-        self.digest: str = known or self._read().digest
-
-    def _read(self) -> SourceRows:
-        if self._rows is None:
-            self._rows = read_source(
-                self._source, accepted_only=self._accepted_only, confine=self._confine
-            )
-        return self._rows
-
-    def rows(self) -> SourceRows:
-        """The rows, and every problem of the source.
-
-        Raises:
-            InputError: the source was changed after its digest was looked up.
-        """
-        rows = self._read()
-        if rows.digest != self.digest and not rows.problems:
-            raise InputError("the data changed while it was read", hint="run it again")
-        return rows
 
 
 @dataclass(frozen=True)
@@ -131,23 +94,41 @@ def gather(
         settings: `key=value` for each option that is another than in the file.
 
     Raises:
-        InputError: all problems of the spec, or of the base, or of the data, at once.
+        InputError: all problems of the spec, of the base, of the data and of the bundles that are
+            named, as far as they can be known, at once.
         LackingError: the base is not on this machine.
     """
-    loaded = _with_device(load_spec(path, metrics=metric_names(), settings=settings), device)
+    together = Together()
+    try:
+        loaded = _with_device(load_spec(path, metrics=metric_names(), settings=settings), device)
+    except SpecError as error:
+        look_at(error, together)
+        raise
     spec = loaded.spec
-    base = resolve_base(
+    base = together.run(
+        resolve_base,
         str(loaded.base_folder) if loaded.base_folder else spec.base.model,
         spec.base.revision,
         trust_remote_code=spec.base.trust_remote_code,
     )
+    train = together.run(Data, loaded.train_source, spec.data)
+    pack = together.run(Data, loaded.eval_source, spec.data)
+    where = f"{loaded.position('base.adapter')}: base.adapter"
+    parent = together.run(
+        find_parent, loaded.adapter if adapter is None else AdapterSource(adapter), where
+    )
+    together.run(find_earlier, loaded)
+    if together:
+        for side in (train, pack):
+            if side is not None:
+                together.run(side.check)
+    together.finish()
+    if base is None or train is None or pack is None:
+        raise AssertionError("what failed was raised")
     with FileMemo() as memo:
         files = base.file_digests(memo)
         weights = base.weights(memo)
-    train = Data(loaded.train_source, spec.data)
-    pack = Data(loaded.eval_source, spec.data)
     threads = threads_of(spec)
-    parent = find_parent(loaded, adapter)
     keys = _keys(spec, base, files, train, pack, threads, parent)
     return Inputs(loaded, base, weights, train, pack, keys, threads, parent)
 

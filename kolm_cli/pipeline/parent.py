@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from kolm_cli.bundle.container.open_bundle import open_bundle
 from kolm_cli.core.errors import InputError, Problem
@@ -17,9 +16,6 @@ from kolm_cli.registry.names import Pinned
 from kolm_cli.registry.pull import deliver
 from kolm_cli.registry.store import Registry
 from kolm_cli.spec.sources import AdapterSource
-
-if TYPE_CHECKING:
-    from kolm_cli.spec.load import LoadedSpec
 
 
 @dataclass(frozen=True)
@@ -54,21 +50,19 @@ class Parent:
             yield copy
 
 
-def find_parent(loaded: LoadedSpec, instead: str | None = None) -> Parent | None:
+def find_parent(source: AdapterSource | None, where: str) -> Parent | None:
     """The bundle that `base.adapter` names; None when the training starts from the base.
 
     Args:
-        loaded: the spec.
-        instead: the CID of a stored bundle to take in its place, or an empty text for the base.
+        source: what names it; an empty text is the base.
+        where: the position of that in the spec.
 
     Raises:
         InputError: there is no such bundle.
         VerificationError: it, or the registry, is damaged.
     """
-    source = loaded.adapter if instead is None else AdapterSource(instead)
     if source is None or not source.text:
         return None
-    where = f"{loaded.position('base.adapter')}: base.adapter"
     if source.path is not None:
         with open_bundle(source.path) as bundle:
             return Parent(bundle.cid, source.text, where, path=source.path)

@@ -107,7 +107,7 @@ def assume_rows(assumed: AssumedRows, encoder: Encoder, longest_answer: int) -> 
 
 
 def _rows(loaded: LoadedSpec, side: Literal["train", "eval"]) -> list[Row]:
-    from kolm_cli.pipeline.inputs import Data
+    from kolm_cli.pipeline.data import Data
 
     source = loaded.train_source if side == "train" else loaded.eval_source
     rows = Data(source, loaded.spec.data).rows()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kolm_cli.core.errors import InputError, Problem, raise_if_any
 from kolm_cli.core.home import kolm_home
 from kolm_cli.core.memo import Memo
 from kolm_cli.core.progress import Progress
+from kolm_cli.core.together import Together
 from kolm_cli.dataset.leakage import leaks, near_leaks
 from kolm_cli.dataset.picture_book import PictureBook
 from kolm_cli.dataset.sources import SourceRows
@@ -84,31 +86,35 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     """
     import torch
 
-    from kolm_cli.encoding.row_checks import check_rows, note_long_answers
+    from kolm_cli.encoding.row_checks import Findings, check_rows, note_long_answers
     from kolm_cli.trainer.run_checks import unlearnable
     from kolm_cli.trainer.schedule import steps_of
 
     spec, loaded, family = inputs.spec, inputs.loaded, inputs.base.family
-    check_parent(inputs, progress)
+    together = Together()
+    together.run(check_parent, inputs, progress)
     progress.stage("read data")
     train, pack = inputs.train.rows(), inputs.pack.rows()
     for note in dict.fromkeys((*train.notes, *pack.notes)):
         progress.note(note)
     torch.set_num_threads(inputs.threads)
     progress.stage("load processor")
-    encoder = load_encoder(inputs)
+    encoder = together.run(load_encoder, inputs)
+    trained, asked = Findings(), Findings()
     with Memo(kolm_home() / "preflight.sqlite") as memo:
         book = PictureBook(memo)
-        progress.stage("check training rows", len(train.rows), "rows")
-        trained = check_rows(encoder, train.rows, progress=progress, book=book, memo=memo)
-        progress.stage("check evaluation rows", len(pack.rows), "rows")
-        asked = check_rows(
-            encoder, pack.rows, progress=progress, prompts_only=True, book=book, memo=memo
-        )
-    note_long_answers(encoder, pack.rows, spec.evaluate.max_new_tokens, progress)
+        if encoder is not None:
+            progress.stage("check training rows", len(train.rows), "rows")
+            trained = check_rows(encoder, train.rows, progress=progress, book=book, memo=memo)
+            progress.stage("check evaluation rows", len(pack.rows), "rows")
+            asked = check_rows(
+                encoder, pack.rows, progress=progress, prompts_only=True, book=book, memo=memo
+            )
+            note_long_answers(encoder, pack.rows, spec.evaluate.max_new_tokens, progress)
     problems = [*train.problems, *trained.problems, *pack.problems, *asked.problems]
-    problems += leaks(train.rows, pack.rows, book)
-    if not problems and (warning := near_leaks(train.rows, pack.rows, book)):
+    if encoder is not None:  # else nothing is known of the pictures
+        problems += leaks(train.rows, pack.rows, book)
+    if not problems and not together and (warning := near_leaks(train.rows, pack.rows, book)):
         progress.note(warning)
     problems += _repeated(train.rows, "training")
     problems += pack_problems(pack.rows, metric_of(spec.evaluate))
@@ -118,7 +124,11 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
         train.rows, spec.train, family, loaded.position("train"), spec.launch.num_processes
     )
     trained.too_long += asked.too_long
-    raise_if_any(problems, hint=trained.hint(encoder))
+    hint = trained.hint(encoder) if encoder is not None else ""
+    together.run(partial(raise_if_any, hint=hint), problems)
+    together.finish()
+    if encoder is None:
+        raise AssertionError("what failed was raised")
     doubted = doubts(inputs, train.rows, pack.rows, steps)
     for doubt in doubted:
         progress.note(f"WARNING: {doubt}")

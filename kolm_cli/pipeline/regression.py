@@ -1,4 +1,4 @@
-"""The earlier bundle that a result must not be worse than: found, checked, and asked again.
+"""The earlier bundle that a result must not be worse than: checked, and asked again.
 
 Both answer the same rows. What the earlier one answered to this very pack is in it; to another pack
 it answers anew.
@@ -6,25 +6,17 @@ it answers anew.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.format.predictions import read_predictions
-from kolm_cli.core.errors import InputError, Problem
-from kolm_cli.core.home import private_folder
 from kolm_cli.core.progress import Progress
 from kolm_cli.pipeline.bundle_use import Demands, answerer_for, find_base, unpacked
+from kolm_cli.pipeline.earlier import Earlier
 from kolm_cli.pipeline.unpacked import Unpacked
 from kolm_cli.records.row import Row
-from kolm_cli.registry.index import find, named
-from kolm_cli.registry.names import Pinned
-from kolm_cli.registry.pull import deliver
-from kolm_cli.registry.store import Registry
 from kolm_cli.scoring.comparison import Comparison
 from kolm_cli.scoring.gate import NoRegression
 from kolm_cli.scoring.metrics.base import ChosenMetric
@@ -32,64 +24,6 @@ from kolm_cli.scoring.score import Predictions, RowsScored, row_scores
 
 if TYPE_CHECKING:
     from kolm_cli.pipeline.inputs import Inputs
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """An earlier bundle, as it was when the compile began: a tag may move meanwhile.
-
-    Attributes:
-        against: what the spec calls it.
-        cid: its CID; None when there is none yet.
-        image: its name and digest in the local registry; None likewise.
-    """
-
-    against: str
-    cid: str | None = None
-    image: Pinned | None = None
-
-    def holds(self, report: Mapping[str, Any]) -> bool:
-        """Whether a result that was judged before would be judged alike now."""
-        previous = report["compared"].get("previous") or {}
-        return self.cid == previous.get("cid") or self.cid == report["cid"]
-
-    @contextlib.contextmanager
-    def file(self) -> Iterator[Path]:
-        """The bundle as a file, for as long as the block lasts."""
-        if self.image is None:
-            raise AssertionError("there is no earlier bundle")
-        with TemporaryDirectory(prefix="kolm-", dir=private_folder("tmp")) as folder:
-            copy = Path(folder) / "earlier.kolm"
-            deliver(Registry(), self.image, copy)
-            yield copy
-
-
-def find_earlier(inputs: Inputs) -> Earlier | None:
-    """The bundle that the gate compares with; None when it asks for no comparison.
-
-    Raises:
-        InputError: there is no such bundle, and it is not the first of the spec's own name.
-        VerificationError: the registry is damaged.
-    """
-    asked = inputs.spec.evaluate.gate.no_regression
-    if asked is None:
-        return None
-    try:
-        index = Registry().index()
-        entry = find(index, named(index, asked.against))
-    except InputError as error:
-        name = inputs.spec.name
-        if asked.against in (name, f"{name}:latest", f"{name}:live"):
-            return Earlier(asked.against)  # the first compile has nothing to be worse than
-        where = inputs.loaded.position("evaluate.gate.no_regression")
-        raise InputError(
-            Problem(
-                error.problems[0].what,
-                f"{where}: evaluate.gate.no_regression.against",
-                "kolm ls lists what is stored",
-            )
-        ) from error
-    return Earlier(asked.against, entry.cid, Pinned(entry.name, entry.digest))
 
 
 def check_earlier(earlier: Earlier | None, inputs: Inputs, progress: Progress) -> None:

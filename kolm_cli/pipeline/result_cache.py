@@ -11,7 +11,7 @@ from kolm_cli.core.files import write_atomic
 from kolm_cli.core.home import home_path, private_folder
 from kolm_cli.core.progress import Progress
 from kolm_cli.pipeline.bundling import Bundled
-from kolm_cli.pipeline.regression import Earlier
+from kolm_cli.pipeline.earlier import Earlier
 from kolm_cli.registry.names import Pinned, Tag
 from kolm_cli.registry.pull import deliver
 from kolm_cli.registry.store import Registry

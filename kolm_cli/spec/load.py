@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from kolm_cli.core.digests import sha256_bytes
-from kolm_cli.core.errors import InputError, Problem, raise_if_any
+from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.core.files import read_regular
 from kolm_cli.core.yaml_positions import MAX_BYTES, Document, parse
 from kolm_cli.spec.model import Spec
@@ -61,6 +61,18 @@ class LoadedSpec:
         return Path(self.spec.bundle.out).expanduser().absolute() / f"{self.spec.name}.kolm"
 
 
+class SpecError(InputError):
+    """The spec is wrong.
+
+    Attributes:
+        outside: what it names all the same.
+    """
+
+    def __init__(self, *problems: Problem, outside: Outside) -> None:
+        super().__init__(*problems)
+        self.outside = outside
+
+
 def load_spec(
     path: Path, *, metrics: Collection[str] | None = None, settings: Sequence[str] = ()
 ) -> LoadedSpec:
@@ -72,7 +84,8 @@ def load_spec(
         metrics: the names that `evaluate.metric` may have; not checked when None.
 
     Raises:
-        InputError: holds every problem found, each with `file:line:column: field`.
+        SpecError: holds every problem found, each with `file:line:column: field`.
+        InputError: it cannot be read, or is no spec of this version.
     """
     data = _read(path)
     document = parse(data, str(path))
@@ -91,7 +104,9 @@ def load_spec(
         problems += problems_of(error, lambda loc, key: _place(path, document, loc, key=key))
     outside = Outside(path, document, metrics)
     problems += outside.problems()
-    raise_if_any(told(p, settings) for p in sorted(set(problems), key=_line_order))
+    if problems:
+        found = (told(p, settings) for p in sorted(set(problems), key=_line_order))
+        raise SpecError(*found, outside=outside)
     if spec is None or outside.train is None or outside.eval is None:
         raise AssertionError("a spec without problems lacks something")
     return LoadedSpec(

@@ -37,6 +37,8 @@ class Outside:
         eval: where `data.eval` is, likewise.
         base: the folder of a local base; None for a hub id.
         adapter: the bundle that training starts from; None when it starts from the base.
+        model: the hub id or the folder of the base; None when it is not known.
+        unsure: the sides of the data whose columns are wrong.
     """
 
     def __init__(self, path: Path, document: Document, metrics: Collection[str] | None) -> None:
@@ -46,6 +48,13 @@ class Outside:
         self.eval: Source | None = None
         self.base: Path | None = None
         self.adapter: AdapterSource | None = None
+        self.model: str | None = None
+        self.unsure: set[str] = set()
+
+    @property
+    def revision(self) -> str:
+        """Which revision of a hub id is meant."""
+        return self._text("base.revision") or "main"
 
     def problems(self) -> Iterator[Problem]:
         """Look for everything; what is missing is a problem with its position."""
@@ -59,26 +68,34 @@ class Outside:
 
     def _text(self, name: str) -> str | None:
         """The text at a dotted name, or None if there is something else."""
-        value = self._value(name)
+        value = self.value(name)
         return value if isinstance(value, str) and value.strip() and value.isprintable() else None
 
-    def _value(self, name: str) -> Any:
+    def value(self, name: str) -> Any:
+        """What the document has at a dotted name."""
         value: Any = self.document.value
         for step in name.split("."):
             value = value.get(step) if isinstance(value, dict) else None
         return value
 
     def _problem(self, name: str, what: str, fix: str, *, key: bool = False) -> Problem:
+        return Problem(what, self.place(name, key=key), fix)
+
+    def place(self, name: str, *, key: bool = False) -> str:
+        """`file:line:column: name`."""
         line, column = self.document.at(tuple(name.split(".")), key=key)
-        return Problem(what, f"{self.path}:{line}:{column}: {name}", fix)
+        return f"{self.path}:{line}:{column}: {name}"
 
     def _source(self, name: str) -> Generator[Problem, None, Source | None]:
-        columns = None
-        if isinstance(mapping := self._value(name), dict):
+        columns, side = None, name.rpartition(".")[2]
+        if isinstance(mapping := self.value(name), dict):
             name = f"{name}.source"
             named = {field: column for field, column in mapping.items() if field != "source"}
             # What is wrong with it, the model says.
-            columns = None if [*wrong_in(named)] else columns_of(named)
+            if [*wrong_in(named)]:
+                self.unsure.add(side)
+            else:
+                columns = columns_of(named)
         value = self._text(name)
         if value is None:
             return None
@@ -103,7 +120,7 @@ class Outside:
 
     def _confine(self) -> Iterator[Problem]:
         sources = (self.train, self.eval)
-        if self._value("data.confine") is True and all(
+        if self.value("data.confine") is True and all(
             isinstance(source, CaptureSource) for source in sources
         ):
             yield self._problem(
@@ -122,6 +139,7 @@ class Outside:
             yield self._problem("base.model", str(error), "")
             return
         if folder is None:
+            self.model = value
             return
         if not folder.is_dir():
             yield self._problem(
@@ -130,7 +148,7 @@ class Outside:
                 f"paths start at {self.folder}",
             )
             return
-        self.base = folder
+        self.base, self.model = folder, str(folder)
         if self._text("base.revision") is not None:
             yield self._problem(
                 "base.revision",
@@ -160,7 +178,7 @@ class Outside:
         options: dict[str, Any] = {}
         value = self._text("evaluate.metric")
         if value is None:
-            written = self._value("evaluate.metric")
+            written = self.value("evaluate.metric")
             options = listed(written) if is_metric(written) else {}
             value = options.get("name")
         if value is None or self.metrics is None:
@@ -173,6 +191,6 @@ class Outside:
         metric = get_metric(value)
         known = {option.name for option in metric.options}
         for name, problem in metric.problems(given).items():
-            in_list = isinstance(self._value("evaluate.metric"), list)
+            in_list = isinstance(self.value("evaluate.metric"), list)
             place = "evaluate.metric" if in_list else f"evaluate.metric.{name}"
             yield self._problem(place, problem.what, problem.fix, key=name not in known)

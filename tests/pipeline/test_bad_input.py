@@ -21,17 +21,20 @@ def nothing_written(job: Job) -> bool:
     return not (job.folder / "dist").exists() and not list(job.home.glob("runs/*/trained"))
 
 
-def test_spec_errors_come_all_at_once_with_positions(job: Job) -> None:
+def test_problems_of_every_stage_come_at_once(job: Job) -> None:
+    (job.folder / "rows.jsonl").write_text('{"promt": "q", "response": "a"}\nno json\n')
+    (job.folder / "hollow").mkdir(exist_ok=True)
     spec = job.folder / "bad.yaml"
     spec.write_text(
         "kolm: 1\n"
         "name: tiny\n"
         "name: again\n"
         "base:\n"
-        "  model: base\n"
+        "  model: hollow\n"
+        "  adapter: registry:gone:live\n"
         "data:\n"
         "  train: missing.jsonl\n"
-        "  eval: eval.jsonl\n"
+        "  eval: rows.jsonl\n"
         "train:\n"
         "  lora_rank: 4\n"
         "  learning_rate: fast\n"
@@ -40,11 +43,32 @@ def test_spec_errors_come_all_at_once_with_positions(job: Job) -> None:
     )
     done = job.kolm("compile", "bad.yaml", "--json")
     assert done.code == 2
-    places = [p["where"] for p in done.json["error"]["problems"]]
-    for line, word in (("3:", "name"), ("7:", "missing.jsonl"), ("10:", "lora_r"), ("11:", "rate")):
-        assert any(place.startswith(f"bad.yaml:{line}") for place in places), (line, places)
-        assert word in done.err
+    said = [f"{p['where']} {p['what']}" for p in done.json["error"]["problems"]]
+    expected = [
+        ("bad.yaml:3:", "name"),
+        ("bad.yaml:8:", "missing.jsonl"),
+        ("bad.yaml:11:", "lora_r"),
+        ("bad.yaml:12:", "rate"),
+        ("base.model hollow", "config.json"),
+        ("rows.jsonl:1", "promt"),
+        ("rows.jsonl:2", "not JSON"),
+        ("bad.yaml:6:", "gone"),
+    ]
+    for place, word in expected:
+        assert any(one.startswith(place) and word in one for one in said), (place, said)
     assert nothing_written(job)
+
+
+def test_a_base_that_is_missing_hides_no_bad_row_and_no_unknown_bundle(job: Job) -> None:
+    (job.folder / "rows.jsonl").write_text("no json\n")
+    (job.folder / "hollow").mkdir(exist_ok=True)
+    changes = ["base.model=hollow", "data.train=rows.jsonl"]
+    changes += ["evaluate.gate.no_regression.against=gone:live"]
+    options = [word for change in changes for word in ("--set", change)]
+    done = job.kolm("validate", "spec.yaml", *options)
+    assert done.code == 2
+    for word in ("hollow", "rows.jsonl:1", "gone:live"):
+        assert word in done.err
 
 
 BAD_ROWS: list[tuple[dict[str, object], str]] = [
