@@ -11,7 +11,7 @@ from kolm_cli.core.home import kolm_home
 
 
 class FileMemo:
-    """SHA-256 by path, size, modification time and inode; saved when used as a context."""
+    """SHA-256 by path, size, times and inode; saved when used as a context."""
 
     def __init__(self) -> None:
         self._path = kolm_home() / "file-digests.json"
@@ -37,10 +37,11 @@ class FileMemo:
         """The digest of the file's content, from the memo when the file was not touched since."""
         real = path.resolve()
         stat = real.stat()
-        stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+        # Anybody can set the time of a modification; that of a change is the system's own.
+        stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
         known = self._known.get(str(real))
-        if known and known[:3] == stamp and isinstance(known[3], str):
-            return known[3]
+        if isinstance(known, list) and known[:-1] == stamp and isinstance(known[-1], str):
+            return known[-1]
         digest = digests.sha256_file(real)
         self._known.pop(str(real), None)
         self._known[str(real)] = [*stamp, digest]

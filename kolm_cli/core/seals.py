@@ -17,27 +17,35 @@ SEAL = "sealed.json"
 
 def seal(folder: Path, state: dict[str, Any] | None = None) -> None:
     """Write the seal: the digest of every file under `folder`, and `state` for who reads it."""
-    files = {
-        str(path.relative_to(folder)): digests.sha256_file(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != SEAL
-    }
+    files = {name: digests.sha256_file(folder / name) for name in _names(folder)}
     content = {"files": files, "state": state or {}}
     write_atomic(folder / SEAL, json.dumps(content, sort_keys=True).encode(), mode=0o600)
 
 
 def read_seal(folder: Path) -> dict[str, Any] | None:
-    """The state in the seal; None when there is no seal or a file is not what it was."""
+    """The state in the seal; None when there is none, or the folder is not what it was.
+
+    A file that was put there later counts as much as one that was changed: what is sealed becomes
+    a bundle file by file.
+    """
     try:
         content = json.loads((folder / SEAL).read_bytes())
+        if _names(folder) != sorted(content["files"]):
+            return None
         for name, sha256 in content["files"].items():
             if digests.sha256_file(folder / name) != sha256:
                 return None
         state: dict[str, Any] = content["state"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         # Whatever is wrong with it, the folder is not a complete one.
         return None
     return state
+
+
+def _names(folder: Path) -> list[str]:
+    """All there is but folders and the seal: links, pipes and devices too."""
+    found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    return sorted(str(path.relative_to(folder)) for path in found if path.name != SEAL)
 
 
 def is_sealed(folder: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -161,14 +162,18 @@ def source_digest(source: Source, *, accepted_only: bool = False, confine: str =
             )
     try:
         memo = json.loads(_memo(source, confine).read_bytes())
-        for name, size, changed in memo["files"]:
-            stat = Path(name).stat()
-            if [stat.st_size, stat.st_mtime_ns] != [size, changed]:
+        for name, *stamp in memo["files"]:
+            if _stamp(Path(name).stat()) != stamp:
                 return None
         return str(memo["digest"])
     except (OSError, ValueError, LookupError, TypeError, RecursionError, OverflowError):
         # A lost memo costs a reading, nothing else.
         return None
+
+
+def _stamp(stat: os.stat_result) -> list[int]:
+    """What changes with a file: the last time is the system's own, and nobody can set it back."""
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
 
 
 def _memo(source: FileSource, confine: str) -> Path:
@@ -182,8 +187,8 @@ def _memo(source: FileSource, confine: str) -> Path:
 
 def _remember(memo: Path, paths: list[Path], digest: str, began: int) -> None:
     stats = [(p, p.stat()) for p in paths]
-    if any(stat.st_mtime_ns >= began for _, stat in stats):
+    if any(max(stat.st_mtime_ns, stat.st_ctime_ns) >= began for _, stat in stats):
         return  # touched while it was read: what was digested may not be what is there
-    files = [[str(p), stat.st_size, stat.st_mtime_ns] for p, stat in stats]
+    files = [[str(p), *_stamp(stat)] for p, stat in stats]
     content = json.dumps({"digest": digest, "files": files}).encode()
     write_atomic(memo, content, mode=0o600, durable=False)

@@ -136,7 +136,13 @@ def _compare(processor: Any, files: Unpacked, base: Base, progress: Progress) ->
             )
         )
     _note_other_pictures(processor, theirs, files, base, progress)
-    own, wanted = (_steps(base.family.tokenizer(one)) for one in (processor, theirs))
+    tokenizers = [base.family.tokenizer(one) for one in (processor, theirs)]
+    if _tokens(tokenizers[0]) != _tokens(tokenizers[1]):
+        progress.note(
+            "WARNING: its tokens differ from its base's: the model may be told something else than"
+            " what you write"
+        )
+    own, wanted = map(_steps, tokenizers)
     other = [step for step in _STEPS if own.get(step) != wanted.get(step)]
     if other:
         raise VerificationError(
@@ -152,6 +158,11 @@ def _classes(processor: Any) -> list[str]:
     """The classes of a processor and its parts."""
     parts = (getattr(processor, name, None) for name in _PARTS)
     return [type(one).__name__ for one in (processor, *parts) if one is not None]
+
+
+def _tokens(tokenizer: Any) -> list[Any]:
+    """What each token stands for, and those that a template puts around a conversation."""
+    return [tokenizer.get_vocab(), tokenizer.special_tokens_map]
 
 
 def _steps(tokenizer: Any) -> dict[str, Any]:

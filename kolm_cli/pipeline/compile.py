@@ -85,7 +85,7 @@ def compile_spec(
     key = digests.sha256_json([inputs.keys.result, signer.key_id])
     with one_at_a_time(inputs.keys.training, progress):
         against = find_earlier(inputs.loaded)
-        known = None if force else result_cache.find(key, target, against)
+        known = None if force else result_cache.find(key, signer.key_id, target, against)
         if known is not None:
             return _compiled(target, known.path, known.report, cached=True)
         check_earlier(against, inputs, progress)

@@ -23,7 +23,7 @@ def rebuilt(
     bundle: Path,
     out: Path,
     signer: keys.Signer,
-    changes: Mapping[str, bytes],
+    changes: Mapping[str, bytes | None],
     edit: Callable[[dict[str, Any]], Any] = lambda receipt: None,
     *,
     manifest: Callable[[dict[str, Any]], Any] = lambda manifest: None,
@@ -34,7 +34,7 @@ def rebuilt(
         bundle: a good bundle.
         out: where the other one goes.
         signer: who signs it.
-        changes: path to content of the files that are others.
+        changes: path to content of the files that are others; None takes one away.
         edit: changes the receipt's facts.
         manifest: changes the name or the base.
     """
@@ -50,7 +50,8 @@ def rebuilt(
         for stage in layout.STAGES[:-1]
         if (path := layout.stage_path(stage)) in files
     ]
-    content = {path: data for path, data in files.items() if layout.is_attested(path)} | changes
+    kept = {path: data for path, data in files.items() if layout.is_attested(path)}
+    content = {path: data for path, data in {**kept, **changes}.items() if data is not None}
     with bundle.open("rb") as stream:
         evaluation = read_evaluation(read_contents(stream))
     size = sum(len(data) for data in content.values())

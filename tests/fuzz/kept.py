@@ -77,12 +77,12 @@ def _result(data: bytes) -> object:
     with empty_home() as place:
         (place / "results").mkdir()
         (place / "results" / f"{_KEY}.json").write_bytes(data)
-        return result_cache.find(_KEY, place / "a.kolm")
+        return result_cache.find(_KEY, _KEY, place / "a.kolm")
 
 
 def _results() -> Sequence[bytes]:
     gate = {"passed": True, "failed": []}
-    report = {"cid": _CID, "gate": gate, "mistakes": [], "receipt": {}}
+    report = {"cid": _CID, "gate": gate, "mistakes": [], "doubts": [], "receipt": {}}
     return [json.dumps({"name": "a", "image": f"sha256:{_KEY}", "report": report}).encode()]
 
 

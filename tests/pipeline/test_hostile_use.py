@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.support.command import Done
 from tests.support.jobs import Compiled
 
 TEMPLATE = "processor/chat_template.jinja"
+NAMED = "processor/additional_chat_templates/"
 ASK = ("--prompt", "hue 1?", "--json")
 
 
@@ -29,7 +31,7 @@ class Hostile:
         add_key(folder / "t.toml", factory.trusting(self.signer).keys[0])
         self.files = files_of(compiled.bundle)
 
-    def with_files(self, changes: dict[str, bytes]) -> None:
+    def with_files(self, changes: dict[str, bytes | None]) -> None:
         rebuilt(self.compiled.bundle, self.folder / "h.kolm", self.signer, changes)
 
     def kolm(self, command: str, *more: str) -> Done:
@@ -60,6 +62,72 @@ def test_a_template_that_asks_another_question_is_said_to_differ(hostile: Hostil
     ):
         assert done.code == 0, done.err
         assert "WARNING: its chat template differs from its base's" in done.err
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({TEMPLATE: None}, "DIFFERS"),
+        ({TEMPLATE: None, f"{NAMED}default.jinja": "own"}, "the base's own"),
+        ({f"{NAMED}default.jinja": "own"}, "the base's own"),
+        ({f"{NAMED}default.jinja": b"x"}, "DIFFERS"),
+        (
+            {f"{NAMED}tool_use.jinja": b"x"},
+            "says nothing: processor/additional_chat_templates/tool",
+        ),
+        ({"processor/other.jinja": b"x"}, "says nothing: processor/other.jinja"),
+        ({TEMPLATE: b"x", "processor/a.jinja": b"x"}, "DIFFERS"),
+    ],
+)
+def test_no_template_of_another_kind_goes_unsaid(
+    hostile: Hostile, changes: dict[str, Any], words: str
+) -> None:
+    own = hostile.files[TEMPLATE]
+    hostile.with_files({path: own if data == "own" else data for path, data in changes.items()})
+    done = hostile.kolm("verify", "--json")
+    check = {check["name"]: check for check in done.json["checks"]}["template"]
+    assert words in check["detail"]
+    assert check["ok"] is (True if words == "the base's own" else None)
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("processor/tokenizer_config.json", "chat_template"),
+        ("processor/processor_config.json", "chat_template"),
+        ("processor/processor_config.json", "tokenizer.chat_template"),
+        ("processor/special_tokens_map.json", "chat_template"),
+        ("processor/preprocessor_config.json", "chat_template"),
+        ("processor/chat_template.json", "chat_template"),
+    ],
+)
+def test_a_template_within_a_configuration_is_refused(
+    hostile: Hostile, path: str, key: str
+) -> None:
+    config = json.loads(hostile.files.get(path, b"{}"))
+    section, _, last = key.rpartition(".")
+    (config.setdefault(section, {}) if section else config)[last] = "hue 2?"
+    hostile.with_files({path: json.dumps(config).encode()})
+    done = hostile.kolm("verify", "--json")
+    assert done.code == 4
+    checks = {check["name"]: check for check in done.json["checks"]}
+    assert checks["configs"]["ok"] is False
+    assert "chat_template" in checks["configs"]["detail"]
+
+
+def test_tokens_that_say_something_else_are_said_to_differ(hostile: Hostile) -> None:
+    """What a template puts around a question comes from the tokenizer, as what words stand for."""
+    path = "processor/tokenizer.json"
+    tokenizer = json.loads(hostile.files[path])
+    words = tokenizer["model"]["vocab"]
+    one, other = sorted(words)[-2:]
+    words[one], words[other] = words[other], words[one]
+    hostile.with_files({path: json.dumps(tokenizer).encode()})
+    done = hostile.kolm("run", *ASK)
+    assert done.code == 0, done.err
+    assert "WARNING: its tokens differ from its base's" in done.err
+    hostile.with_files({})
+    assert "WARNING" not in hostile.kolm("run", *ASK).err
 
 
 @pytest.mark.parametrize("command", ["run", "eval"])

@@ -8,20 +8,30 @@ from __future__ import annotations
 
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
 
-TEMPLATE = "processor/chat_template.jinja"
+# Where both are, processors take the one and tokenizers the other.
+DEFAULTS = (
+    "processor/chat_template.jinja",
+    "processor/additional_chat_templates/default.jinja",
+)
 CLAIM = "chat_template_sha256"
 
 
 def _run(case: Case) -> Outcome:
     trained = case.receipt.get("vlm_train")
     said = trained.get(CLAIM) if isinstance(trained, dict) else None
-    record = case.manifest.files.get(TEMPLATE)
-    held = None if record is None else record.sha256
-    if said == held:
-        return Outcome(True if held else None, "the base's own" if held else "there is none")
+    files = case.manifest.files
+    templates = {path: files[path].sha256 for path in files if path.endswith(".jinja")}
+    held = {templates.pop(path) for path in DEFAULTS if path in templates}
+    further = ""
+    if templates:
+        further = f"; of further ones the receipt says nothing: {', '.join(sorted(templates))}"
     if said is None:
-        return Outcome(None, "the receipt does not say which one the base has")
-    return Outcome(None, "DIFFERS from the base's: it may put other questions to the model")
+        what = "the receipt does not say which one the base has" if held else "there is none"
+        return Outcome(None, what + further)
+    if held != {said}:
+        how = "DIFFERS from the base's: it may put other questions to the model"
+        return Outcome(None, how + further)
+    return Outcome(None if further else True, f"the base's own{further}")
 
 
 CHECK = Check("template", _run)

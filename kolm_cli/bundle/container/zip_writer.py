@@ -13,7 +13,7 @@ from kolm_cli.bundle.container.zip_records import ZipEntry, directory, local_hea
 from kolm_cli.bundle.format import layout
 from kolm_cli.core.digests import CHUNK
 from kolm_cli.core.errors import InputError, Problem
-from kolm_cli.core.files import atomic_writer
+from kolm_cli.core.files import atomic_writer, open_regular
 
 Source = Path | bytes
 
@@ -37,7 +37,7 @@ def _chunks(source: Source) -> Iterator[bytes]:
     if isinstance(source, bytes):
         yield source
         return
-    with source.open("rb") as stream:
+    with open_regular(source) as stream:
         while chunk := stream.read(CHUNK):
             yield chunk
 
