@@ -18,47 +18,42 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 
-UNDECIDED = ("configs", "dataset", "k-score", "gate", "coverage", "agreement", "parity")
+UNDECIDED = ("dataset", "k-score", "gate", "coverage", "agreement", "parity")
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError, struct.error)
 MALFORMED += (InvalidSignature, UnsupportedAlgorithm)
 # Section 6: what the stages are about; a capture is about its own facts.
 MADE = {"capture": (), "dataset": "data/", "train": ("adapter/", "processor/", "modules.json")}
 MADE["evaluate"] = "eval/"
-# Section 2: path, most KiB, R for required, H for held in memory. The first line that fits counts.
-KINDS = r"""manifest\.json 256 RH
-adapter/adapter_config\.json 1024 RH
-adapter/adapter_model\.safetensors 4194304 R
-adapter/(projector|vision)\.safetensors 4194304 -
-processor/(added_tokens|tokenizer|vocab)\.json 65536 -
-processor/[a-z0-9][a-z0-9_-]{0,63}\.json 4096 H
-processor/(additional_chat_templates/)?[a-z0-9][a-z0-9_-]{0,63}\.jinja 1024 -
-processor/[a-z0-9][a-z0-9._-]{0,63}\.(model|txt) 65536 -
-eval/evaluation\.json 64 RH
-eval/pack\.jsonl 32768 RH
-eval/predictions\.jsonl 32768 H
-eval/base_predictions\.jsonl 32768 H
-data/dataset\.json 64 RH
-data/train\.jsonl 1048576 R
-modules\.json 8192 RH
-spec\.yaml 1024 RH
-attestations/[0-9a-f]{64}\.pem 1 H
-attestations/capture\.sigstore\.json 4096 H
-attestations/dataset\.sigstore\.json 4096 RH
-attestations/train\.sigstore\.json 4096 RH
-attestations/evaluate\.sigstore\.json 4096 RH
-attestations/receipt\.sigstore\.json 4096 RH
-attestations/receipt\.[0-9a-f]{64}\.sigstore\.json 4096 H
-attestations/parity\.[0-9a-f]{64}\.sigstore\.json 1024 H
-attestations/model\.sig 4096 H"""
-KINDS = [line.split() for line in KINDS.splitlines()]
+# The page prints tables for programs: which paths there are, and the keys of configurations.
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "bundle-format.md"
+PATHS, *KEYS = re.findall(r"^```text\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+KINDS = [line.split() for line in PATHS.splitlines()]
+KEYS = [[line.split(": ") for line in block.splitlines()] for block in KEYS]
+KEYS = [{key: form for form, keys in lines for key in keys.split()} for lines in KEYS]
+PROCESSOR, PICTURES, TOKENIZER = KEYS
+CONFIGS = {"processor": PROCESSOR, "preprocessor": PICTURES, "video_preprocessor": PICTURES}
+CONFIGS = {f"processor/{name}_config.json": keys for name, keys in CONFIGS.items()}
+CONFIGS |= dict.fromkeys(["processor/tokenizer_config.json"], TOKENIZER)
+CONFIGS |= dict.fromkeys(["processor/special_tokens_map.json"], TOKENIZER)
+PARTS = dict.fromkeys(["image_processor", "video_processor"], PICTURES)
+PARTS |= dict.fromkeys(["feature_extractor", "audio_processor"], PICTURES) | {
+    "tokenizer": TOKENIZER
+}
 SIZES = {1: "BOOL U8 I8 F8_E4M3 F8_E5M2", 2: "U16 I16 F16 BF16", 4: "U32 I32 F32", 8: "U64 I64 F64"}
 SIZES = {dtype: size for size, dtypes in SIZES.items() for dtype in dtypes.split()}
 MASKS = {"F8_E4M3": 0x7F, "F8_E5M2": 0x7C, "F16": 0x7C00, "BF16": 0x7F80, "F32": 0x7F800000}
 MASKS["F64"] = 0x7FF0000000000000
-# Section 4: what `target_modules` may be; others are refused by the check `configs`.
+# Section 4: what `target_modules` may be, and the one value of other keys.
 NAMES = r"(?:\(\?:(?:\w|\\[.-])+(?:\|(?:\w|\\[.-])+)*\)|(?:\w|\\[.-])+)"
 LAYERS = rf"{NAMES}(?:\\\.\(\?:\.\*\\\.\)\?|\\\.\.\*){NAMES}"
 TARGETS = rf"{LAYERS}(?:\|{LAYERS}){{0,2}}"
+FIXED = {"bias": "none", "peft_type": "LORA", "task_type": "CAUSAL_LM", "init_lora_weights": True}
+FIXED |= {"inference_mode": True, "fan_in_fan_out": False, "use_dora": False, "use_rslora": False}
+HOOKS = {"auto_map", "auto_mapping", "custom_pipelines", "trust_remote_code", "remote_code"}
+EDGES = {"height", "width", "longest_edge", "shortest_edge", "max_height", "max_width"}
+MARKS = {"lstrip", "rstrip", "normalized", "single_word", "special"}
+AREAS = ["max_pixels", "min_pixels", "cap_pixels_per_frame"]
+CROPS = ["dynamic_hd", "max_image_tiles", "max_patches", "num_crops", "pan_and_scan_max_num_crops"]
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 P, Y8 = 2**255 - 19, 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 INTOTO, SIGSTORE = "application/vnd.in-toto+json", "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -349,24 +344,121 @@ def read_modules(files, facts, model):
         need(isinstance(before, dict) and (before or not parts), "no digests of frozen parts")
         for key in ("tensors_trainable", "tensors_with_gradient", "tensors_changed"):
             need(evidence.get(key, count) == count, f"{key} of the evidence")
-    config = exact(files["adapter/adapter_config.json"])
+    config = read_adapter(exact(files["adapter/adapter_config.json"]))
     shapes = {entry["name"]: entry["shape"] for entry in value["trainable"]}
-    adapted = {name.partition(".lora_")[0] for name in shapes if ".lora_" in name}
-    targets = config.get("target_modules")
-    few = isinstance(targets, str) and len(targets) <= 8192 and targets.count("|") < 256
-    if few and re.fullmatch(TARGETS, targets, re.A):
-        weights = (name[:-7] for name in parts if name.endswith(".weight"))
-        need({n for n in weights if re.fullmatch(targets, n)} == adapted, "target_modules")
+    if "target_modules" in config:
+        adapted = {name.partition(".lora_")[0] for name in shapes if ".lora_" in name}
+        weights = {name[:-7] for name in parts if name.endswith(".weight")}
+        found = {n for n in weights if re.fullmatch(config["target_modules"], n)}
+        need(found == adapted, "target_modules")
     r, alpha = said["lora_r"], said["lora_alpha"]
-    wanted = {"peft_type": "LORA", "base_model_name_or_path": model, "r": r, "lora_alpha": alpha}
-    need(all(config[key] == wanted[key] for key in wanted), "adapter_config.json")
+    wanted = {"base_model_name_or_path": model, "r": r, "lora_alpha": alpha}
+    need(all(same(config[key], wanted[key]) for key in wanted), "adapter_config.json")
+    ranks = {n.partition(".lora_A.")[0]: s[0] for n, s in shapes.items() if ".lora_A." in n}
+    ranks = {name: rank for name, rank in ranks.items() if rank != r}
+    alphas = {name: alpha * rank // r for name, rank in ranks.items()}
     patterns = config.get("rank_pattern", {}), config.get("alpha_pattern", {})
-    need(all(isinstance(pattern, dict) for pattern in patterns), "a pattern")
-    if type(r) is int and type(alpha) is int and r > 0:  # others are refused by `configs`
-        ranks = {n.partition(".lora_A.")[0]: s[0] for n, s in shapes.items() if ".lora_A." in n}
-        ranks = {name: rank for name, rank in ranks.items() if rank != r}
-        alphas = {name: alpha * rank // r for name, rank in ranks.items()}
-        need(patterns == (ranks, alphas), "rank_pattern or alpha_pattern")
+    need(patterns == (ranks, alphas), "rank_pattern or alpha_pattern")
+
+
+def count(value):
+    return type(value) is int and value >= 1
+
+
+def number(value):
+    return type(value) in (int, float) and abs(value) <= 2**31
+
+
+def read_adapter(config):
+    """Section 4: `adapter_config.json`, which is `config` itself."""
+    for key, value in config.items():
+        if key.endswith("_pattern"):
+            names = all(re.fullmatch(r"\w+(\.\w+)*", n, re.A) and len(n) <= 256 for n in value)
+            fits = 0 < len(value) <= 1024 and names and all(map(count, value.values()))
+            need(key in ("rank_pattern", "alpha_pattern") and fits, key)
+        elif key == "target_modules":
+            few = len(value) <= 8192 and value.count("|") < 256
+            need(few and re.fullmatch(TARGETS, value, re.A), key)
+        elif key == "lora_dropout":
+            need(type(value) in (int, float) and 0 <= value < 1, key)
+        elif key not in ("r", "lora_alpha", "base_model_name_or_path"):
+            need(same(FIXED[key], value), key)
+    need(count(config["r"]) and count(config["lora_alpha"]), "r or lora_alpha")
+    need(config["peft_type"] == "LORA", "peft_type")
+    return config
+
+
+def fits(form, value):
+    """Section 4: whether a value is of the form of its key."""
+    if form in ("tokens", "texts"):
+        items = value.values() if form == "tokens" and isinstance(value, dict) else value
+        return isinstance(value, list | dict) and all(fits(form[:-1], item) for item in items)
+    if form in ("token", "text"):
+        if form == "text" or not isinstance(value, dict):
+            return isinstance(value, str) and len(value) <= 1024
+        marks = [item for key, item in value.items() if key in MARKS]
+        known = value.keys() <= MARKS | {"content", "__type"} and fits("text", value.get("content"))
+        return (
+            known
+            and {*map(type, marks)} <= {bool}
+            and value.get("__type", "AddedToken") == "AddedToken"
+        )
+    if form == "size" and isinstance(value, dict):
+        return value.keys() <= EDGES and all(v is None or number(v) for v in value.values())
+    if form in ("size", "numbers") and isinstance(value, list):
+        items = [item if isinstance(item, list) else [item] for item in value]
+        return all(len(item) <= 4096 and all(map(number, item)) for item in [value[:0], *items])
+    if form == "name":
+        return re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,79}", value, re.A)
+    return isinstance(value, bool) if form == "flag" else number(value)
+
+
+def inside(value):
+    """Every key and value in it, at any depth."""
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        yield str(key), item
+        if isinstance(item, dict | list):
+            yield from inside(item)
+
+
+def flat(value):
+    """The sizes of all numbers in it."""
+    return [abs(item) for _, item in inside([value]) if number(item)]
+
+
+def read_configs(files):
+    """Section 4: configurations."""
+    for path, data in files.items():
+        kind = next(kind for kind in KINDS if re.fullmatch(kind[0], path))
+        if not re.match("adapter/|processor/", path) or "H" not in kind[2]:
+            continue
+        value, own = strict(data), path.startswith("processor/")
+        need(isinstance(value, dict), f"{path} is no object")
+        for key, item in inside(value):
+            elsewhere = key.endswith("name_or_path") or key.startswith("audio_tokenizer")
+            need(item is None or not (own and elsewhere), key)
+            need(key not in HOOKS or item in (None, False), key)
+        if own and CONFIGS[path] is PROCESSOR:
+            parts = [key for key in PARTS if value.get(key, None) is not None]
+            need(all(isinstance(value[key], dict) for key in parts), "a part is no object")
+            for key in parts:
+                read_group(PARTS[key], value[key])
+            value = {key: item for key, item in value.items() if key not in PARTS}
+        if own:
+            read_group(CONFIGS[path], value)
+
+
+def read_group(keys, group):
+    """Section 4: the values of an object of a configuration, and the pixels that they make."""
+    need(group.keys() <= keys.keys(), "a key that is on no list")
+    need(all(v is None or fits(keys[key], v) for key, v in group.items()), "a value's form")
+    sizes = ["size", "crop_size", "pad_size", "max_image_size"]
+    edges = [edge for key in sizes for edge in flat(group.get(key))]
+    edges = edges if "temporal_patch_size" in group else [edge * edge for edge in edges]
+    edges += [edge * edge for edge in flat(group.get("image_grid_pinpoints"))]
+    areas = edges + [area for key in AREAS for area in flat(group.get(key))]
+    crops = [1, *(crop for key in CROPS for crop in flat(group.get(key)))]
+    need(keys is not PICTURES or max([0, *areas]) * max(crops) <= 2**26, "too many pixels")
 
 
 def read(data, trusted, needed=1):
@@ -380,6 +472,7 @@ def read(data, trusted, needed=1):
         manifest = read_manifest(files)
         facts, signers = read_statements(files, manifest)
         read_modules(files, facts, manifest["base"]["model"])
+        read_configs(files)
     except (*MALFORMED, StopIteration) as error:
         raise ValueError(f"invalid: {error!r}") from error
     digest = bytes.fromhex(sha256(files["manifest.json"]))
