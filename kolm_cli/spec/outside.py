@@ -135,13 +135,14 @@ class Outside:
             return
         try:
             folder = self._local(value)
+            missing = folder is not None and not folder.is_dir()
         except (OSError, RuntimeError) as error:
             yield self._problem("base.model", str(error), "")
             return
         if folder is None:
             self.model = value
             return
-        if not folder.is_dir():
+        if missing:
             yield self._problem(
                 "base.model",
                 f"{value!r} is neither a hub id nor a folder that exists",

@@ -169,6 +169,14 @@ def test_one_problem(write: Write, old: str, new: str, expected: str) -> None:
     assert problems(path, load_spec, metrics=["relaxed_accuracy", "anls"]) == [f"DIR/{expected}"]
 
 
+@pytest.mark.parametrize("value", ["x[" * 200, "./" + "x" * 300, "x" * 300, "./" + "a/" * 3000])
+def test_a_base_whose_name_no_system_takes(write: Write, value: str) -> None:
+    path = write(("Qwen/Qwen2.5-VL-3B-Instruct", value))
+    (problem,) = problems(path, load_spec, metrics=["relaxed_accuracy", "anls"])
+    assert problem.startswith("DIR/spec.yaml:4:10: base.model: ")
+    assert "File name too long" in problem
+
+
 @pytest.mark.parametrize(
     ("section", "old", "lines", "field"),
     [
