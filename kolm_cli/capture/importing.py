@@ -142,7 +142,7 @@ def import_path(
             Problem(
                 "holds no row that can be imported",
                 str(path),
-                "docs/reference/formats.md says what a row is",
+                "docs/reference/rows.md says what a row is",
             )
         )
     progress.stage(f"storing {path.name}", first.rows, "rows")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree as Xml
 
+from kolm_cli.cli.verdict import ruling_text
 from kolm_cli.core.printable import printable
 
 
@@ -37,6 +38,7 @@ def junit(report: Mapping[str, Any]) -> bytes:
         if not ruling["passed"]:
             message = printable(str(ruling["note"]))
             Xml.SubElement(case, "failure", {"message": message}).text = message
+        Xml.SubElement(case, "system-out").text = printable(ruling_text(ruling))
     Xml.indent(suites)
     text: bytes = Xml.tostring(suites, encoding="utf-8", xml_declaration=True)
     return text + b"\n"

@@ -7,7 +7,9 @@ could steer a terminal. kolm's own control sequences go through `draw` and nothi
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
@@ -16,6 +18,8 @@ import typer
 from kolm_cli.core.errors import KolmError, folded
 from kolm_cli.core.printable import json_text, one_line, printable
 
+# Columns of a label, and the fewest that a text beside it gets.
+_LABEL, _LEAST_TEXT = 15, 30
 _RED, _DIM, _PLAIN = "\x1b[31m", "\x1b[2m", "\x1b[0m"
 
 
@@ -39,6 +43,23 @@ class Output:
             flush: hand them on at once, to somebody who waits for them.
         """
         _write(sys.stdout, printable(text if text.endswith("\n") else text + "\n"), flush=flush)
+
+    def labelled(self, label: str, text: str, *, wrap: bool = True) -> None:
+        """A line of a result that a person reads: on a narrow terminal, several under each other.
+
+        Args:
+            label: what it is about; empty for a line that continues the one before.
+            text: what is said.
+            wrap: whether it may be broken; commands are copied whole.
+        """
+        parts = [text]
+        if wrap and self.on_terminal(stdout=True):
+            width = max(_LEAST_TEXT, shutil.get_terminal_size().columns - _LABEL - 1)
+            parts = textwrap.wrap(
+                one_line(text), width, break_long_words=False, break_on_hyphens=False
+            ) or [text]
+        for number, part in enumerate(parts):
+            self.data(f"{'' if number else label:<{_LABEL}}{part}")
 
     def finish(self) -> None:
         """Hand on what is still held; a reader such as `head` may have left."""
@@ -92,13 +113,13 @@ class Output:
     def _show(self, error: KolmError) -> None:
         for problem in folded(error.problems):
             place = f"{one_line(problem.where)}: " if problem.where else ""
-            self._labelled("error:", _RED, f" {place}{problem.what}")
+            self._colored("error:", _RED, f" {place}{problem.what}")
             if problem.fix:
-                self._labelled("  fix:", _DIM, f" {problem.fix}")
+                self._colored("  fix:", _DIM, f" {problem.fix}")
         if error.hint:
-            self._labelled("try:", _DIM, f" {error.hint}")
+            self._colored("try:", _DIM, f" {error.hint}")
 
-    def _labelled(self, label: str, color: str, text: str) -> None:
+    def _colored(self, label: str, color: str, text: str) -> None:
         """A line with a label of kolm's own; further lines of `text` cannot pass for a label."""
         shown = f"{color}{label}{_PLAIN}" if self.color() else label
         self.draw(shown + printable(text).replace("\n", "\n    ") + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.core.home import private_folder
-from kolm_cli.registry.index import find, named
+from kolm_cli.registry.index import StoredBundle, find, named
 from kolm_cli.registry.names import Pinned
 from kolm_cli.registry.pull import deliver
+from kolm_cli.registry.scores import read_scores
 from kolm_cli.registry.store import Registry
 
 if TYPE_CHECKING:
@@ -65,9 +67,20 @@ def find_earlier(loaded: LoadedSpec) -> Earlier | None:
         entry = find(index, named(index, asked.against))
     except InputError as error:
         name = loaded.spec.name
-        if asked.against in (name, f"{name}:latest", f"{name}:live"):
-            return Earlier(asked.against)  # the first compile has nothing to be worse than
         where = loaded.position("evaluate.gate.no_regression")
+        if asked.against in (name, f"{name}:latest", f"{name}:live"):
+            lost = _lost(name, asked.against)
+            if lost is None:
+                return Earlier(asked.against)  # the first compile has nothing to be worse than
+            raise InputError(
+                Problem(
+                    f"there is no {asked.against}, but bundles of this name met their gate: was the"
+                    " tag removed?",
+                    f"{where}: evaluate.gate.no_regression.against",
+                    f"kolm tag {lost.cid} {asked.against} gives it to the last of them; or leave"
+                    " no_regression out once",
+                )
+            ) from error
         raise InputError(
             Problem(
                 f"{asked.against}: {error.problems[0].what}",
@@ -76,3 +89,19 @@ def find_earlier(loaded: LoadedSpec) -> Earlier | None:
             )
         ) from error
     return Earlier(asked.against, entry.cid, Pinned(entry.name, entry.digest))
+
+
+def _lost(name: str, against: str) -> StoredBundle | None:
+    """A bundle that the missing tag must have meant before; None when it may never have been.
+
+    Each compile that meets its gate becomes `latest`, and a loop keeps its promotions under tags of
+    their own.
+    """
+    registry = Registry()
+    entries = [entry for entry in registry.index().entries if entry.name == name]
+    if against.endswith(":live"):
+        entries = [e for e in entries if re.fullmatch(re.escape(against) + r"-\d+", e.tag)]
+    for entry in sorted(entries, key=lambda e: e.stored, reverse=True):
+        if read_scores(registry, entry).gate_passed:
+            return entry
+    return None

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kolm_cli.scoring.metrics.base import ChosenMetric
+from kolm_cli.scoring.metrics.base import MAX_WEIGHT, MIN_WEIGHT, ChosenMetric
 from kolm_cli.scoring.metrics.catalog import choose
 
 KEYS = ("group", "metric", "weight")
 LONGEST_GROUP = 64
-MAX_WEIGHT = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class Judging:
 
     Attributes:
         group: the group whose accuracy it counts for; empty for none.
-        weight: how much it counts in the accuracy, above 0.
+        weight: how much it counts in the accuracy.
         metric: compares its answer, instead of the spec's metric.
     """
 
@@ -67,14 +66,16 @@ def metric_json(metric: ChosenMetric) -> dict[str, Any]:
 def _group(value: Any) -> str:
     if not isinstance(value, str) or len(value) > LONGEST_GROUP or not value.isprintable():
         raise ValueError(f"group: {value!r:.80} is no text of at most {LONGEST_GROUP} characters")
+    if value != value.strip():
+        raise ValueError(f"group: {value!r:.80} has spaces around it, which nobody sees")
     return value
 
 
 def _weight(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"weight: {value!r:.80} is no number")
-    if not (math.isfinite(value) and 0 < value <= MAX_WEIGHT):
-        raise ValueError(f"weight: {value!r:.80} is not above 0 and at most {MAX_WEIGHT}")
+    if not (math.isfinite(value) and MIN_WEIGHT <= value <= MAX_WEIGHT):
+        raise ValueError(f"weight: {value!r:.80} is not from {MIN_WEIGHT:f} to {MAX_WEIGHT:,}")
     return float(value)
 
 

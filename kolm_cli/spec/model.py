@@ -158,8 +158,10 @@ class GateSection(Section):
 
     k: Share | None = None
     accuracy: Share | None = None
-    axes: dict[Literal["A", "S", "L", "C", "V"], Share] | None = None
-    groups: dict[Text, Share] | None = None
+    axes: Annotated[dict[Literal["A", "S", "L", "C", "V"], Share], Field(min_length=1)] | None = (
+        None
+    )
+    groups: Annotated[dict[Text, Share], Field(min_length=1)] | None = None
     worst_group: Share | None = None
     no_regression: NoRegressionSection | None = None
 

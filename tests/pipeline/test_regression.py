@@ -65,11 +65,20 @@ def test_what_cannot_be_compared_is_said_before_anything_is_trained(
         ({"groups": {"dates": 0.5}}, "no evaluation row is in the group 'dates'"),
         ({"worst_group": 0.5}, "no evaluation row is in a group"),
         ({"axes": {"X": 0.5}}, "gate.axes"),
+        ({"axes": {}}, "gate.axes"),
+        ({"groups": {}}, "gate.groups"),
     ):
         job.write_spec(evaluate={"gate": gate}, train={"seed": 7})
         done = job.kolm("compile", "spec.yaml", "--json")
         assert done.code == 2, done.out
         assert words in done.err
+    # A tag that was removed is not taken for a first compile.
+    job.write_spec(evaluate={"gate": {"no_regression": {"against": "tiny:latest"}}})
+    assert job.kolm("rm", "tiny:latest").code == 0
+    done = job.kolm("compile", "spec.yaml")
+    assert done.code == 2
+    assert "was the tag removed?" in done.err
+    assert f"kolm tag {own_compiled.report['cid']} tiny:latest" in done.err
     # The first compile of a name has nothing to be worse than.
     job.write_spec(name="first", evaluate={"gate": {"no_regression": {"against": "first:live"}}})
     done = job.kolm("compile", "spec.yaml", "--json")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kolm_cli.scoring.gate import Gate, NoRegression, Reached, judge
+from kolm_cli.scoring.interval import widened
 
 PREVIOUS: dict[str, Any] = {
     "cid": "b",
@@ -69,6 +70,15 @@ def test_the_first_bundle_of_a_name_has_nothing_to_be_worse_than() -> None:
     assert first.passed
     assert first.rulings[0].note == "there is no x:latest yet to be worse than"
     assert not judge(gate, Reached(0.5, 0.5)).passed, "nothing was compared"
+
+
+def test_rows_that_all_score_alike_are_not_sure_by_that() -> None:
+    """Resampling a row shows no spread; what Clopper and Pearson give is known."""
+    assert widened((1.0, 1.0), 1) == (0.025, 1.0)
+    assert widened((0.0, 0.0), 10) == (0.0, 0.3085)
+    assert widened((0.5, 0.5), 6) == (0.2704, 0.7296)
+    assert widened((0.2, 0.4), 3) == (0.2, 0.4)
+    assert widened((1.0, 1.0), 11, [1e6, *[1e-6] * 10]) == (0.025, 1.0)
 
 
 def test_everything_that_failed_is_named() -> None:

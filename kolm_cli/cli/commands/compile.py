@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -92,18 +93,16 @@ def show_report(output: Output, report: dict[str, Any]) -> None:
     """What a person wants to know of a finished compile."""
     place = _from_here(Path(report["bundle"]))
     cached = "  (found: the same inputs were compiled before)" if report["cached"] else ""
-    _line(output, "bundle", f"{place}{cached}")
-    _line(output, "cid", report["cid"])
+    output.labelled("bundle", f"{place}{cached}", wrap=False)
+    output.labelled("cid", report["cid"])
     for label, text in lines_of(report):
-        _line(output, label, text)
+        output.labelled(label, text)
     for number, mistake in enumerate(report["mistakes"]):
-        _line(output, "" if number else "mistakes", mistake_text(mistake))
-    _line(output, "next", f"kolm eval {place} --wrong 10")
-    _line(output, "", f"kolm verify {place}")
-
-
-def _line(output: Output, label: str, text: str) -> None:
-    output.data(f"{label:<13}  {text}")
+        output.labelled("" if number else "mistakes", mistake_text(mistake))
+    typed = shlex.quote(str(place))
+    output.labelled("next", f"kolm eval {typed} --wrong 10", wrap=False)
+    output.labelled("", f"kolm report {typed}", wrap=False)
+    output.labelled("", f"kolm verify {typed}", wrap=False)
 
 
 def _from_here(path: Path) -> Path:

@@ -101,10 +101,7 @@ def evaluate(
 
 def show_evaluation(output: Output, report: Mapping[str, Any]) -> None:
     """What a person wants to know of a finished evaluation."""
-
-    def line(label: str, text: str) -> None:
-        output.data(f"{label:<13}  {text}")
-
+    line = output.labelled
     line("cid", report["cid"])
     line("rows", str(report["rows"]))
     for label, text in lines_of(report):

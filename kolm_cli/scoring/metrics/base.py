@@ -12,6 +12,8 @@ from typing import Any
 from kolm_cli.core.errors import Problem
 from kolm_cli.core.names import likely_fix
 
+# What a row, or a part of a metric, may count; far from where doubles underflow.
+MIN_WEIGHT, MAX_WEIGHT = 1e-6, 1_000_000
 NO_ANSWER = "a row without an accepted answer cannot be scored"
 # What was said to a row, or None, and the answers that it accepts.
 Said = tuple[str | None, Sequence[str]]
@@ -141,6 +143,14 @@ def f1(common: int, said: int, right: int) -> float:
 def yes_or_no(value: Any) -> str:
     """What is wrong with an option that is true or false."""
     return "" if isinstance(value, bool) else "is neither true nor false"
+
+
+def in_word(character: str) -> bool:
+    """Whether a character is part of a word: a letter, a digit, or a sign on one of them.
+
+    In many scripts vowels are signs (Unicode's category M), which tell words apart.
+    """
+    return character.isalnum() or unicodedata.category(character)[0] == "M"
 
 
 # A row's prediction is compared with each of its answers.

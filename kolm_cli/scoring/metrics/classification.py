@@ -46,13 +46,13 @@ def _right(prediction: str, answer: str, *, labels: list[str] | None) -> float:
 
 def _over_all(rows: Sequence[Said], *, labels: list[str] | None) -> Mapping[str, Any]:
     """Macro F1, each label's figures, and how often which was taken for which."""
-    table: Counter[tuple[str, str]] = Counter()
-    known = {_label(label) for label in labels or [answers[0] for _, answers in rows]}
+    pairs = []
     for prediction, answers in rows:
         said = OTHER if prediction is None else _label(prediction)
         # Of several accepted labels, the one that was said, else the first.
-        right = said if said in map(_label, answers) else _label(answers[0])
-        table[right, said if said in known else OTHER] += 1
+        pairs.append((said if said in map(_label, answers) else _label(answers[0]), said))
+    known = set(map(_label, labels)) if labels else {right for right, _ in pairs}
+    table = Counter((right, said if said in known else OTHER) for right, said in pairs)
     wanted, given = Counter[str](), Counter[str]()
     for (right, said), count in table.items():
         wanted[right] += count

@@ -7,7 +7,14 @@ lists everything a full score; look at the answers before you rely on it.
 
 from __future__ import annotations
 
-from kolm_cli.scoring.metrics.base import Metric, MetricOption, best_of, comparable, yes_or_no
+from kolm_cli.scoring.metrics.base import (
+    Metric,
+    MetricOption,
+    best_of,
+    comparable,
+    in_word,
+    yes_or_no,
+)
 
 CASE = MetricOption("case", "whether case counts: true or false", False, yes_or_no)
 WHOLE_WORDS = MetricOption(
@@ -32,7 +39,7 @@ def _inside(prediction: str, answer: str, *, case: bool, whole_words: bool) -> f
 
 def _joined(text: str, place: int) -> bool:
     """Whether a word goes on across this place."""
-    return 0 < place < len(text) and text[place - 1].isalnum() and text[place].isalnum()
+    return 0 < place < len(text) and in_word(text[place - 1]) and in_word(text[place])
 
 
 METRIC = Metric(

@@ -33,7 +33,8 @@ def over_all(split: Split, name: str) -> Callable[..., Mapping[str, Any]]:
     """The rate over all rows together, as OCR reports it: all edits over all that is right.
 
     A long row counts more than a short one, and a row can have more than 1. Of several accepted
-    answers the nearest counts; a row without an answer was not read at all.
+    answers the nearest counts; a row without an answer was not read at all. Where nothing is right
+    to be read, it is the number of edits, as jiwer has it.
     """
 
     def rate(rows: Sequence[Said]) -> Mapping[str, Any]:
@@ -42,6 +43,6 @@ def over_all(split: Split, name: str) -> Callable[..., Mapping[str, Any]]:
             said = split(prediction or "")
             best = min((edits(said, split(a)), -len(split(a))) for a in answers)
             wrong, length = wrong + best[0], length - best[1]
-        return {name: wrong / length if length else 0.0}
+        return {name: wrong / max(1, length)}
 
     return rate

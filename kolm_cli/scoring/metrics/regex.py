@@ -10,12 +10,16 @@ characters; a longer one matches nothing.
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
 
 from kolm_cli.core.errors import LackingError, Problem
 from kolm_cli.scoring.metrics.base import Metric, MetricOption, best_of, comparable, yes_or_no
 
 LONGEST_PATTERN, LONGEST_TEXT, PROGRAM_BYTES = 500, 4096, 1 << 16
+
+# Half a character of UTF-16, which RE2 cannot be given.
+_LONE = re.compile("[\ud800-\udfff]")
 
 CASE = MetricOption("case", "whether case counts: true or false", True, yes_or_no)
 SEARCH = MetricOption(
@@ -37,6 +41,8 @@ def _compiled(pattern: str, case: bool) -> Any:
         raise LackingError(
             Problem("the metric regex needs google-re2", fix="pip install 'kolm-cli[metrics]'")
         ) from error
+    if _LONE.search(pattern):
+        raise ValueError(f"{pattern!a:.60} holds half a character")
     if len(pattern) > LONGEST_PATTERN:
         raise ValueError(f"a regular expression of more than {LONGEST_PATTERN} characters")
     options = re2.Options()
@@ -50,7 +56,7 @@ def _compiled(pattern: str, case: bool) -> Any:
 
 
 def _matches(prediction: str, answer: str, *, case: bool, search: bool) -> float:
-    compiled, text = _compiled(answer, case), comparable(prediction)
+    compiled, text = _compiled(answer, case), comparable(_LONE.sub("\ufffd", prediction))
     if len(text) > LONGEST_TEXT:
         return 0.0
     return float(bool(compiled.search(text) if search else compiled.fullmatch(text)))

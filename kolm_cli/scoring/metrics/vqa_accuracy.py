@@ -47,7 +47,7 @@ def _agreed(prediction: str, answers: Sequence[str]) -> float:
     if len(answers) != ANNOTATORS:
         raise ValueError(
             f"it has {len(answers)} answers; vqa_accuracy needs those of {ANNOTATORS} annotators,"
-            " repeated as often as they were given"
+            " repeated as often as they were given; a response that is not among them is one more"
         )
     said = processed(prediction)
     matches = sum(processed(answer) == said for answer in answers)

@@ -15,6 +15,8 @@ from typing import Any
 from kolm_cli.core import canonical_json
 from kolm_cli.core.errors import InputError
 from kolm_cli.scoring.metrics.base import (
+    MAX_WEIGHT,
+    MIN_WEIGHT,
     NO_ANSWER,
     ChosenMetric,
     Metric,
@@ -32,7 +34,7 @@ def _chosen(part: Mapping[str, Any]) -> Part:
 
     Raises:
         InputError: it is not the name of another metric with its options.
-        ValueError: its weight is no number above 0.
+        ValueError: its weight is none.
     """
     from kolm_cli.scoring.metrics.catalog import choose
 
@@ -42,8 +44,9 @@ def _chosen(part: Mapping[str, Any]) -> Part:
         raise ValueError("names no metric that can be a part")
     if isinstance(weight, bool) or not isinstance(weight, int | float):
         raise ValueError(f"has the weight {weight!r:.40}")
-    if not (math.isfinite(weight) and 0 < weight <= 1_000_000):
-        raise ValueError(f"has the weight {weight!r:.40}, which has to be above 0")
+    if not (math.isfinite(weight) and MIN_WEIGHT <= weight <= MAX_WEIGHT):
+        limits = f"{MIN_WEIGHT:f} to {MAX_WEIGHT:,}"
+        raise ValueError(f"has the weight {weight!r:.40}, which is not from {limits}")
     return choose(name, options), float(weight)
 
 

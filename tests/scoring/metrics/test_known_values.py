@@ -69,6 +69,14 @@ def test_letters_of_every_script_are_words_for_rouge() -> None:
     assert score("rouge_l", "η μεγάλη πόλη", "η πόλη") == pytest.approx(0.8)  # rouge_score: 0
 
 
+@pytest.mark.parametrize(("said", "right"), [("हि", "हु"), ("กี", "กา"), ("x̄ y", "x y")])
+def test_a_sign_on_a_letter_makes_another_word(said: str, right: str) -> None:
+    assert score("rouge_l", said, right) == pytest.approx(0.5 if " " in right else 0.0)
+    assert score("contains", said, right.split()[0]) == 0.0
+    assert score("rouge_l", said, said) == score("contains", f"({said})", said) == 1.0
+    assert score("rouge_l", "a ❤️ b", "a b") == 1.0  # a sign on no letter is no word
+
+
 # jiwer 4.0.0: cer(answer, prediction) and wer(answer, prediction).
 JIWER = [
     ("hello wrld", "hello world", 1 / 11, 0.5),
@@ -89,6 +97,12 @@ def test_error_rates(prediction: str, answer: str, cer: float, wer: float) -> No
         assert score(metric, prediction, answer) == pytest.approx(max(0.0, 1 - rate), abs=1e-12)
         over_all = choose(metric, {}).details([(prediction, [answer])])
         assert over_all[metric] == pytest.approx(rate, abs=1e-12)
+
+
+def test_what_is_read_where_nothing_stands_is_wrong() -> None:
+    assert choose("cer", {}).details([("xyz", [""])])["cer"] == 3.0
+    assert choose("wer", {}).details([("x y z", [""]), ("ab", ["ab"])])["wer"] == 3.0
+    assert choose("cer", {}).details([("", [""])])["cer"] == 0.0
 
 
 def test_the_rate_over_all_rows_weighs_long_answers_more() -> None:
@@ -124,6 +138,8 @@ def test_vqa_processing(prediction: str, answer: str) -> None:
 def test_vqa_needs_ten_annotators() -> None:
     with pytest.raises(ValueError, match="has 1 answers; vqa_accuracy needs those of 10"):
         score("vqa_accuracy", "yes", "yes")
+    with pytest.raises(ValueError, match="a response that is not among them is one more"):
+        score("vqa_accuracy", "yes", *["yes"] * 11)
 
 
 # scikit-learn 1.7: f1_score(average="macro", labels=[...], zero_division=0) and
@@ -144,3 +160,9 @@ def test_classification() -> None:
     }
     assert found["confusion"]["bird"] == {"bird": 1, "(other)": 1}
     assert found["confusion"]["cow"] == {"cat": 1}
+
+
+def test_any_of_several_labels_is_right_in_the_table_too() -> None:
+    found = choose("classification", {}).details([("lorry", ["truck", "lorry"]), ("car", ["car"])])
+    assert found["confusion"] == {"car": {"car": 1}, "lorry": {"lorry": 1}}
+    assert found["macro_f1"] == 1.0

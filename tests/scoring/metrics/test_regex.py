@@ -31,6 +31,12 @@ def test_matches(prediction: str, pattern: str, options: dict[str, Any], expecte
     assert score(prediction, pattern, **options) == expected
 
 
+def test_a_lone_surrogate_is_no_fault_of_the_command() -> None:
+    assert score("a\ud800", "a.") == 1.0
+    with pytest.raises(ValueError, match="holds half a character"):
+        score("a", "\ud800")
+
+
 def test_several_expressions_are_alternatives() -> None:
     assert score("b", "a", "b") == 1.0
 
