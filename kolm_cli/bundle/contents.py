@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import BinaryIO
 
 from kolm_cli.bundle.container.sinks import Keep, Tensors
-from kolm_cli.bundle.container.zip_reader import ByteSink, ContainerError, Scanned, scan
+from kolm_cli.bundle.container.zip_reader import ByteSink, ContainerError, Scanned, Told, scan
 from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.format.dataset import TrainRowsReader
 from kolm_cli.bundle.format.manifest import Manifest, read_manifest
@@ -64,12 +64,15 @@ class BundleContents:
             return None
 
 
-def read_contents(stream: BinaryIO, tee: Tee | None = None) -> BundleContents:
+def read_contents(
+    stream: BinaryIO, tee: Tee | None = None, told: Told | None = None
+) -> BundleContents:
     """Read a bundle once; what is wrong with the archive is noted, not raised.
 
     Args:
         stream: the open file, at its start.
         tee: wraps the sink of every file, to write it elsewhere at the same time.
+        told: told how many bytes were read.
     """
     contents = BundleContents()
 
@@ -84,7 +87,7 @@ def read_contents(stream: BinaryIO, tee: Tee | None = None) -> BundleContents:
         return sink if tee is None else tee(path, sink)
 
     try:
-        contents.files = {item.entry.name: item for item in scan(stream, sink_for)}
+        contents.files = {item.entry.name: item for item in scan(stream, sink_for, told)}
     except ContainerError as error:
         contents.container_problem = str(error)
     return contents

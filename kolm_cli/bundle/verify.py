@@ -15,6 +15,7 @@ from kolm_cli.bundle.container.zip_reader import open_file
 from kolm_cli.bundle.contents import BundleContents, read_contents
 from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.core.errors import VerificationError
+from kolm_cli.core.progress import Progress, Silent
 
 State = Literal["trusted", "untrusted", "other", "invalid"]
 
@@ -61,7 +62,12 @@ class Report:
 
 
 def verify(
-    path: Path, trust: TrustPolicy, *, now: datetime | None = None, cid: str | None = None
+    path: Path,
+    trust: TrustPolicy,
+    *,
+    now: datetime | None = None,
+    cid: str | None = None,
+    progress: Progress | None = None,
 ) -> Report:
     """Verify a bundle.
 
@@ -70,12 +76,15 @@ def verify(
         trust: which keys the caller trusts.
         now: the clock for the keys' validity; the present by default.
         cid: the CID that it must have; None when any will do.
+        progress: told of the bytes that are read.
 
     Raises:
         InputError: there is no such file.
     """
+    told = progress or Silent()
     with open_file(path) as stream:
-        contents = read_contents(stream)
+        told.stage("read bundle", path.stat().st_size, "bytes")
+        contents = read_contents(stream, told=told.advance)
     return judge(contents, trust, now=now, cid=cid)
 
 

@@ -118,7 +118,8 @@ def measure(
         known = _known(files, given, asking.rows, base, progress)
         if cut := sum(each.tokens is None for each in known.expected):
             progress.note(f"{cut} prompts were cut when the bundle was scored; they are sent whole")
-        identity, model, served, probed = asyncio.run(_ask(asking, known, files.cid, progress))
+        names = (files.cid, files.manifest["name"])
+        identity, model, served, probed = asyncio.run(_ask(asking, known, names, progress))
         cid, rows_in_pack = files.cid, known.settings.rows
     answers = {
         row.id: None if each.reply is None else known.placed(number, each.reply.text)
@@ -235,12 +236,12 @@ def _encoded(
 
 
 async def _ask(
-    asking: Asking, known: _Known, cid: str, progress: Progress
+    asking: Asking, known: _Known, names: Sequence[str], progress: Progress
 ) -> tuple[Identity, str, list[Served], list[Probed]]:
     async with connected(
         asking.url, token=asking.token, seconds=asking.seconds, parallel=asking.parallel
     ) as server:
-        model, owner = _chosen(await server.models(), asking.model, cid, server.root)
+        model, owner = _chosen(await server.models(), asking.model, names, server.root)
         identity = await identify(server, owner)
         if asking.named is not None:
             identity = Identity(asking.named.name, asking.named.version or identity.version)
@@ -259,11 +260,13 @@ async def _ask(
     return identity, model, served, probed
 
 
-def _chosen(models: Sequence[tuple[str, str]], wanted: str, cid: str, root: str) -> tuple[str, str]:
-    """The model to ask, and its owner."""
+def _chosen(
+    models: Sequence[tuple[str, str]], wanted: str, known: Sequence[str], root: str
+) -> tuple[str, str]:
+    """The model to ask, and its owner: the CID or the bundle's name, where there are several."""
     names = [name for name, _ in models]
-    if not wanted and cid in names:
-        wanted = cid
+    if not wanted:
+        wanted = next((name for name in known if name in names), "")
     if wanted and wanted in names:
         return models[names.index(wanted)]
     if not wanted and len(models) == 1:

@@ -28,19 +28,41 @@ def stored_answers(files: Unpacked, path: str = layout.PREDICTIONS) -> Predictio
     return read_predictions(stored.read_bytes(), path) if stored.is_file() else None
 
 
-def check_other(name: str, demands: Demands | None, progress: Progress) -> None:
-    """Whether a bundle to compare with is there and trusted, before anything is answered.
+@dataclass(frozen=True)
+class Other:
+    """A bundle to compare with, which was verified.
+
+    Attributes:
+        name: a file, or a name in the registry.
+        cid: its CID.
+        pack: names the rows that it was scored on.
+        said: what it answered to them; None when it holds digests alone.
+        demands: what it must be when it is opened again.
+    """
+
+    name: str
+    cid: str
+    pack: str
+    said: Predictions | None
+    demands: Demands
+
+
+def find_other(name: str, demands: Demands | None, progress: Progress) -> Other:
+    """A bundle to compare with, before anything is answered.
+
+    Args:
+        name: a file, or a name in the registry.
+        demands: what it must be, but for the CID.
+        progress: told of the stages.
 
     Raises:
         InputError: there is no such bundle.
         VerificationError: it is not intact, or its signer is not trusted.
     """
-    with bundle_file(name) as path, unpacked(path, _but_cid(demands), progress):
-        pass
-
-
-def _but_cid(demands: Demands | None) -> Demands:
-    return replace(demands or Demands(), cid=None)
+    trusted = replace(demands or Demands(), cid=None)
+    with bundle_file(name) as path, unpacked(path, trusted, progress) as files:
+        pack, said = files.spec["data"]["eval"], stored_answers(files)
+        return Other(name, files.cid, pack, said, replace(trusted, cid=files.cid))
 
 
 @dataclass(frozen=True)
@@ -75,45 +97,38 @@ class Against:
 
     def bundle(
         self,
-        name: str,
+        other: Other,
         own_pack: str | None,
         base: Path | None,
         device: str | None,
-        demands: Demands | None,
         progress: Progress,
     ) -> None:
         """Compare with another bundle, which answers the same rows.
 
         Args:
-            name: a file, or a name in the registry.
+            other: the bundle.
             own_pack: what names the pack, when it is the first bundle's own: what the other one
                 answered to it is taken from it.
             base: where a local base is.
             device: what it answers on.
-            demands: what it must be, but for the CID.
             progress: told of the stages.
-
-        Raises:
-            InputError: there is no such bundle.
-            VerificationError: it is not intact, or its signer is not trusted.
         """
-        trusted = _but_cid(demands)
-        with bundle_file(name) as path:
-            with unpacked(path, trusted, progress) as files:
-                cid = files.cid
-                said = stored_answers(files) if files.spec["data"]["eval"] == own_pack else None
-            if said is None:
-                with answerer_for(
-                    path, base=base, device=device, progress=progress, demands=trusted
-                ) as (files, answerer):
-                    progress.stage(f"evaluate {name}", len(self.rows), "rows")
-                    answers = answerer.answer_all(
-                        self.rows,
-                        batch_size=files.spec["evaluate"]["batch_size"],
-                        progress=progress,
-                    )
-                said = {r.id: a.text for r, a in zip(self.rows, answers, strict=True)}
-        self._add("other", name, range(len(self.rows)), said, cid=cid)
+        said = other.said if other.pack == own_pack else None
+        if said is None:
+            with (
+                bundle_file(other.name) as path,
+                answerer_for(
+                    path, base=base, device=device, progress=progress, demands=other.demands
+                ) as (files, answerer),
+            ):
+                progress.stage(f"evaluate {other.name}", len(self.rows), "rows")
+                answers = answerer.answer_all(
+                    self.rows,
+                    batch_size=files.spec["evaluate"]["batch_size"],
+                    progress=progress,
+                )
+            said = {r.id: a.text for r, a in zip(self.rows, answers, strict=True)}
+        self._add("other", other.name, range(len(self.rows)), said, cid=other.cid)
 
     def _add(
         self, key: str, name: str, places: Sequence[int], said: Predictions, **more: Any

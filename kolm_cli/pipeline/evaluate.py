@@ -14,7 +14,7 @@ from kolm_cli.core.errors import InputError, Problem, raise_if_any
 from kolm_cli.core.progress import Progress
 from kolm_cli.dataset.sources import read_source
 from kolm_cli.formats.columns import Columns
-from kolm_cli.pipeline.against import Against, check_other, stored_answers
+from kolm_cli.pipeline.against import Against, find_other, stored_answers
 from kolm_cli.pipeline.baseline import read_baseline
 from kolm_cli.pipeline.bundle_use import Demands, answerer_for
 from kolm_cli.pipeline.known_inputs import known_pack
@@ -119,8 +119,7 @@ def evaluate_again(
     given = None
     if asked.pack is not None:
         given = read_pack(asked.pack, asked.columns, confine=asked.confine)
-    if asked.compare is not None:
-        check_other(asked.compare, demands, progress)
+    other = None if asked.compare is None else find_other(asked.compare, demands, progress)
     with answerer_for(bundle, base=base, device=device, progress=progress, demands=demands) as (
         files,
         answerer,
@@ -167,8 +166,8 @@ def evaluate_again(
     against = Against(rows, scored, scoring.metric, report)
     if baseline is not None:
         against.baseline(str(asked.baseline), baseline, progress)
-    if asked.compare is not None:
-        against.bundle(asked.compare, own_pack, base, device, demands, progress)
+    if other is not None:
+        against.bundle(other, own_pack, base, device, progress)
     return report
 
 

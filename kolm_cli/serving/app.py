@@ -81,13 +81,14 @@ class Application:
 
     async def _complete(self, request: Request) -> Response:
         try:
-            asked = read_request(
-                canonical_json.loads(await self._body(request), max_bytes=MAX_BODY)
-            )
-            served = self._served.get(asked.model)
-            if served is None:
+            body = canonical_json.loads(await self._body(request), max_bytes=MAX_BODY)
+            model = body.get("model") if isinstance(body, dict) else None
+            if isinstance(model, str) and model and model not in self._served:
+                # Said first: what else is wrong may be right for the model that was meant.
                 known = ", ".join(dict.fromkeys(s.name for s in self._served.values()))
-                return error(404, f"there is no {asked.model[:200]!r} here; ask one of: {known}")
+                return error(404, f"there is no {model[:200]!r} here; ask one of: {known}")
+            asked = read_request(body)
+            served = self._served[asked.model]
             prepared = await run_in_threadpool(self._chat.prepare, served, asked)
         except KolmError as refused:
             said = "; ".join(f"{p.what}{p.fix and f' ({p.fix})'}" for p in refused.problems)

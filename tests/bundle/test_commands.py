@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from kolm_cli.bundle.checks.catalog import CHECKS
+from kolm_cli.cli.commands import verify
 from tests.bundle import factory
 from tests.bundle.command import kolm
 from tests.bundle.forge import files_of, good
+from tests.support import command
 
 
 def test_verify_for_a_reader(tmp_path: Path) -> None:
@@ -81,6 +83,17 @@ def test_receipt_sums_are_what_sha256sum_takes(tmp_path: Path) -> None:
     assert done.stdout.count(": OK") == 1 + len(factory.make_files())
 
 
+def test_verify_tells_how_far_it_is_when_asked_or_when_it_takes_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = good(tmp_path / "a.kolm")
+    ask = ("verify", str(path), "--allow-untrusted")
+    assert command.kolm(*ask).err == ""
+    assert "read bundle: 0.0/" in command.kolm(*ask, "--progress", "plain").err
+    monkeypatch.setattr(verify, "LARGE", 0)
+    assert "read bundle" in command.kolm(*ask).err
+
+
 def test_receipt_of_a_damaged_bundle_is_not_shown(tmp_path: Path) -> None:
     path, _ = good(tmp_path / "a.kolm")
     path.write_bytes(path.read_bytes()[:-1])
@@ -107,6 +120,6 @@ def test_sums_and_json_exclude_each_other(tmp_path: Path) -> None:
     assert "exclude each other" in kolm("receipt", str(path), "--sums", "--json", code=2)
 
 
-@pytest.mark.parametrize("command", ["verify", "receipt", "sign"])
-def test_a_missing_file_is_exit_2(command: str, tmp_path: Path) -> None:
-    assert "there is no such file" in kolm(command, str(tmp_path / "none.kolm"), code=2)
+@pytest.mark.parametrize("name", ["verify", "receipt", "sign"])
+def test_a_missing_file_is_exit_2(name: str, tmp_path: Path) -> None:
+    assert "there is no such file" in kolm(name, str(tmp_path / "none.kolm"), code=2)

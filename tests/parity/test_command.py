@@ -127,15 +127,18 @@ def test_which_model_is_asked(
         right = parity(fake.url, "--model", "lora", "--json")
         fake.models.append((compiled.report["cid"], "vllm"))
         by_cid = parity(fake.url, "--json")
+        fake.models[-1] = ("tiny", "vllm")
+        by_name = parity(fake.url, "--json")
         # `transformers serve` lists what it finds in its cache, and loads what it is asked for.
         fake.models = [("org/model", "org")]
         unlisted = parity(fake.url, "--model", "lora", "--json")
     assert (many.code, wrong.code, right.code, by_cid.code) == (2, 2, 0, 0)
     assert unlisted.code == 0
     assert by_cid.json["server"]["model"] == compiled.report["cid"]
+    assert by_name.json["server"]["model"] == "tiny"
     assert "it has 2 models; the server lists: base, lora" in many.err
     assert "there is no model 'other'" in wrong.err
-    assert {body["model"] for body in fake.requests} == {"lora", compiled.report["cid"]}
+    assert {body["model"] for body in fake.requests} == {"lora", "tiny", compiled.report["cid"]}
 
 
 def test_what_cannot_be_compared(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kolm_cli.core.errors import InputError
 from kolm_cli.formats.reader import RowReader
+from kolm_cli.pipeline import against
 from kolm_cli.pipeline.baseline import read_baseline
+from kolm_cli.pipeline.bundle_use import unpacked
 from kolm_cli.records.row import Row
 from tests.support.jobs import Compiled
 
@@ -19,7 +22,9 @@ def pack(compiled: Compiled) -> list[Row]:
     return [row.as_row() for row in RowReader(compiled.job.folder / "eval.jsonl")]  # type: ignore[union-attr]
 
 
-def test_a_bundle_against_itself_and_against_a_teacher(compiled: Compiled, tmp_path: Path) -> None:
+def test_a_bundle_against_itself_and_against_a_teacher(
+    compiled: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The teacher knows every answer; the bundle is the same as itself."""
     lines = [
         json.loads(line) for line in (compiled.job.folder / "eval.jsonl").read_text().splitlines()
@@ -30,8 +35,16 @@ def test_a_bundle_against_itself_and_against_a_teacher(compiled: Compiled, tmp_p
     ]
     teacher.write_text("".join(json.dumps(line) + "\n" for line in said[:-1]))
     asked = ("--limit", "3", "--wrong", "2", "--compare", compiled.bundle, "--baseline", teacher)
+    opened: list[Path] = []
+
+    def counting(path: Path, *more: Any) -> Any:
+        opened.append(path)
+        return unpacked(path, *more)
+
+    monkeypatch.setattr(against, "unpacked", counting)
     done = compiled.job.kolm("eval", compiled.bundle, *asked, "--json")
     assert done.code == 0, done.err
+    assert opened == [compiled.bundle], "the other bundle is verified once"
     report = done.json
     assert report["rows"] == 3
     assert report["predictions_as_in_bundle"] is True

@@ -60,6 +60,8 @@ class Scanned:
 
 
 SinkFor = Callable[[str, int], ByteSink | None]
+# Told how many bytes were read, in the middle of large files.
+Told = Callable[[int], None]
 
 
 @contextlib.contextmanager
@@ -84,8 +86,8 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
 class _Forward:
     """Reads exactly what is asked for, and counts."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: BinaryIO, told: Told | None) -> None:
+        self._stream, self._told = stream, told
         self.size = os.fstat(stream.fileno()).st_size
         self.offset = 0
         self._buffer = bytearray(BUFFER)
@@ -103,22 +105,25 @@ class _Forward:
             self.offset += got
             count -= got
             yield view[:got]
+            if self._told is not None and got == BUFFER:
+                self._told(self.offset)
 
     def take(self, count: int) -> bytes:
         return b"".join(bytes(piece) for piece in self.pieces(count))
 
 
-def scan(stream: BinaryIO, sink_for: SinkFor) -> list[Scanned]:
+def scan(stream: BinaryIO, sink_for: SinkFor, told: Told | None = None) -> list[Scanned]:
     """Read the whole archive once.
 
     Args:
         stream: the open file, at its start.
         sink_for: path and size of a file to what takes its content, or None to only hash it.
+        told: told how far reading is, in the middle of large files.
 
     Raises:
         ContainerError: the first thing that is not as kolm writes it.
     """
-    reader = _Forward(stream)
+    reader = _Forward(stream, told)
     if reader.size > layout.MAX_BUNDLE_BYTES:
         raise ContainerError(f"has {reader.size} bytes; a bundle has less than 4 GiB")
     found: list[Scanned] = []

@@ -38,7 +38,7 @@ def parity(
     model: Annotated[
         str,
         typer.Option(
-            "--model", metavar="NAME", help="What to ask; the CID if it is one of several."
+            "--model", metavar="NAME", help="What to ask; of several the CID, or the bundle's name."
         ),
     ] = "",
     min_agreement: Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kolm_cli.cli.bundle_options import BundleArgument, CidOption, TrustOption
-from kolm_cli.cli.live import progress_for
+from kolm_cli.cli.live import ProgressKind, ProgressOption, progress_for
 from kolm_cli.cli.output import Output
 from kolm_cli.core.errors import ExitCode, InputError, Problem
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from kolm_cli.bundle.verify import Report
     from kolm_cli.export.compare import Comparison
 
+# Bytes from which reading takes long enough for somebody to wonder.
+LARGE = 64 << 20
 _MARKS = {True: "ok", False: "FAILED", None: "-"}
 
 
@@ -38,6 +40,7 @@ def verify_command(
     base: Annotated[
         Path | None, typer.Option("--base", help="With --export: where a local base is.")
     ] = None,
+    progress: ProgressOption = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Check a bundle: trusted, untrusted (intact, but no trusted key signed it) or invalid."""
@@ -51,7 +54,10 @@ def verify_command(
     policy = load_policy(trust)
     output = Output(as_json=json)
     with bundle_file(bundle) as path:
-        report = verify(path, policy, cid=cid)
+        # What is read in a moment needs no lines, unless they are asked for.
+        shows = progress is not None or (path.is_file() and path.stat().st_size > LARGE)
+        with progress_for(output, progress if shows else ProgressKind.NONE) as shown:
+            report = verify(path, policy, cid=cid, progress=shown)
         taken = report.state == "trusted" or (report.state == "untrusted" and allow_untrusted)
         exported = None
         if export is not None and taken:
@@ -59,7 +65,7 @@ def verify_command(
             from kolm_cli.pipeline.export import compare_export
 
             demands = Demands(policy, allow_untrusted, report.cid)
-            with progress_for(output, None) as shown:
+            with progress_for(output, progress) as shown:
                 exported = compare_export(export, path, base=base, demands=demands, progress=shown)
     if json:
         said = report.as_json()
