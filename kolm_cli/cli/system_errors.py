@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from kolm_cli.core.errors import InputError, KolmError, LackingError, Problem
+from kolm_cli.core.files import expanded
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 # What may be wrong with a place whoever named it.
@@ -32,6 +34,8 @@ def of_the_system(error: Exception, arguments: Sequence[str]) -> KolmError | Non
         error: what no command foresaw.
         arguments: the command line, which says whether the user named the place.
     """
+    if isinstance(error, UnicodeEncodeError):
+        return _no_text(arguments)
     if not isinstance(error, OSError):
         return None
     where = "" if error.filename is None else os.fsdecode(error.filename)
@@ -50,13 +54,37 @@ def of_the_system(error: Exception, arguments: Sequence[str]) -> KolmError | Non
     return None
 
 
+def _no_text(arguments: Sequence[str]) -> KolmError | None:
+    """Bytes that are no UTF-8 may be a file's name, and nothing else."""
+    wrong = [word for word in arguments if not word.isascii() and not _is_text(word)]
+    return (
+        InputError(*(Problem("is not UTF-8 text", word, "write it in UTF-8") for word in wrong))
+        if wrong
+        else None
+    )
+
+
+def _is_text(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _is_near(path: Path, arguments: Sequence[str]) -> bool:
     """Whether `path` is a place that the command line names, or beside, above or below one."""
     place = path.absolute()
     for word in arguments:
-        named = Path(word.rpartition("=")[2] if word.startswith("--") else word).absolute()
+        named = _expanded(word.rpartition("=")[2] if word.startswith("--") else word).absolute()
         if place in (named, *named.parents) or named in place.parents:
             return True
         if place.parent == named.parent:  # a temporary file that was to become it
             return True
     return False
+
+
+def _expanded(word: str) -> Path:
+    with contextlib.suppress(InputError):
+        return expanded(word)
+    return Path(word)

@@ -15,6 +15,20 @@ from typing import BinaryIO
 from kolm_cli.core.errors import InputError, LackingError, Problem
 
 
+def expanded(path: str | Path) -> Path:
+    """The path with the home of `~` or `~user` in its place.
+
+    Raises:
+        InputError: there is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InputError(
+            Problem("there is no such user", str(path), "write the whole path")
+        ) from error
+
+
 def open_regular(path: Path, *, buffering: int = -1) -> BinaryIO:
     """Open a regular file for reading.
 

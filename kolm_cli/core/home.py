@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from kolm_cli.core.files import expanded
+
 
 def home_path() -> Path:
     """Where the home folder is, whether or not it exists: for commands that only look."""
-    return Path(os.environ.get("KOLM_HOME") or Path.home() / ".kolm").expanduser().absolute()
+    return expanded(os.environ.get("KOLM_HOME") or Path.home() / ".kolm").absolute()
 
 
 def kolm_home() -> Path:

@@ -14,12 +14,14 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from kolm_cli.core.bounded_yaml import BoundedLoader
 from kolm_cli.core.errors import InputError, Problem
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_NODES = 20_000
 
+_TOO_MANY = f"more than {MAX_NODES} keys and values, aliases expanded"
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null")}
 _MERGE = "tag:yaml.org,2002:merge"
 # What YAML 1.1 takes for text, and kolm for a number.
@@ -71,18 +73,21 @@ class _Refusal(yaml.MarkedYAMLError):
     """YAML, but not such as kolm reads."""
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader in Python, which stops before deep nesting exhausts the stack."""
+class _Loader(BoundedLoader):
+    """The safe loader, which stops before much or deep nesting exhausts time or the stack."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        self.depth = 0
+        self.depth = self.nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         self.depth += 1
-        if self.depth > MAX_DEPTH:
+        self.nodes += 1
+        if self.depth > MAX_DEPTH or self.nodes > MAX_NODES:
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise _Refusal(None, None, f"nested deeper than {MAX_DEPTH} levels", mark)
+            deep = self.depth > MAX_DEPTH
+            what = f"nested deeper than {MAX_DEPTH} levels" if deep else _TOO_MANY
+            raise _Refusal(None, None, what, mark)
         try:
             return super().compose_node(parent, index)
         finally:
@@ -156,7 +161,7 @@ class _Reader:
         # An alias is read again wherever it occurs, so this bounds what aliases expand to.
         self.nodes += 1
         if self.nodes > MAX_NODES:
-            raise _refusal(node, f"more than {MAX_NODES} keys and values, aliases expanded")
+            raise _refusal(node, _TOO_MANY)
 
     def scalar(self, node: yaml.Node) -> Any:
         if node.tag == "tag:yaml.org,2002:timestamp":
@@ -165,7 +170,7 @@ class _Reader:
             raise _refusal(node, f"the tag {node.tag[:60]} is not plain data")
         try:
             return self.loader.construct_object(node)
-        except ValueError as error:  # for instance an integer of thousands of digits
+        except ValueError as error:  # for instance `!!bool x`
             raise _refusal(node, f"{node.value[:40]!r} is not a value: {error}") from error
 
     def pairs(self, node: yaml.MappingNode, path: Path, depth: int = 0) -> _Pairs:

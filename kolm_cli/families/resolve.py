@@ -10,6 +10,7 @@ from typing import Any
 from kolm_cli.core import canonical_json
 from kolm_cli.core.errors import InputError, LackingError, Problem
 from kolm_cli.core.file_digests import FileMemo
+from kolm_cli.core.files import expanded
 from kolm_cli.families import companions
 from kolm_cli.families.base import Family
 from kolm_cli.families.companions import Companion
@@ -103,7 +104,7 @@ def resolve_base(
         LackingError: the hub id, or a checkpoint that it needs, is not on this machine and cannot
             be fetched.
     """
-    folder = Path(model).expanduser()
+    folder = expanded(model)
     if relative_to is not None and not folder.is_absolute():
         folder = relative_to / folder
     if folder.is_dir():

@@ -8,9 +8,11 @@ import hmac
 import http.client
 import json
 import os
+import queue
 import shlex
 import signal
 import subprocess
+import threading
 from collections.abc import Sequence
 from typing import Any
 from urllib import error as url_error
@@ -51,6 +53,7 @@ def check_command(line: str) -> list[str]:
     """
     try:
         words = shlex.split(line)
+        line.encode()
     except ValueError as error:
         raise InputError(
             Problem(f"{line!r:.100}: {error}", "a hook", "write a command as a shell takes it")
@@ -135,7 +138,7 @@ def _call(line: str, event: dict[str, Any], seconds: int) -> tuple[int | None, s
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    except (OSError, InputError) as error:
+    except (OSError, ValueError, InputError) as error:
         return None, str(error)
     try:
         said, _ = process.communicate(timeout=seconds)
@@ -168,9 +171,23 @@ def _post(hook: Hook) -> str:
     if secret:
         digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
         headers["X-Kolm-Signature"] = f"sha256={digest}"
+    # On a thread: the library bounds each read alone, and an answer may come byte by byte.
+    heard: queue.Queue[str] = queue.Queue()
+    sent = threading.Thread(
+        target=lambda: heard.put(_send(hook.target, body, headers)), daemon=True
+    )
+    sent.start()
+    try:
+        return heard.get(timeout=WEBHOOK_SECONDS)
+    except queue.Empty:
+        return f"it did not answer within {WEBHOOK_SECONDS} seconds"
+
+
+def _send(address: str, body: bytes, headers: dict[str, str]) -> str:
+    """One POST; what is wrong, or nothing."""
     opener = request.build_opener(_NoRedirect)
     try:
-        call = request.Request(check_address(hook.target), body, headers)  # noqa: S310  # checked
+        call = request.Request(check_address(address), body, headers)  # noqa: S310  # checked
         with opener.open(call, timeout=WEBHOOK_SECONDS):
             return ""
     except url_error.HTTPError as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kolm_cli.core.errors import LackingError, Problem, VerificationError
+from kolm_cli.loop.forms import RESULT, SETTINGS, misfit
 
 _VERSION = 1
 _SCHEMA = """
@@ -236,8 +237,8 @@ class Journal:
         """What was last asked of the loop, and when it last looked."""
         rows = self._read("SELECT content FROM settings")
         found = self._object(rows[0]["content"]) if rows else {}
-        if not all(isinstance(found.get(name, ""), str) for name in ("spec", "tag", "looked")):
-            raise self._damaged("the settings are no texts")
+        if how := misfit(found, SETTINGS):
+            raise self._damaged(how)
         return found
 
     def configure(self, **changes: Any) -> None:
@@ -265,7 +266,12 @@ class Journal:
     def turns(self, limit: int = 20) -> list[Turn]:
         """The last turns, newest first."""
         rows = self._read("SELECT * FROM turns ORDER BY id DESC LIMIT ?", limit)
-        return [self._made(Turn, row, result=self._object(row["result"])) for row in rows]
+        turns = [self._made(Turn, row, result=self._object(row["result"])) for row in rows]
+        for turn in turns:
+            judged = turn.state in ("compiled", *JUDGED)
+            if (judged or turn.result) and (how := misfit(turn.result, RESULT, whole=True)):
+                raise self._damaged(how)
+        return turns
 
     def unended(self) -> Turn | None:
         """The turn that was killed, if the last one was."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from kolm_cli.core import canonical_json, digests
 from kolm_cli.core.errors import InputError, Problem, raise_if_any
+from kolm_cli.core.files import expanded
 from kolm_cli.dataset.sources import read_source
 from kolm_cli.records.row import Row
 from kolm_cli.spec.sources import FORMS, parse_source
@@ -30,7 +31,7 @@ def read_baseline(given: str, pack: Sequence[Row]) -> dict[str, str]:
     Raises:
         InputError: it cannot be read, or has an answer to none of the rows.
     """
-    by_id = _predictions(Path(given).expanduser())
+    by_id = _predictions(expanded(given))
     if by_id is not None:
         found = {row.id: by_id[row.id] for row in pack if row.id in by_id}
     else:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from kolm_cli.bundle.signing.keys import signer_for_compile
 from kolm_cli.core import digests
-from kolm_cli.core.files import require_writable
+from kolm_cli.core.files import expanded, require_writable
 from kolm_cli.core.progress import Progress
 from kolm_cli.pipeline import known_inputs, result_cache, trackers
 from kolm_cli.pipeline.bundling import write_bundle
@@ -78,7 +78,7 @@ def compile_spec(
     started = datetime.now(UTC)
     progress.stage("read spec")
     inputs = gather(spec, device=device, adapter=adapter, settings=settings)
-    target = (out or inputs.loaded.bundle_path).expanduser().absolute()
+    target = expanded(out or inputs.loaded.bundle_path).absolute()
     require_writable(target)
     signer = signer_for_compile()
     # The signature is part of what is returned: another key asks for another bundle.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kolm_cli.core.errors import LackingError, Problem
+from kolm_cli.core.files import expanded
 from kolm_cli.core.progress import Progress
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def environment(names: Sequence[str], name: str, run: RunFolder) -> dict[str, st
 
 def tensorboard_folder(run: RunFolder) -> Path:
     """Where a run's event files are, unless TENSORBOARD_LOGGING_DIR says otherwise."""
-    return Path(os.environ.get("TENSORBOARD_LOGGING_DIR") or run.path / "tensorboard").expanduser()
+    return expanded(os.environ.get("TENSORBOARD_LOGGING_DIR") or run.path / "tensorboard")
 
 
 def tell(inputs: Inputs, run: RunFolder, bundled: Bundled, progress: Progress) -> None:

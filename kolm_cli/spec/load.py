@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from kolm_cli.core.digests import sha256_bytes
 from kolm_cli.core.errors import InputError, Problem
-from kolm_cli.core.files import read_regular
+from kolm_cli.core.files import expanded, read_regular
 from kolm_cli.core.yaml_positions import MAX_BYTES, Document, parse
 from kolm_cli.spec.model import Spec
 from kolm_cli.spec.outside import Outside
@@ -58,7 +58,7 @@ class LoadedSpec:
     @property
     def bundle_path(self) -> Path:
         """Where the bundle goes: `{out}/{name}.kolm`, relative to the working directory."""
-        return Path(self.spec.bundle.out).expanduser().absolute() / f"{self.spec.name}.kolm"
+        return expanded(self.spec.bundle.out).absolute() / f"{self.spec.name}.kolm"
 
 
 class SpecError(InputError):

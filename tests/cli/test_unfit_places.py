@@ -54,6 +54,10 @@ def kolm(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "compile /proc/self/mem",
         "receipt /proc/x/y",
         "diff x.kolm /dev/null/x",
+        "report x.kolm --out ~nobody/proc/x",
+        "report x.kolm --out ~no-such-user/proc/x",
+        "capture ls qa --model /proc/\udcff",
+        "capture stats /proc/\udcff",
     ],
 )
 def test_it_is_no_fault(folder: Path, line: str) -> None:

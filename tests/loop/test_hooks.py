@@ -7,6 +7,7 @@ import hmac
 import http.server
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,12 @@ class Receiver(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.got.append((dict(self.headers), body))  # type: ignore[attr-defined]
+        if self.path == "/drip":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            while self.server.got:  # type: ignore[attr-defined]
+                self.wfile.write(b"a: b\r\n")
+                time.sleep(0.02)
+            return
         self.send_response(int(self.path.strip("/")))
         self.send_header("Location", "/200")
         self.end_headers()
@@ -77,6 +84,15 @@ def test_an_answer_that_is_no_success(tmp_path: Path, receiver: Any, code: int) 
 def test_nobody_is_there(tmp_path: Path, receiver: Any) -> None:
     address = "http://127.0.0.1:1/"
     assert "refused" in call(tmp_path, hooks.webhook(address, EVENT))[0]
+
+
+def test_an_answer_that_drips_has_an_end(
+    tmp_path: Path, receiver: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hooks, "WEBHOOK_SECONDS", 0.2)
+    address = f"http://127.0.0.1:{receiver.server_address[1]}/drip"
+    assert "did not answer within" in call(tmp_path, hooks.webhook(address, EVENT))[0]
+    receiver.got.clear()
 
 
 def test_a_command_gets_the_event_and_no_secret(

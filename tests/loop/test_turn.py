@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -171,7 +173,24 @@ def test_the_commands_say_how_it_stands(loop: Scene) -> None:
 def test_a_damaged_journal_is_said(loop: Scene) -> None:
     loop.data("good")
     loop.turn()
-    (Place.of(NAME).folder / "journal.sqlite").write_bytes(b"no database" * 1000)
-    done = kolm("loop", "status", NAME)
-    assert done.code == 4
-    assert "the journal is damaged" in done.err
+    file = Place.of(NAME).folder / "journal.sqlite"
+    for change in (
+        "UPDATE settings SET content = 'null'",
+        'UPDATE settings SET content = \'{"keep": "x"}\'',
+        "UPDATE settings SET content = printf('%.*c', 100000, '[')",
+        "UPDATE turns SET result = '{}'",
+        "UPDATE turns SET result = '[1]'",
+        "UPDATE turns SET why = x'ff'",
+        "INSERT INTO hooks (kind, target, event) VALUES ('command', 'true', 'no JSON')",
+        "",
+    ):
+        good = file.read_bytes()
+        if change:
+            with contextlib.closing(sqlite3.connect(file)) as journal, journal:
+                journal.execute(change)
+        else:
+            file.write_bytes(b"no database" * 1000)
+        done = kolm("loop", "status", NAME)
+        assert done.code == 4, change
+        assert "the journal is damaged" in done.err
+        file.write_bytes(good)

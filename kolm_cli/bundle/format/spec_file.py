@@ -11,10 +11,12 @@ from typing import Any
 import yaml
 
 from kolm_cli.bundle.format import layout
+from kolm_cli.core.bounded_yaml import BoundedLoader
 from kolm_cli.core.errors import VerificationError
 
 MAX_DEPTH = 32
 MAX_NODES = 20_000
+_TEXT = "tag:yaml.org,2002:str"
 
 
 def read_spec(data: bytes) -> dict[str, Any]:
@@ -26,7 +28,7 @@ def read_spec(data: bytes) -> dict[str, Any]:
     try:
         text = data.decode()
         _check_events(text)
-        loader = yaml.SafeLoader(text)
+        loader = BoundedLoader(text)
         node = loader.get_single_node()
         _check_keys(node)
         value = loader.construct_document(node) if node is not None else None
@@ -40,7 +42,7 @@ def read_spec(data: bytes) -> dict[str, Any]:
 def _check_events(text: str) -> None:
     """Bound what is read before anything is built from it."""
     depth = 0
-    for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
+    for count, event in enumerate(yaml.parse(text, Loader=BoundedLoader)):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -57,7 +59,8 @@ def _check_keys(node: yaml.Node | None) -> None:
     """Refuse a key that occurs twice: readers disagree about which one counts."""
     if isinstance(node, yaml.MappingNode):
         keys = [key.value for key, _ in node.value]
-        if not all(isinstance(key, str) for key in keys) or len(set(keys)) != len(keys):
+        # `<<`, 1 and null are keys of other kinds, which readers bring together differently.
+        if any(key.tag != _TEXT for key, _ in node.value) or len(set(keys)) != len(keys):
             raise ValueError("a key that is not text, or occurs twice")
         for _, value in node.value:
             _check_keys(value)

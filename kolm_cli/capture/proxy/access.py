@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import re
 from urllib.parse import unquote, urlsplit
@@ -107,9 +108,10 @@ def _leaves(path: bytes) -> bool:
 
 def _check_origin(origin: str) -> str:
     """An origin as browsers write it."""
-    parts = urlsplit(origin)
-    if parts.scheme and parts.netloc and origin == f"{parts.scheme}://{parts.netloc}":
-        return origin
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(origin)
+        if parts.scheme and parts.netloc and origin == f"{parts.scheme}://{parts.netloc}":
+            return origin
     raise InputError(
         Problem(f"{origin!r} is not an origin", "--allow-origin", "write https://app.example")
     )

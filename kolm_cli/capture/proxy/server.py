@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import uvicorn
@@ -84,11 +85,11 @@ def run(settings: Settings, report: Report) -> None:
 def _check_upstream(text: str) -> None:
     try:
         url = httpx.URL(text)
-    except httpx.InvalidURL as error:
-        raise InputError(
-            Problem(f"{text!r} is not a URL", "--upstream", "write https://HOST/v1")
-        ) from error
-    if url.scheme not in ("http", "https") or not url.host:
+        # httpx takes any port, and brackets without an address in them.
+        fits = url.scheme in ("http", "https") and url.host and urlsplit(text).port != 0
+    except (httpx.InvalidURL, ValueError):
+        fits = False
+    if not fits:
         raise InputError(
             Problem(f"{text!r} is not a URL", "--upstream", "write https://api.openai.com/v1")
         )

@@ -12,6 +12,7 @@ import typer
 from kolm_cli.cli.options import JsonOption
 from kolm_cli.cli.output import Output
 from kolm_cli.cli.spec_template import SpecText, spec_text
+from kolm_cli.core.files import expanded
 
 FILE_NAME = "kolm.yaml"
 DEFAULT_MODEL = "Qwen/Qwen2.5-VL-3B-Instruct"
@@ -49,7 +50,7 @@ def init(
     namespace = _namespace(data)
     path = folder / FILE_NAME
     name = _checked_name(name or namespace, folder)
-    local = Path(model).expanduser()
+    local = expanded(model)
     text = SpecText(
         name=name,
         # Digits alone would name a pair.
@@ -135,7 +136,7 @@ def _model_from(model: str, folder: Path) -> str:
                 "is empty or holds a control character", "--model", "write a hub id or a folder"
             )
         )
-    local = Path(model).expanduser()
+    local = expanded(model)
     if local.is_absolute() or not local.is_dir():
         return model
     relative = os.path.relpath(local.resolve(), folder.resolve())

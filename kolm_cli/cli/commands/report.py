@@ -45,7 +45,7 @@ def report_command(
 ) -> None:
     """Write a bundle's verdict, scores, curves and rows as one HTML file."""
     from kolm_cli.bundle.trust.file import load_policy
-    from kolm_cli.core.files import require_writable, write_atomic
+    from kolm_cli.core.files import expanded, require_writable, write_atomic
     from kolm_cli.pipeline.evaluate import read_pack
     from kolm_cli.registry.bundle_file import bundle_file
     from kolm_cli.report.charts import require_matplotlib
@@ -61,7 +61,7 @@ def report_command(
         earlier = named(previous) if previous else before(path)
         given = None if pack is None else read_pack(pack)
         facts = gather_facts(path, policy, pack=given, previous=earlier)
-        target = (out or Path(f"{facts.name}.html")).expanduser().absolute()
+        target = expanded(out or f"{facts.name}.html").absolute()
         require_writable(target)
         text = render(facts, Options(rows, not no_pictures), shown)
         write_atomic(target, text.encode())

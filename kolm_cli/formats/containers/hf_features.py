@@ -20,7 +20,7 @@ def features_of(metadata: Mapping[bytes, bytes] | None) -> Mapping[str, Any]:
     """The features in the metadata of an Arrow schema; empty when `datasets` wrote none."""
     try:
         found = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

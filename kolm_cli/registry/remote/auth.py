@@ -135,7 +135,7 @@ def _read_token(data: bytes, host: str) -> str:
     try:
         value: Any = json.loads(data)
         token = value.get("token") or value.get("access_token")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         token = None
     if not isinstance(token, str) or not token.isprintable():
         raise LackingError(Problem("answers with something that is not a token", host))

@@ -60,7 +60,7 @@ def credentials_for(host: str) -> Credentials | None:
         config = json.loads(read_regular(path, _MAX_CONFIG_BYTES))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         # The parser's message could quote the file.
         raise LackingError(Problem("cannot be read as JSON", str(path))) from error
     if not isinstance(config, dict):
@@ -138,7 +138,7 @@ def _from_helper(helper: str, server: str) -> Credentials | None:
     try:
         answer = json.loads(done.stdout)
         user, secret = str(answer["Username"]), str(answer["Secret"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise LackingError(Problem(f"{program} gave no credentials", where)) from None
     if user == "<token>":
         return Credentials(identity_token=secret)

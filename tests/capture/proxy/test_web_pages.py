@@ -60,7 +60,9 @@ def test_pages_of_an_origin_can_be_let_in(start: Start) -> None:
     assert httpx.get(proxy.url + "/v1/x", headers=no_origin).status_code == 403
 
 
-@pytest.mark.parametrize("origin", ["app.example", "*", "https://app.example/path", "null"])
+@pytest.mark.parametrize(
+    "origin", ["app.example", "*", "https://app.example/path", "null", "http://["]
+)
 def test_an_origin_must_be_one(origin: str, home: Path) -> None:
     ran = kolm_process(
         "capture", "proxy", "--to", "ns", "--upstream", "http://x", "--allow-origin", origin

@@ -13,7 +13,7 @@ import pytest
 from kolm_cli.bundle.build import Built
 from kolm_cli.core.errors import LackingError
 from kolm_cli.registry.names import parse_remote
-from kolm_cli.registry.remote.auth import authorization, challenges
+from kolm_cli.registry.remote.auth import _read_token, authorization, challenges
 from kolm_cli.registry.remote.client import Client
 from kolm_cli.registry.remote.credentials import Credentials
 from tests.registry.fake_registry import FakeRegistry, serving
@@ -84,6 +84,12 @@ def test_credentials_do_not_follow_a_redirect(
         assert other.seen
         assert all("Authorization" not in headers for _, _, headers in other.seen)
     assert (tmp_path / "b.kolm").read_bytes() == built.path.read_bytes()
+
+
+@pytest.mark.parametrize("answer", [b"[" * 100_000, b"[]", b'{"token": 5}', b"\xff"])
+def test_an_answer_that_is_no_token(answer: bytes) -> None:
+    with pytest.raises(LackingError, match="not a token"):
+        _read_token(answer, "host")
 
 
 def test_a_password_is_not_sent_in_the_clear_because_a_registry_says_so(fake: FakeRegistry) -> None:
