@@ -130,7 +130,7 @@ def _memory(report: dict[str, Any]) -> Iterator[str]:
 
 
 def _cards(report: dict[str, Any]) -> Iterator[str]:
-    yield f"{'card':<12}{'memory':>10}  {'fits':<5}{'s a step':>10}{'time':>10}{'USD':>9}"
+    yield f"{'card':<12}{'memory':>10}  {'fits':<5}{'s a step':>10}{'time':>12}{'USD':>11}"
     for line in report["cards"]:
         money = "" if line["usd"] is None else f"{line['usd']:,.2f}"
         name = line["card"] + ("*" if line["card"] == report["card"] else "")
@@ -138,7 +138,7 @@ def _cards(report: dict[str, Any]) -> Iterator[str]:
         hours = "?" if line["hours"] is None else duration(line["hours"] * 3600)
         yield (
             f"{name:<12}{size(line['memory']):>10}  {fits:<5}"
-            f"{_seconds(line['seconds_a_step'], 10)}{hours:>10}{money:>9}"
+            f"{_seconds(line['seconds_a_step'], 10)}{hours:>12}{money:>11}"
         )
         if line["why"]:
             yield f"  {line['why']}"

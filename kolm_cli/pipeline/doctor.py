@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import importlib
 import importlib.util
 import os
 import platform
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
@@ -21,6 +24,9 @@ GIB = 1 << 30
 # A run's data workers pass their batches through it; a container has 64 MB unless told otherwise.
 _SHARED_ENOUGH = 1 * GIB
 _DISK_ENOUGH = 10 * GIB
+# What a full disk has no room for.
+_A_BLOCK = 1 << 16
+_MORE_ROOM = "kolm gc --runs 7, or set KOLM_HOME elsewhere"
 
 
 @dataclass(frozen=True)
@@ -42,8 +48,29 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Everything that is looked at, in the order in which it is shown."""
-    return [check() for check in CHECKS]
+    """Everything that is looked at, in the order in which it is shown.
+
+    What cannot be looked at is a finding too: a broken machine is what this is for.
+    """
+    found = []
+    for name, check in CHECKS:
+        try:
+            found.append(check())
+        except Exception as error:
+            # Libraries that do not fit raise anything when they are imported.
+            said = " ".join(str(error).split())[:160]
+            what = f"cannot be looked at: {type(error).__name__}: {said}"
+            found.append(Finding(name, "missing", what, _fix_for(error)))
+    return found
+
+
+def _fix_for(error: Exception) -> str:
+    """What to do about a library that is not there, or does not fit the others."""
+    if isinstance(error, ModuleNotFoundError):
+        return "pip install kolm-cli"
+    if isinstance(error, ImportError | OSError | RuntimeError | AttributeError):
+        return "pip install --force-reinstall kolm-cli torch torchvision"
+    return "run again with KOLM_TRACEBACK=1 and report what it prints"
 
 
 def _python() -> Finding:
@@ -58,11 +85,18 @@ def _torch() -> Finding:
         return Finding("torch", "missing", "not installed", "pip install kolm-cli")
     import torch
 
+    # Built for another torch, it fails here instead of in the middle of a run.
+    importlib.import_module("torchvision")
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU only"
     if torch.version.cuda is None and Path("/dev/nvidia0").exists():
         return Finding(
             "torch", "limited", f"{version}, {build}, beside an NVIDIA GPU",
             "pip install --force-reinstall torch torchvision",
+        )  # fmt: skip
+    if torch.version.cuda and Path("/dev/nvidia0").exists() and not torch.cuda.is_available():
+        return Finding(
+            "torch", "limited", f"{version}, {build}, which the NVIDIA driver here does not run",
+            f"install a driver for CUDA {torch.version.cuda}, or an older build of torch",
         )  # fmt: skip
     return Finding("torch", "ok", f"{version}, {build}")
 
@@ -103,11 +137,12 @@ def _attention() -> Finding:
 
 
 def _bitsandbytes() -> Finding:
-    if importlib.util.find_spec("bitsandbytes") is not None:
-        return Finding("bitsandbytes", "ok", metadata.version("bitsandbytes"))
-    return Finding(
-        "bitsandbytes", "limited", "not installed: no quantized base", "pip install bitsandbytes"
-    )
+    # Installing it would change nothing: no run of kolm's loads a quantized base.
+    unused = "not used: kolm has no quantized bases yet"
+    try:
+        return Finding("bitsandbytes", "ok", f"{metadata.version('bitsandbytes')}, {unused}")
+    except metadata.PackageNotFoundError:
+        return Finding("bitsandbytes", "ok", f"none; {unused}")
 
 
 def _shared_memory() -> Finding:
@@ -125,13 +160,30 @@ def _shared_memory() -> Finding:
 def _disk() -> Finding:
     place = home_path()
     there = next(path for path in (place, *place.parents) if path.exists())
+    if not there.is_dir():
+        return Finding(
+            "disk", "missing", f"{place} cannot be made: {there} is a file",
+            "set KOLM_HOME to a folder",
+        )  # fmt: skip
     free = shutil.disk_usage(there).free
     what = f"{free / GIB:.1f} GiB free at {place}"
-    if not os.access(there, os.W_OK):
-        return Finding("disk", "missing", f"{place} cannot be written", "set KOLM_HOME")
-    if free < _DISK_ENOUGH:
-        return Finding("disk", "limited", what, "kolm gc --runs 7, or set KOLM_HOME elsewhere")
-    return Finding("disk", "ok", what)
+    try:
+        with tempfile.TemporaryFile(dir=there) as file:
+            file.write(bytes(_A_BLOCK))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return Finding("disk", "missing", f"full: {what}", _MORE_ROOM)
+        return Finding(
+            "disk", "missing", f"{place} cannot be written: {error.strerror}",
+            "set KOLM_HOME to a folder that can be written",
+        )  # fmt: skip
+    return (
+        Finding("disk", "limited", what, _MORE_ROOM) if free < _DISK_ENOUGH else _ok("disk", what)
+    )
+
+
+def _ok(name: str, what: str) -> Finding:
+    return Finding(name, "ok", what)
 
 
 def _hub() -> Finding:
@@ -147,7 +199,8 @@ def _hub() -> Finding:
         from huggingface_hub import HfApi
 
         HfApi().model_info("Qwen/Qwen2.5-VL-3B-Instruct", timeout=5)
-    except (OSError, ValueError) as error:
+    except Exception as error:
+        # Each version of the library has other errors for a network that is not there.
         return Finding(
             "hub", "limited", f"not reached ({type(error).__name__}), {token}",
             "fetch bases before (hf download), or give local folders",
@@ -165,6 +218,8 @@ def _keys() -> Finding:
         return Finding(
             "keys", "missing", "KOLM_SIGNING_KEY names no file", "unset it, or name a key's file"
         )
+    if not home_path().is_dir():
+        return Finding("keys", "ok", "none yet; the first compile makes one")
     try:
         states = [key.state for key in stored_keys()]
     except KolmError as error:
@@ -176,24 +231,31 @@ def _keys() -> Finding:
 
 
 def _registry() -> Finding:
+    from kolm_cli.registry.store import Registry
+
     if importlib.util.find_spec("httpx") is None:
         return Finding(
             "registry", "limited", "local only: httpx is not installed",
             "pip install 'kolm-cli[registry]'",
         )  # fmt: skip
-    return Finding("registry", "ok", "local and remote")
+    try:
+        stored = len(Registry().index().entries)
+    except KolmError as error:
+        [problem, *_] = error.problems
+        return Finding("registry", "missing", str(problem), "kolm registry check says more")
+    return Finding("registry", "ok", f"local and remote; {stored} stored here")
 
 
-CHECKS: tuple[Callable[[], Finding], ...] = (
-    _python,
-    _torch,
-    _devices,
-    _accelerate,
-    _attention,
-    _bitsandbytes,
-    _shared_memory,
-    _disk,
-    _hub,
-    _keys,
-    _registry,
+CHECKS: tuple[tuple[str, Callable[[], Finding]], ...] = (
+    ("python", _python),
+    ("torch", _torch),
+    ("gpu", _devices),
+    ("accelerate", _accelerate),
+    ("attention", _attention),
+    ("bitsandbytes", _bitsandbytes),
+    ("shared memory", _shared_memory),
+    ("disk", _disk),
+    ("hub", _hub),
+    ("keys", _keys),
+    ("registry", _registry),
 )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kolm_cli.plan.advice import Change
 from kolm_cli.plan.cards import CARDS, Card
 from kolm_cli.plan.counts import Peak, StepCounts
 from kolm_cli.plan.fit import Weights, fit, needed, sharded, step_seconds, with_nf4
 from kolm_cli.spec.model import Spec
+
+if TYPE_CHECKING:
+    from kolm_cli.plan.advice import Change
 
 RANKS = (2, 4, 8)
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from PIL import Image as PILImage
+from typing import TYPE_CHECKING, Any
 
 from kolm_cli.core.errors import InputError, Problem
-from kolm_cli.encoding.encoded import RowError, TooLongError
-from kolm_cli.encoding.encoder import Encoder
-from kolm_cli.encoding.open_images import open_images
 from kolm_cli.formats.python_rows import rows_from_python
 from kolm_cli.records.pictures import MAX_PIXELS
 from kolm_cli.records.row import Row
+
+if TYPE_CHECKING:
+    from PIL import Image as PILImage
+
+    from kolm_cli.encoding.encoder import Encoder
 
 PICTURE = (1024, 768)
 QUESTION_WORDS = 64
@@ -52,6 +52,17 @@ class AssumedRows:
         Raises:
             InputError: the family takes no such rows, or its template alone has more text.
         """
+        from PIL import Image as PILImage
+
+        budget = encoder.limits.max_tokens
+        if self.tokens is not None and budget is not None and self.tokens > budget:
+            raise InputError(
+                Problem(
+                    f"{self.tokens:,} is more than train.max_seq_length, to which rows are cut",
+                    where="--tokens",
+                    fix=f"give at most {budget:,}, or --set train.max_seq_length={self.tokens}",
+                )
+            )
         pictures = [PILImage.new("RGB", size, "white") for size in self.shown(encoder)]
         asked, said, wanted = QUESTION_WORDS, longest_answer, self.tokens or 0
         row = _row(pictures, asked, said)
@@ -139,6 +150,9 @@ def _count(encoder: Encoder, row: Row) -> tuple[int, int] | None:
 
     None where the pictures alone do not fit.
     """
+    from kolm_cli.encoding.encoded import RowError, TooLongError
+    from kolm_cli.encoding.open_images import open_images
+
     sizes = [image.size for image in open_images(row)]
     try:
         encoded = encoder.counted(row, sizes, prompt=False)

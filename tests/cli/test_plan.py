@@ -119,6 +119,7 @@ def test_rows_may_be_assumed_and_options_set(bare: Job) -> None:
         (["--rows", "2", "--pixels", "40"], "no width and height"),
         (["--rows", "2", "--pixels", "99999x99999"], "more than the"),
         (["--rows", "2", "--tokens", "3"], "more than 3"),
+        (["--rows", "2", "--tokens", "90000"], "more than train.max_seq_length"),
         (["--rows", "2", "--every-row"], "exclude each other"),
         (["--set", "train.lora_r=0"], "train.lora_r"),
         (["--device", "a100"], "write a100-80gb or a100-40gb"),

@@ -59,6 +59,11 @@ def test_quick_commands_import_nothing_slow(arguments: list[str], tmp_path: Path
     run(arguments, cwd=tmp_path, env=env)
 
 
+def test_a_plan_of_nothing_is_refused_at_once(tmp_path: Path) -> None:
+    env = {**os.environ, "KOLM_HOME": str(tmp_path / "home")}
+    run(["plan", "missing.yaml", "--rows", "2"], cwd=tmp_path, env=env, code=2)
+
+
 @pytest.mark.parametrize("command", ["verify", "receipt"])
 def test_reading_a_bundle_imports_nothing_slow(command: str, compiled: Compiled) -> None:
     arguments = [command, str(compiled.bundle), "--json"]

@@ -29,7 +29,8 @@ def doctor(json: JsonOption = False) -> None:
         output.json({"ok": not missing, "findings": [asdict(finding) for finding in findings]})
     else:
         for finding in findings:
-            fix = f"  -> {finding.fix}" if finding.fix else ""
-            output.data(f"{finding.name:<14} {_MARKS[finding.state]:<8} {finding.what}{fix}")
+            output.data(f"{finding.name:<14} {_MARKS[finding.state]:<8} {finding.what}")
+            if finding.fix:
+                output.data(f"{'':<14} -> {finding.fix}")
     if missing:
         raise typer.Exit(int(ExitCode.ENVIRONMENT))
