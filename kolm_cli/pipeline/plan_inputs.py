@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +17,14 @@ from kolm_cli.spec.model import Spec
 if TYPE_CHECKING:
     from kolm_cli.encoding.encoder import Encoder
     from kolm_cli.plan.assumed_rows import AssumedRows
+
+
+# What each kind of tower calls its sizes, of which none can be 0.
+_SIZES = (
+    *("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"),
+    *("num_key_value_heads", "vocab_size", "depth", "num_heads", "patch_size", "image_size"),
+    "embed_dim",
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,19 @@ def find_base(loaded: LoadedSpec) -> PlannedBase:
         if known is None:
             raise
         return PlannedBase(known.model, None, known)
+    raise_if_any(_no_sizes(base.config), hint="fetch the checkpoint again")
     return PlannedBase(base.name, base, None)
+
+
+def _no_sizes(config: Mapping[str, Any]) -> Iterator[Problem]:
+    """Sizes that no model has: transformers makes one of no layers without a word."""
+    parts: list[Any] = [config]
+    while parts:
+        for name, value in parts.pop().items():
+            if isinstance(value, dict):
+                parts.append(value)
+            elif name in _SIZES and type(value) is int and value < 1:
+                yield Problem(f"its config.json has {value} as {name}", where="base.model")
 
 
 def read_rows(loaded: LoadedSpec) -> PlannedRows:

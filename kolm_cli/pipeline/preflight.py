@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kolm_cli.core.errors import InputError, Problem, raise_if_any
+from kolm_cli.core.errors import InputError, KolmError, Problem, raise_if_any
 from kolm_cli.core.home import kolm_home
 from kolm_cli.core.memo import Memo
 from kolm_cli.core.progress import Progress
@@ -177,14 +177,19 @@ def encoder_for(spec: Spec, base: Base) -> Encoder:
     images = ImageLimits(**spec.data.images.model_dump())
     try:
         return Encoder.for_base(base, limits_of(spec), images, spec.train.loss_on)
-    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-        # transformers raises any of these on a folder whose processor files do not fit.
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+    except KolmError:
+        raise
+    except Exception as error:
+        # transformers raises anything on a folder whose files do not fit each other.
+        reason = " ".join(str(error).split()) or repr(error)
+        config = type(error).__name__.startswith("StrictDataclass")
         raise InputError(
             Problem(
-                f"its processor cannot be loaded: {reason[:300]}",
+                f"its {'config.json' if config else 'processor'} cannot be loaded: {reason[:300]}",
                 where=f"base.model {base.name}",
-                fix="copy the processor's files from the original checkpoint beside the weights",
+                fix="fetch the checkpoint again"
+                if config
+                else "copy the processor's files from the original checkpoint beside the weights",
             )
         ) from error
 

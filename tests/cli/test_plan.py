@@ -159,6 +159,36 @@ def test_an_unsupported_family_is_refused_by_name_with_the_reason(bare: Job) -> 
     assert "mllama is unsupported: it sees images through cross-attention" in done.err
 
 
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("text_config", "num_hidden_layers", -1),
+        ("text_config", "num_hidden_layers", 10**9),
+        ("text_config", "num_hidden_layers", 10**400),
+        ("text_config", "hidden_size", 2**40),
+        ("text_config", "num_attention_heads", 0),
+        ("", "text_config", []),
+        ("", "vision_config", "x"),
+        ("text_config", "hidden_act", "os.system"),
+    ],
+)
+def test_a_configuration_that_cannot_be_is_an_error(
+    part: str, name: str, value: object, bare: Job
+) -> None:
+    path = bare.folder / "base" / "config.json"
+    before = path.read_bytes()
+    config = json.loads(before)
+    (config[part] if part else config)[name] = value
+    path.write_text(json.dumps(config))
+    try:
+        done = bare.kolm("plan", "spec.yaml", "--no-advice", "--rows", "1", "--pixels", "none")
+    finally:
+        path.write_bytes(before)
+    assert done.code == 2, done.err
+    assert "config.json" in done.err
+    assert "unexpected" not in done.err
+
+
 @pytest.mark.slow
 def test_seventy_two_billion_parameters(bare: Job) -> None:
     """On published numbers; its time and memory are in docs/how-to/plan.md."""

@@ -14,6 +14,7 @@ from kolm_cli.core.errors import ExitCode, InputError, Problem
 
 MOST_ROWS = 1_000_000_000
 MOST_TOKENS = 1_000_000
+MOST_USD = 1_000_000
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +34,7 @@ def plan(
     ] = None,
     usd_per_hour: Annotated[
         float | None,
-        typer.Option("--usd-per-hour", min=0, help="What an hour of the card costs."),
+        typer.Option("--usd-per-hour", min=0, max=MOST_USD, help="What an hour of the card costs."),
     ] = None,
     rows: Annotated[
         int | None,
