@@ -162,8 +162,8 @@ def _evaluation(report: dict[str, Any]) -> Iterator[str]:
     )
     yield from _wrapped(
         f"not training: {line['share_not_training']:.0%} of the job on {card}, which is"
-        f" {duration(line['evaluation_hours'] * 3600)} for the answers of base and adapter if all"
-        " are as long as they may be"
+        f" {duration(line['evaluation_hours'] * 3600)} for all answers if they are as long as they"
+        " may be"
     )
 
 

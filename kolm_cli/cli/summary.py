@@ -12,6 +12,7 @@ from kolm_cli.cli.verdict import (
     latency_text,
     mistake_text,
     ruling_text,
+    training_text,
     with_interval,
     worst_group,
 )
@@ -35,6 +36,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield "|---|---|"
     score = report["k_score"]
     rows = [
+        ("training", training_text(report["during"]) if "during" in report else ""),
         ("base accuracy", with_interval(report["base_accuracy"], report.get("base_ci95"))),
         ("accuracy", with_interval(report["accuracy"], score["accuracy_ci95"])),
         *(("compared", f"{text} {against}") for against, text in comparisons(report)),

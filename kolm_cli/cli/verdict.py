@@ -15,6 +15,8 @@ Report = Mapping[str, Any]
 def lines_of(report: Report) -> Iterator[tuple[str, str]]:
     """Label and text of each line; an empty label continues the line before."""
     score = report["k_score"]
+    if "during" in report:
+        yield "training", training_text(report["during"])
     if "base_accuracy" in report:
         yield "base accuracy", with_interval(report["base_accuracy"], report.get("base_ci95"))
     yield "accuracy", with_interval(report["accuracy"], score["accuracy_ci95"])
@@ -53,6 +55,23 @@ def cut_text(report: Report) -> str:
     cut = report["cut_answers"]
     limit = f"{report['max_new_tokens']} tokens" if "max_new_tokens" in report else "max_new_tokens"
     return f"{len(cut)} answers ended at {limit}: {', '.join(cut[:3])}{', …' if cut[3:] else ''}"
+
+
+def training_text(during: Mapping[str, Any]) -> str:
+    """How far a training went that was evaluated on its way, and what was kept of it."""
+    trained, planned, kept = (
+        during[name] for name in ("steps_trained", "steps_planned", "kept_step")
+    )
+    text = f"{trained} steps"
+    if trained < planned:
+        text = f"stopped early at step {trained} of {planned}"
+    if during["keep"] == "best":
+        text += f"; step {kept} is kept, the best of {len(during['evaluations'])} evaluations"
+    found = next(one for one in during["evaluations"] if one["step"] == kept)
+    loss = "not finite" if found["loss"] is None else f"{found['loss']:.4f}"
+    where = "outside the score" if during["held_out"] else "of the pack"
+    rows = f"{during['rows']} rows {where}"
+    return f"{text} (there accuracy {found['accuracy']:.4f}, loss {loss} on {rows})"
 
 
 def with_interval(value: float, interval: Sequence[float] | None) -> str:

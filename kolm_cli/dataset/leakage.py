@@ -38,12 +38,12 @@ def leaks(
         for row in train
         for sha256, source in row.images.items()
     }
-    prompts = {_prompt(row): row.id for row in train if not row.conversation.images}
+    prompts = {prompt_of(row): row.id for row in train if not row.conversation.images}
     for row in evaluation:
         if not row.conversation.images:
-            if _prompt(row) in prompts:
+            if prompt_of(row) in prompts:
                 yield Problem(
-                    f"its prompt is also in the training row {prompts[_prompt(row)]}",
+                    f"its prompt is also in the training row {prompts[prompt_of(row)]}",
                     where=row.id,
                     fix="evaluate on prompts that are not trained on",
                     kind="leaked-prompt",
@@ -93,5 +93,6 @@ def _looks(
     return [looks for looks, _ in found if looks], [row for looks, row in found if looks]
 
 
-def _prompt(row: Row) -> str:
+def prompt_of(row: Row) -> str:
+    """What a row asks, its earlier turns included."""
     return "\0".join(f"{m.role}:{m.text}" for m in row.conversation.messages[:-1])

@@ -27,6 +27,7 @@ from kolm_cli.parity.prompts import template_options as options_of
 from kolm_cli.parity.replay import Served, replay
 from kolm_cli.parity.report import ParityReport, demanded_of
 from kolm_cli.pipeline.bundle_use import Demands, encoder_of, find_base, unpacked
+from kolm_cli.pipeline.during import held_out
 from kolm_cli.pipeline.evaluate import find_pack, read_pack
 from kolm_cli.pipeline.unpacked import Unpacked
 from kolm_cli.records.row import Row, rows_digest
@@ -185,7 +186,9 @@ def _known(
     base: Path | None,
     progress: Progress,
 ) -> _Known:
-    rows = list(find_pack(files) if given is None else given)
+    chose = held_out(files.trained)
+    asked = find_pack(files) if given is None else given
+    rows = [row for row in asked if row.digest not in chose]
     wanted = files.spec["data"]["eval"].removeprefix("sha256:")
     if given is not None and rows_digest(rows) != wanted:
         raise InputError(

@@ -16,6 +16,7 @@ from kolm_cli.bundle.signing.keys import Signer
 from kolm_cli.core.errors import raise_if_any
 from kolm_cli.core.progress import Progress
 from kolm_cli.pipeline.bundle_files import bundle_files, evaluation_settings, total_bytes
+from kolm_cli.pipeline.during import course_said
 from kolm_cli.pipeline.earlier import Earlier
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.pipeline.mistakes import mistakes
@@ -112,8 +113,10 @@ def write_bundle(
         cut=results.cut,
         most=WORST,
     )
+    course = course_said(results.vlm_train)
     report = {
         "cid": built.cid,
+        **({} if course is None else {"during": course}),
         **scored.as_json(),
         "cut_answers": list(results.cut[:LISTED_CUT]),
         "latency": {"latency_us": results.latency.median, **results.latency.as_json()},

@@ -17,6 +17,7 @@ from kolm_cli.formats.columns import Columns
 from kolm_cli.pipeline.against import Against, find_other, stored_answers
 from kolm_cli.pipeline.baseline import read_baseline
 from kolm_cli.pipeline.bundle_use import Demands, answerer_for
+from kolm_cli.pipeline.during import held_out
 from kolm_cli.pipeline.known_inputs import known_pack
 from kolm_cli.pipeline.mistakes import mistakes
 from kolm_cli.pipeline.preflight import pack_problems
@@ -132,6 +133,7 @@ def evaluate_again(
         baseline = None if asked.baseline is None else read_baseline(asked.baseline, rows)
         if given is not None:
             _note_trained(files, rows, progress)
+            _note_held_out(files, rows, progress)
             note_long_answers(answerer.encoder, rows, settings.max_new_tokens, progress)
         progress.stage("evaluate", len(rows), "rows")
         batch_size = files.spec["evaluate"]["batch_size"]
@@ -207,4 +209,15 @@ def _note_trained(bundle: Unpacked, rows: list[Row], progress: Progress) -> None
         progress.note(
             f"{shown} of {len(rows)} rows show images that the bundle was trained on: their score"
             " says little about new ones"
+        )
+
+
+def _note_held_out(bundle: Unpacked, rows: list[Row], progress: Progress) -> None:
+    """Say when rows of a pack chose the weights that now answer them."""
+    chose = held_out(bundle.trained)
+    seen = sum(row.digest in chose for row in rows)
+    if seen:
+        progress.note(
+            f"{seen} of {len(rows)} rows chose the bundle's weights while it was trained: their"
+            " score is too good"
         )

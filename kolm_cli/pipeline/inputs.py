@@ -168,7 +168,9 @@ def _keys(
     form["base"] = {"trust_remote_code": spec.base.trust_remote_code}
     if parent is not None:
         form["base"]["adapter"] = parent.cid
-    training = digests.sha256_json({**common, "spec": form, "data": train.digest})
+    # Rows of the pack that are asked while training are a part of it.
+    asked = {} if spec.evaluate.during is None else {"pack": pack.digest}
+    training = digests.sha256_json({**common, **asked, "spec": form, "data": train.digest})
     evaluation = digests.sha256_json(
         {"training": training, "spec": evaluation_form(spec), "data": pack.digest}
     )

@@ -21,6 +21,7 @@ from kolm_cli.pipeline.plan_inputs import (
 )
 from kolm_cli.plan.cards import CARDS, Card, named
 from kolm_cli.records.row import Row
+from kolm_cli.scoring.course import evaluated_steps
 from kolm_cli.scoring.metrics.catalog import names as metric_names
 from kolm_cli.spec.load import load_spec
 from kolm_cli.spec.model import Spec
@@ -217,7 +218,7 @@ class _Run:
             card = cards[line["card"]]
             if card.source:
                 token = seconds(sizes, work.total, card, bf16=train.bf16).total
-                self._add_evaluation(line, token)
+                self._add_evaluation(line, token, steps)
         shown.stage("try changes")
         for index, change in enumerate(changes(planned, train, batches["the largest step"])):
             shown.advance(index + 1)
@@ -305,15 +306,31 @@ class _Run:
         """The tokens of a micro-batch, padding included."""
         return len(rows) * max(self._facts[row.id].tokens for row in rows)
 
-    def _add_evaluation(self, line: dict[str, Any], token: float) -> None:
-        """The time of base's and adapter's answers, if each is as long as it may be."""
-        evaluate = self.spec.evaluate
-        rounds = -(-self.rows.asked // evaluate.batch_size)
-        seconds = 2 * rounds * evaluate.max_new_tokens * token
+    def _add_evaluation(self, line: dict[str, Any], token: float, steps: int) -> None:
+        """The time of the answers, if each is as long as it may be."""
+        seconds = self._answered(steps) * self.spec.evaluate.max_new_tokens * token
         whole = seconds + 3600 * line["hours"]
         line["seconds_a_token"] = round(token, 6)
         line["evaluation_hours"] = round(seconds / 3600, 6)
         line["share_not_training"] = round(seconds / whole, 4)
+
+    def _answered(self, steps: int) -> int:
+        """Batches of answers: the base's, the adapter's, and those while it is trained.
+
+        Raises:
+            InputError: it cannot be evaluated so often in so many steps.
+        """
+        evaluate, rows = self.spec.evaluate, self.rows.asked
+        during, asked = evaluate.during, [rows, rows]
+        if during is not None:
+            try:
+                at = evaluated_steps(during.every, self.spec.train.num_train_epochs, steps)
+            except ValueError as error:
+                what = f"{during.every!r} {error}"
+                raise InputError(Problem(what, "evaluate.during.every")) from error
+            scored = rows - during.rows if during.rule.chooses else rows
+            asked = [scored, scored, *[during.rows] * len(at)]
+        return sum(-(-count // evaluate.batch_size) for count in asked)
 
 
 def _json(counts: Any) -> dict[str, Any] | None:

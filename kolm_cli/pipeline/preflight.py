@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from kolm_cli.core.errors import InputError, KolmError, Problem, raise_if_any
 from kolm_cli.core.home import kolm_home
 from kolm_cli.core.memo import Memo
-from kolm_cli.core.progress import Progress
+from kolm_cli.core.progress import Progress, Silent
 from kolm_cli.core.together import Together
 from kolm_cli.dataset.leakage import leaks, near_leaks
 from kolm_cli.dataset.picture_book import PictureBook
@@ -18,6 +18,7 @@ from kolm_cli.dataset.sources import SourceRows
 from kolm_cli.families.resolve import Base
 from kolm_cli.pipeline import trackers
 from kolm_cli.pipeline.doubts import doubts
+from kolm_cli.pipeline.during import Watched, said_before, watched
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.pipeline.warm_start import check_parent
 from kolm_cli.records.row import Row
@@ -46,6 +47,7 @@ class Preflight:
         optimizer_steps: how many steps the run will take.
         doubts: why it will hardly learn.
         encoder: encodes rows as training will.
+        watched: what of the pack is asked while training; None when nothing is.
     """
 
     train: SourceRows
@@ -55,6 +57,18 @@ class Preflight:
     optimizer_steps: int
     doubts: list[str]
     encoder: Encoder
+    watched: Watched | None = None
+
+    @property
+    def scored(self) -> Sequence[Row]:
+        """The rows that decide the score: the pack without those that choose the weights."""
+        return self.pack.rows if self.watched is None else self.watched.scored
+
+    @property
+    def scored_facts(self) -> list[RowFacts]:
+        """Tokens of each of them."""
+        names = {row.id for row in self.scored}
+        return [fact for fact in self.asked if fact.id in names]
 
 
 def require_device(inputs: Inputs) -> None:
@@ -92,7 +106,7 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
 
     spec, loaded, family = inputs.spec, inputs.loaded, inputs.base.family
     together = Together()
-    together.run(check_parent, inputs, progress)
+    parents = together.run(check_parent, inputs, progress) or frozenset()
     progress.stage("read data")
     train, pack = inputs.train.rows(), inputs.pack.rows()
     for note in dict.fromkeys((*train.notes, *pack.notes)):
@@ -100,9 +114,13 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     torch.set_num_threads(inputs.threads)
     progress.stage("load processor")
     encoder = together.run(load_encoder, inputs)
-    trained, asked = Findings(), Findings()
+    trained, asked, with_loss = Findings(), Findings(), Findings()
+    steps = steps_of(len(train.rows), spec.train, spec.launch.num_processes)
     with Memo(kolm_home() / "preflight.sqlite") as memo:
         book = PictureBook(memo)
+        watch = None
+        if train.rows and pack.rows:
+            watch = watched(spec, pack.rows, steps, book, loaded.position)
         if encoder is not None:
             progress.stage("check training rows", len(train.rows), "rows")
             trained = check_rows(encoder, train.rows, progress=progress, book=book, memo=memo)
@@ -110,6 +128,9 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
             asked = check_rows(
                 encoder, pack.rows, progress=progress, prompts_only=True, book=book, memo=memo
             )
+            # Those that are asked while training are learned from too, in a way: each has a loss.
+            learned = [] if watch is None else watch.rows
+            with_loss = check_rows(encoder, learned, progress=Silent(), book=book, memo=memo)
             note_long_answers(encoder, pack.rows, spec.evaluate.max_new_tokens, progress)
     problems = [*train.problems, *trained.problems, *pack.problems, *asked.problems]
     if encoder is not None:  # else nothing is known of the pictures
@@ -118,8 +139,14 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
         progress.note(warning)
     problems += _repeated(train.rows, "training")
     problems += pack_problems(pack.rows, metric_of(spec.evaluate))
-    problems += group_problems(spec.evaluate, pack.rows, loaded.position("evaluate.gate"))
-    steps = steps_of(len(train.rows), spec.train, spec.launch.num_processes)
+    scored = pack.rows
+    if watch is not None:
+        scored, problems = list(watch.scored), [*problems, *watch.problems]
+        problems += [
+            replace(found, what=f"{found.what}, and evaluate.during computes its loss")
+            for found in with_loss.problems
+        ]
+    problems += group_problems(spec.evaluate, scored, loaded.position("evaluate.gate"))
     problems += unlearnable(
         train.rows, spec.train, family, loaded.position("train"), spec.launch.num_processes
     )
@@ -129,10 +156,17 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     together.finish()
     if encoder is None:
         raise AssertionError("what failed was raised")
+    if watch is not None:
+        progress.note(said_before(watch))
     doubted = doubts(inputs, train.rows, pack.rows, steps)
+    if seen := sum(row.digest in parents for row in scored):
+        doubted.append(
+            f"{seen} of {len(scored)} scored rows chose the weights of the bundle that this starts"
+            " from: the score may be too good"
+        )
     for doubt in doubted:
         progress.note(f"WARNING: {doubt}")
-    return Preflight(train, pack, trained.rows, asked.rows, steps, doubted, encoder)
+    return Preflight(train, pack, trained.rows, asked.rows, steps, doubted, encoder, watch)
 
 
 def group_problems(evaluate: EvaluateSection, pack: Sequence[Row], where: str) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ from kolm_cli.core.progress import Progress
 from kolm_cli.pipeline.bundle_use import Demands, answerer_for, find_base, unpacked
 from kolm_cli.pipeline.earlier import Earlier
 from kolm_cli.pipeline.unpacked import Unpacked
-from kolm_cli.records.row import Row
+from kolm_cli.records.row import Row, rows_digest
 from kolm_cli.scoring.comparison import Comparison
 from kolm_cli.scoring.gate import NoRegression
 from kolm_cli.scoring.metrics.base import ChosenMetric
@@ -74,7 +74,7 @@ def _answers(
 ) -> Predictions:
     with earlier.file() as path:
         with unpacked(path, _demands(earlier), progress) as bundle:
-            stored = _stored(bundle, inputs.pack.digest)
+            stored = _stored(bundle, rows_digest(list(pack)))
             base = _base(bundle, inputs)
         if stored is not None:
             return stored

@@ -19,7 +19,7 @@ from kolm_cli.pipeline.preflight import Preflight
 from kolm_cli.pipeline.run_results import DOUBTS, read_latency
 from kolm_cli.pipeline.warm_start import place_parent
 from kolm_cli.run.folder import RunFolder
-from kolm_cli.run.orders import Orders
+from kolm_cli.run.orders import DURING, Orders
 from kolm_cli.scoring.latency import Latency
 
 
@@ -55,12 +55,14 @@ def train(
     progress.stage("freeze data")
     for folder in (run.data, evaluation, run.checkpoints):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for side, facts, place, split in (
-        (checked.train, checked.facts, run.data, "train"),
-        (checked.pack, checked.asked, evaluation, "eval"),
+    if checked.watched is not None:
+        freeze(checked.watched.rows, run.data, DURING)
+    for rows, outside, facts, place, split in (
+        (checked.train.rows, checked.train.outside, checked.facts, run.data, "train"),
+        (checked.scored, checked.pack.outside, checked.scored_facts, evaluation, "eval"),
     ):
-        freeze(side.rows, place, split)
-        note_outside(side.outside, place, split)
+        freeze(rows, place, split)
+        note_outside(outside, place, split)
         note_pictures([row.shown for row in facts], place, split)
     write_atomic(evaluation / DOUBTS, json.dumps(checked.doubts).encode(), mode=0o600)
     place_parent(inputs, run.parent, progress)
@@ -97,7 +99,20 @@ def orders_for(inputs: Inputs) -> Orders:
         max_new_tokens=spec.evaluate.max_new_tokens,
         batch_size=spec.evaluate.batch_size,
         parent=inputs.parent.cid if inputs.parent else "",
+        during=_during(inputs),
     )
+
+
+def _during(inputs: Inputs) -> dict[str, Any] | None:
+    """The section `evaluate.during`, and what its answers are scored by."""
+    evaluate = inputs.spec.evaluate
+    if evaluate.during is None:
+        return None
+    return {
+        "options": evaluate.during.model_dump(mode="json"),
+        "metric": evaluate.metric_name,
+        "metric_options": evaluate.metric_options,
+    }
 
 
 def _explicit(inputs: Inputs) -> dict[str, object]:

@@ -11,32 +11,38 @@ from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.core.progress import Progress
 from kolm_cli.core.seals import is_sealed, seal
 from kolm_cli.pipeline.bundle_use import Demands, unpacked
+from kolm_cli.pipeline.during import held_out
 from kolm_cli.pipeline.unpacked import Unpacked
 
 if TYPE_CHECKING:
     from kolm_cli.pipeline.inputs import Inputs
 
 
-def check_parent(inputs: Inputs, progress: Progress) -> None:
+def check_parent(inputs: Inputs, progress: Progress) -> frozenset[str]:
     """Verify the bundle that training starts from, and compare it with what is to be trained.
+
+    Returns:
+        the digests of the rows that chose its weights.
 
     Raises:
         InputError: another base, LoRA of another shape, or other parts that train; all of it.
         VerificationError: it is not intact, or the trust policy refuses its signer.
     """
     if inputs.parent is None:
-        return
+        return frozenset()
     progress.stage("check the bundle to start from")
     with (
         inputs.parent.file() as path,
         unpacked(path, Demands(cid=inputs.parent.cid), progress) as bundle,
     ):
         problems = list(_differences(inputs, bundle))
+        chose = held_out(bundle.trained)
     if problems:
         raise InputError(
             *(Problem(what, inputs.parent.where, fix) for what, fix in problems),
             hint=f"kolm receipt {inputs.parent.cid} says how it was trained",
         )
+    return chose
 
 
 def _differences(inputs: Inputs, bundle: Unpacked) -> Iterator[tuple[str, str]]:

@@ -28,6 +28,8 @@ class Scores:
         k: the K-score.
         gate_passed: whether the gate was met.
         parent: the CID of the bundle that training started from.
+        steps: after how many optimizer steps its weights were kept.
+        steps_planned: how many there were to be, where what was evaluated while training decided.
     """
 
     accuracy: float | None = None
@@ -35,6 +37,8 @@ class Scores:
     k: float | None = None
     gate_passed: bool | None = None
     parent: str | None = None
+    steps: int | None = None
+    steps_planned: int | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ def read_scores(registry: Registry, entry: StoredBundle) -> Scores:
         _number(_at(evaluation, "k_score").get("k")),
         passed if isinstance(passed, bool) else None,
         parent if isinstance(parent, str) and is_cid(parent) else None,
+        _count(_at(facts, "vlm_train", "evidence").get("optimizer_steps")),
+        _count(_at(facts, "vlm_train", "during").get("steps_planned")),
     )
 
 
@@ -107,3 +113,7 @@ def _number(value: Any) -> float | None:
     """A share: whatever else a receipt says is no score."""
     fits = type(value) in (int, float) and 0 <= value <= 1
     return float(value) if fits else None
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None

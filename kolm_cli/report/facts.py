@@ -19,6 +19,7 @@ from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.bundle.verify import Report, judge
 from kolm_cli.core.digests import sha256_bytes
 from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.pipeline.during import held_out
 from kolm_cli.pipeline.known_inputs import known_curves, known_pack
 from kolm_cli.records.row import Row, rows_digest
 
@@ -133,7 +134,8 @@ def gather_facts(
     manifest, receipt, stored = case.manifest, case.receipt, case.evaluation
     found = case.attestations
     wanted = eval_digest(found.stages)
-    rows = known_pack(wanted) if pack is None else list(pack)
+    chose = held_out(block(receipt, "vlm_train"))
+    rows = known_pack(wanted) if pack is None else [r for r in pack if r.digest not in chose]
     if pack is not None and rows_digest(rows) != wanted:
         raise InputError(
             Problem(

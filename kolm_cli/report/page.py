@@ -13,6 +13,7 @@ from typing import Any
 from kolm_cli.core.progress import Progress
 from kolm_cli.report import charts, words
 from kolm_cli.report.charts import Chart
+from kolm_cli.report.evaluated import evaluated
 from kolm_cli.report.facts import AXES, Facts, axes_of, block, number, pair, share
 from kolm_cli.report.gallery import KINDS, items_of
 from kolm_cli.report.lengths import lengths
@@ -144,7 +145,8 @@ def _groups(facts: Facts) -> Chart | None:
 
 
 def _learning(facts: Facts) -> Iterator[Chart]:
-    points = list(facts.curves)
+    points = [point for point in facts.curves if "loss" in point]
+    yield from evaluated(facts, points)
     if not points:
         return
     steps = [float(point["step"]) for point in points]
@@ -153,7 +155,8 @@ def _learning(facts: Facts) -> Iterator[Chart]:
         values = [point.get(name) for point in points]
         return [number(value) for value in values]
 
-    yield charts.lines("Loss", steps, {"loss": series("loss")}, logarithmic=True)
+    if not block(facts.trained, "during"):
+        yield charts.lines("Loss", steps, {"loss": series("loss")}, logarithmic=True)
     parts = sorted({part for point in points for part in block(point, "rates")})
     rates = {part: [number(block(p, "rates").get(part)) for p in points] for part in parts}
     if rates:

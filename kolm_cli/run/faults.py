@@ -35,7 +35,7 @@ def describe_fault(error: Exception, folder: Path) -> KolmError:
         return LackingError(
             Problem("the GPU's memory is too small for this run", where="worker"),
             hint="lower train.per_device_train_batch_size or max_seq_length, or write"
-            " gradient_checkpointing: true",
+            " gradient_checkpointing: true; with evaluate.during, lower evaluate.batch_size",
         )
     if _SHARED_MEMORY.search(str(error)):
         return LackingError(

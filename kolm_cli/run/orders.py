@@ -9,6 +9,9 @@ from typing import Any, Literal
 
 from kolm_cli.core.files import write_atomic
 
+# The rows that are asked while training, beside those that are trained on.
+DURING = "during"
+
 
 @dataclass(frozen=True)
 class Orders:
@@ -22,6 +25,8 @@ class Orders:
         evaluation: the name of the evaluation's folder: the digest of what decides it.
         threads: torch's threads in each process; they change the results of sums.
         parent: the CID of the bundle that training starts from; empty when it is the base.
+        during: the section `evaluate.during` and the metric of its answers; None without one. The
+            rows are frozen beside those of training.
         measure_again: only time more answers of what was trained and asked already.
     """
 
@@ -37,6 +42,7 @@ class Orders:
     max_new_tokens: int
     batch_size: int
     parent: str
+    during: dict[str, Any] | None = None
     measure_again: bool = False
 
     def write(self, run: Path) -> None:

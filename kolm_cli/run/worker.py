@@ -28,21 +28,24 @@ from kolm_cli.encoding.encoder import Encoder, Limits
 from kolm_cli.families.image_limits import ImageLimits
 from kolm_cli.families.resolve import Base, resolve_base
 from kolm_cli.records.row import Row
+from kolm_cli.run.during import during_of
 from kolm_cli.run.environment import describe_environment, measured_memory
 from kolm_cli.run.faults import describe_fault, keep_room, leave_reason
 from kolm_cli.run.folder import RunFolder
 from kolm_cli.run.known_latency import KnownLatency
 from kolm_cli.run.launch import PROCESSES_VARIABLE
 from kolm_cli.run.lifeline import Lifeline, lock_run
-from kolm_cli.run.orders import Orders
+from kolm_cli.run.orders import DURING, Orders
 from kolm_cli.run.progress_file import FileProgress
 from kolm_cli.run.reload_check import POSITIONS, Probe
+from kolm_cli.scoring.course import Rule
 from kolm_cli.scoring.latency import ANSWERS
 from kolm_cli.spec.model import TrainSection
 from kolm_cli.trainer.adapter_files import load_adapter
 from kolm_cli.trainer.adapter_trainer import Start, StoppedEarly, VLMTrainer
 from kolm_cli.trainer.base_model import attention_of, load_base
 from kolm_cli.trainer.devices import Determinism, hardware, pick_device, settle_numerics
+from kolm_cli.trainer.during import During
 from kolm_cli.trainer.merged import merge
 
 # Beside the checkpoints: the processor, the lists of modules, the probe.
@@ -51,7 +54,12 @@ _OTHER_FILES_BYTES = 64 << 20
 
 @dataclass
 class Worker:
-    """One process of a run."""
+    """One process of a run.
+
+    Attributes:
+        determinism: of the training.
+        choosing: of what is evaluated while it goes on.
+    """
 
     run: RunFolder
     orders: Orders
@@ -63,6 +71,7 @@ class Worker:
     progress: FileProgress
     lifeline: Lifeline
     determinism: Determinism
+    choosing: Determinism
 
     def work(self) -> None:
         """Score the base, train, score the adapter; whatever is there already is kept."""
@@ -173,6 +182,7 @@ class Worker:
             loaded: a base that was loaded already, and is taken out; or none.
         """
         rows = list(thaw(self.run.data, "train"))
+        during = self.during()
         began = time.monotonic()
 
         def train_once() -> VLMTrainer:
@@ -188,6 +198,7 @@ class Worker:
                 should_stop=self.lifeline.should_stop,
                 curves=self.run.curves,
                 start=Start(self.orders.parent, self.run.parent) if self.orders.parent else None,
+                during=during,
             )
             check_room(self.run.path, trainer)
             return trainer.train()
@@ -201,6 +212,21 @@ class Worker:
         if self.state.is_main_process:
             self.save(trainer, probe, seconds, measured)
         self.state.wait_for_everyone()
+
+    def during(self) -> During | None:
+        """What is evaluated while training; None when nothing is."""
+        if self.orders.during is None:
+            return None
+        return during_of(
+            self.orders,
+            list(thaw(self.run.data, DURING)),
+            self.encoder,
+            self.state,
+            self.choosing,
+            bf16=self.config.bf16,
+            should_stop=self.lifeline.should_stop,
+            note=self.progress.note,
+        )
 
     def save(
         self, trainer: VLMTrainer, probe: Probe, seconds: float, measured: dict[str, Any]
@@ -217,6 +243,10 @@ class Worker:
         facts = describe_environment(
             self.device, self.state.num_processes, attention_of(trainer.model), self.determinism
         )
+        if self.orders.during is not None and Rule.of(self.orders.during["options"]).chooses:
+            # What had another sum each time, and may have chosen other weights by it.
+            without = {*self.determinism.without, *self.choosing.without}
+            facts["nondeterministic_operations"] = sorted(without)
         facts |= measured
         if trainer.step_times is not None:
             facts["seconds_a_step"] = trainer.step_times
@@ -229,14 +259,15 @@ class Worker:
 def check_room(folder: Path, trainer: VLMTrainer) -> None:
     """Refuse to train what could not be saved.
 
-    Three checkpoints are there for a moment, each with the weights and the optimizer's two
-    moments of everything that trains; then come the adapter and its bundle in the registry.
+    Three checkpoints are there for a moment, each with the weights, the optimizer's two moments and
+    maybe the best weights of everything that trains; then come the adapter and its bundle in the
+    registry.
 
     Raises:
         LackingError: the disk has too little room.
     """
     trained = sum(p.numel() * 4 for p in trainer.model.parameters() if p.requires_grad)
-    needed = 3 * 3 * trained + 2 * trained + _OTHER_FILES_BYTES
+    needed = 3 * (4 if trainer.keeps_best else 3) * trained + 2 * trained + _OTHER_FILES_BYTES
     # What a run that is resumed wrote before is there already.
     needed -= sum(path.stat().st_size for path in folder.glob("checkpoints/**/*"))
     free = shutil.disk_usage(folder).free
@@ -284,7 +315,7 @@ def start(folder: Path) -> None:
         encoder = Encoder.for_base(base, limits, ImageLimits(**orders.images), config.loss_on)
         Worker(
             run, orders, base, config, device, encoder, state, progress, lifeline,
-            Determinism(device),
+            Determinism(device), Determinism(device),
         ).work()  # fmt: skip
     lifeline.release()
 

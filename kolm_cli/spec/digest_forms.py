@@ -69,14 +69,17 @@ def stored_form(spec: Spec) -> dict[str, Any]:
 def training_form(spec: Spec) -> dict[str, Any]:
     """What in the spec decides the trained weights, as plain JSON values.
 
-    The data itself and the base's weights are decided elsewhere: add their digests.
+    The data itself and the base's weights are decided elsewhere: add their digests. Where there is
+    `during`, the pack is part of the data.
     """
     form = spec.model_dump(mode="json")
     launch: tuple[str, ...] = ("device", "num_processes")
     if spec.launch.device == "cpu":
         # Threads decide the order of floating-point sums; on a GPU they decide nothing.
         launch = (*launch, "threads")
+    during = {} if spec.evaluate.during is None else {"during": _during_form(form["evaluate"])}
     return {
+        **during,
         "name": spec.name,
         "base": form["base"],
         "data": _data_settings(form),
@@ -90,11 +93,16 @@ def _data_settings(form: dict[str, Any]) -> dict[str, Any]:
     return {name: form["data"][name] for name in _DATA_SETTINGS if name in form["data"]}
 
 
+def _during_form(evaluate: dict[str, Any]) -> dict[str, Any]:
+    """What of the evaluation decides what is found while training."""
+    return {name: evaluate[name] for name in ("during", "metric", "max_new_tokens", "batch_size")}
+
+
 def evaluation_form(spec: Spec) -> dict[str, Any]:
     """What in the spec decides the predictions, beside what decides the weights.
 
-    The metric, the gate, the price and `include` are in neither form: what they decide is
-    computed again from the stored predictions.
+    The gate, the price and `include` are in neither form, nor is the metric unless something is
+    evaluated `during` training: what they decide is computed again from the stored predictions.
     """
     form = spec.model_dump(mode="json")
     return {

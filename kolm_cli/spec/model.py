@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 
 from kolm_cli.core.names import RULE, is_name
 from kolm_cli.formats.columns import wrong_in
+from kolm_cli.spec.during import DuringSection
 from kolm_cli.spec.section import Conflict, Section, custom_error
 from kolm_cli.spec.train import Count, TrainSection
 
@@ -199,12 +200,15 @@ def _metric(value: Any) -> Any:
 class EvaluateSection(Section):
     """How the adapter is scored. `usd_per_hour` is the price of the machine that answers."""
 
+    younger: ClassVar[frozenset[str]] = frozenset({"during"})
+
     metric: Annotated[Any, AfterValidator(_metric)]
     max_new_tokens: Annotated[int, Field(ge=1, le=1 << 20)] = 64
     batch_size: Annotated[int, Field(ge=1, le=1 << 16)] = 8
     usd_per_hour: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
     include: Literal["answers", "digests"] = "answers"
     gate: GateSection = GateSection()
+    during: DuringSection | None = None
 
     @property
     def metric_name(self) -> str:

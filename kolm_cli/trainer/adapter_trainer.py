@@ -29,6 +29,7 @@ from kolm_cli.trainer.adapter_files import module_lists, save_adapter, start_fro
 from kolm_cli.trainer.curves import CurveRecorder
 from kolm_cli.trainer.data_workers import choose_workers, free_shared_memory
 from kolm_cli.trainer.distributed import decided_by_first, processes_here
+from kolm_cli.trainer.during import During, Evaluating, TrainingOver
 from kolm_cli.trainer.encoded_rows import EncodedRows
 from kolm_cli.trainer.evidence import (
     Evidence,
@@ -87,14 +88,16 @@ class VLMTrainer:
         should_stop: Callable[[], bool] = lambda: False,
         start: Start | None = None,
         curves: Path | None = None,
+        during: During | None = None,
     ) -> None:
         self.base, self.config, self.encoder, self.start = base, config, encoder, start
-        self._curves = curves
+        self._curves, self._during = curves, during
         self._rows, self._folder = rows, folder
         self._progress, self._should_stop = progress or Silent(), should_stop
         self._cpu = device == "cpu"
         self._evidence_facts: dict[str, Any] | None = None
         self.step_times: dict[str, Any] | None = None
+        self._during_facts: dict[str, Any] | None = None
         self._wrap(model)
 
     def _wrap(self, model: nn.Module) -> None:
@@ -165,6 +168,11 @@ class VLMTrainer:
         recorder = None
         if self._curves is not None:
             recorder = CurveRecorder(self._curves, active=PartialState().is_main_process)
+        evaluating = None
+        if self._during is not None:
+            evaluating = Evaluating(self._during, self.model, ledger, self._progress)
+            if found:
+                evaluating.restore(found[0], state["during"])
         full = [
             p for n, p in self.model.named_parameters() if p.requires_grad and ".lora_" not in n
         ]
@@ -185,13 +193,24 @@ class VLMTrainer:
             train_dataset=EncodedRows(self._rows, encode),
             data_collator=NamedBatches(self.encoder),
             compute_loss_func=make_loss(full),
-            callbacks=[observer, times, *([recorder] if recorder else [])],
+            callbacks=list(filter(None, [observer, times, recorder, evaluating])),
         )
         observer.trainer = trainer
-        trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
-        if observer.stopped:
+        if evaluating is not None:
+            evaluating.trainer, trainer.evaluating = trainer, evaluating
+        try:
+            trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
+        except TrainingOver:
+            handler, control = trainer.callback_handler, trainer.control
+            trainer.control = handler.on_train_end(trainer.args, trainer.state, control)
+        if observer.stopped or (evaluating is not None and evaluating.interrupted):
             raise StoppedEarly
         self.step_times = times.as_json()
+        steps = trainer.state.global_step
+        if evaluating is not None:
+            self._during_facts = evaluating.facts(trainer.state.max_steps, steps)
+            # From here on, the weights that are kept: all evidence is about them.
+            steps = evaluating.keep(steps)
         graph = observer.graph()
         if self.config.freeze_vision and graph["with_history"]:
             raise EvidenceError("what entered the projector carried gradient history")
@@ -199,9 +218,14 @@ class VLMTrainer:
             **self.evidence.conclude(ledger),
             "projector_calls_observed": graph["calls"],
             "projector_inputs_with_gradient_history": graph["with_history"],
-            "optimizer_steps": trainer.state.global_step,
+            "optimizer_steps": steps,
         }
         return self
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether a checkpoint holds the best weights beside the last."""
+        return self._during is not None and self._during.options["keep"] == "best"
 
     def _data_workers(self) -> int:
         """Processes that prepare batches, judged by the size of the first rows."""
@@ -223,6 +247,7 @@ class VLMTrainer:
                 **({"resize": "fit"} if self.encoder.limits.fit else {}),
                 "rows": rows_digest(self._rows),
                 "start": self.start.cid if self.start else "",
+                **({"during": self._during.identity()} if self._during else {}),
             }
         )
 
@@ -257,6 +282,8 @@ class VLMTrainer:
             block["coordinates"] = convention.name
         if self._evidence_facts is not None:
             block["evidence"] = self._evidence_facts
+        if self._during_facts is not None:
+            block["during"] = self._during_facts
         return block
 
     def save(self, folder: Path | str) -> Path:

@@ -27,6 +27,12 @@ class Pace:
 
     def __init__(self) -> None:
         self._at, self._tokens, self._waited = time.monotonic(), 0, 0.0
+        self._left_out = 0.0
+
+    def leave_out(self, seconds: float) -> None:
+        """So many seconds of the run, altogether, were no training."""
+        self._at += seconds - self._left_out
+        self._left_out = seconds
 
     def since(self, trainer: KolmTrainer) -> dict[str, float]:
         """Tokens a second, and the seconds that passed and that were spent waiting for data."""
@@ -45,7 +51,7 @@ class CurveRecorder(TrainerCallback):
     """Writes a line each time that the Trainer logs.
 
     A line has `step`, `loss` (the mean since the line before), `grad_norm` (before clipping),
-    `rates` by part, and what `Pace` tells.
+    `rates` by part, and what `Pace` tells; or `step`, `eval_loss` and `eval_accuracy`.
     """
 
     def __init__(self, path: Path, *, active: bool) -> None:
@@ -60,13 +66,20 @@ class CurveRecorder(TrainerCallback):
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """Write a line."""
-        if not self._active or not logs or "loss" not in logs:
+        if not self._active or not logs:
+            return
+        if "eval_accuracy" in logs:
+            self._write(state, {k: v for k, v in logs.items() if k.startswith("eval_")})
+        if "loss" not in logs:
             return
         line = {key: value for key, value in logs.items() if not key.startswith(_RATE)}
         line.pop("learning_rate", None)
         rates = {k.removeprefix(_RATE): v for k, v in logs.items() if k.startswith(_RATE)}
+        self._write(state, {**line, "rates": rates})
+
+    def _write(self, state: Any, line: dict[str, Any]) -> None:
         with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"step": state.global_step, **line, "rates": rates}) + "\n")
+            stream.write(json.dumps({"step": state.global_step, **line}) + "\n")
 
 
 def rates_of(trainer: KolmTrainer) -> dict[str, float]:

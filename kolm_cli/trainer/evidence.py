@@ -74,6 +74,11 @@ class GradientLedger:
         self.seen = set(seen)
         self._waiting = {n: p for n, p in trainable(model).items() if n not in self.seen}
 
+    @property
+    def complete(self) -> bool:
+        """Whether every tensor that trains has seen one."""
+        return not self._waiting
+
     def look(self) -> None:
         """Read the gradients before the optimizer's step."""
         graded = [(n, p.grad) for n, p in self._waiting.items() if p.grad is not None]

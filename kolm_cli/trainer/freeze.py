@@ -86,6 +86,8 @@ class GraphWatch:
         ]
 
     def _look(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if not torch.is_grad_enabled():
+            return  # an evaluation between two steps: it could have no history
         tensors = [v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor)]
         self.calls += 1
         self.with_history += any(self._from_outside(tensor) for tensor in tensors)

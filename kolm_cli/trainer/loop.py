@@ -11,7 +11,13 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import (
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainingArguments,
+)
 
 from kolm_cli.core.progress import Progress
 from kolm_cli.core.seals import seal
@@ -23,6 +29,7 @@ from kolm_cli.spec.model import TrainSection
 from kolm_cli.trainer.adapter_files import load_full_parts, save_full_parts
 from kolm_cli.trainer.curves import POINTS, Pace, rates_of
 from kolm_cli.trainer.distributed import true_in_any
+from kolm_cli.trainer.during import Evaluating
 from kolm_cli.trainer.evidence import Evidence, GradientLedger
 from kolm_cli.trainer.freeze import GraphWatch
 from kolm_cli.trainer.partition import Partition
@@ -103,6 +110,8 @@ class KolmTrainer(Trainer):
         self.waited = 0.0
         self.pace = Pace()
         self.step_rates: dict[str, float] = {}
+        self.evaluating: Evaluating | None = None
+        self.control: TrainerControl
         self.optimizer: torch.optim.Optimizer | None
         self.lr_scheduler: torch.optim.lr_scheduler.LRScheduler | None
         super().__init__(**kwargs)
@@ -114,6 +123,18 @@ class KolmTrainer(Trainer):
         if "loss" in logs:
             logs = {**logs, **self.pace.since(self), **self.step_rates}
         super().log(logs, *args, **kwargs)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """What is found between two steps, logged like what a step gives."""
+        if self.evaluating is None:
+            raise RuntimeError("nothing is evaluated while this trains")
+        figures = self.evaluating.evaluate()
+        self.pace.leave_out(self.evaluating.seconds)
+        if figures:
+            self.log(figures)
+        handler = self.callback_handler
+        self.control = handler.on_evaluate(self.args, self.state, self.control, figures)
+        return figures
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
         """The batches of a step; counts how long they were waited for."""
@@ -221,8 +242,11 @@ class Observer(TrainerCallback):
         if now - self._shown >= SHOW_EVERY_SECONDS or last:
             done = state.global_step - self._first_step
             elapsed = now - self._began
+            evaluating = trainer.evaluating
+            training = elapsed - (evaluating.seconds if evaluating else 0.0)
             figures = {
-                "tokens_per_second": trainer.tokens / elapsed,
+                **(evaluating.shown() if evaluating else {}),
+                "tokens_per_second": trainer.tokens / max(training, 1e-9),
                 "eta_seconds": (state.max_steps - state.global_step) * elapsed / max(1, done),
             }
             if trainer.step_loss is not None:
@@ -260,9 +284,11 @@ class Observer(TrainerCallback):
             return
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         save_full_parts(trainer.model, trainer.partition, folder)
+        evaluating = trainer.evaluating
         seal(
             folder,
             {
+                **({"during": evaluating.save(folder)} if evaluating else {}),
                 "evidence": self._evidence.start_state(),
                 "gradients_seen": sorted(self._ledger.seen),
                 "graph": self.graph(),

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from kolm_cli.scoring.course import optimizer_steps
 from kolm_cli.trainer.partition import Partition, base_name
 
 if TYPE_CHECKING:
@@ -81,5 +82,10 @@ def make_scheduler(
 
 def steps_of(rows: int, config: TrainSection, processes: int = 1) -> int:
     """How many optimizer steps a run takes."""
-    batches = math.ceil(rows / (config.per_device_train_batch_size * processes))
-    return math.ceil(batches / config.gradient_accumulation_steps) * config.num_train_epochs
+    return optimizer_steps(
+        rows,
+        config.num_train_epochs,
+        config.per_device_train_batch_size,
+        config.gradient_accumulation_steps,
+        processes,
+    )

@@ -35,6 +35,10 @@ class StepTimes(TrainerCallback):
             self._seconds.append(now - self._ended)
         self._ended = now
 
+    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """What was evaluated between two steps is no step's time."""
+        self._ended = None
+
     def as_json(self) -> dict[str, Any] | None:
         """The middle of the steps after the first ones, and between what eight in ten of them are.
 

@@ -30,8 +30,21 @@ from tests.bundle.forge import envelope, files_of, pack, payload_of
 Edit = Callable[[Any], Any]
 REMOVED = object()
 TRAIN = TrainSection(
-    lora_r=2, lora_alpha=4, lora_targets=["q_proj"], learning_rate=1e-4, max_seq_length=512
+    lora_r=2,
+    lora_alpha=4,
+    lora_targets=["q_proj"],
+    learning_rate=1e-4,
+    max_seq_length=512,
+    num_train_epochs=2,
+    gradient_accumulation_steps=1,
 )
+DURING = {
+    "every": "1 steps",
+    "rows": 2,
+    "metric": "accuracy",
+    "keep": "best",
+    "early_stopping": {"patience": 2, "min_delta": 0.0},
+}
 PARENT = digests.cid(b"an earlier bundle")
 FROZEN = {"language": "12" * 32, "vision": "cd" * 32}
 
@@ -54,6 +67,7 @@ def _spec(files: factory.Files) -> dict[str, Any]:
         include=evaluation["include"],
         usd_per_hour=evaluation["usd_per_hour"],
         gate=evaluation["gate"],
+        during=DURING,
     )
     launch = LaunchSection(device="cpu", threads=1).model_dump(mode="json")
     for name in ("machine_rank", "main_process_ip", "main_process_port"):
@@ -93,6 +107,7 @@ def _receipt(files: factory.Files) -> dict[str, Any]:
         "trust_remote_code": False,
         "parent": PARENT,
         "chat_template_sha256": factory.template_sha256(files),
+        "during": _during(),
         "evidence": {
             "adapters_per_part": {"language": 2, "projector": 0, "vision": 0},
             "frozen_digests_after": FROZEN,
@@ -129,6 +144,22 @@ def _receipt(files: factory.Files) -> dict[str, Any]:
         "versions": {"kolm-cli": kolm_version(), "torch": "2.13.0"},
     }
     return receipt
+
+
+def _during() -> dict[str, Any]:
+    """Ten steps were planned; the third is the best of those that could be kept."""
+    row = {"id": "eval.jsonl:99", "images": [factory.digest("seen")], "sha256": "7" * 64}
+    return {
+        "options": DURING,
+        "rows": [row],
+        "held_out": True,
+        "steps": [1, 2, 3, 4, 5],
+        "loss": [2.5, 2.0, 1.5, 1.25, None],
+        "accuracy": [0.75, 0.5, 0.625, 0.5, 0.625],
+        "incomplete": [1],
+        "steps_planned": 10,
+        "steps_trained": 5,
+    }
 
 
 PREVIOUS = {

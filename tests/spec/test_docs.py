@@ -8,6 +8,7 @@ import yaml
 from pydantic_core import PydanticUndefined
 
 from kolm_cli.scoring.metrics.catalog import names
+from kolm_cli.spec.during import DuringSection, EarlyStoppingSection
 from kolm_cli.spec.model import Spec
 from kolm_cli.spec.section import Section
 
@@ -33,6 +34,8 @@ def documented_default(words: str) -> object:
 def test_the_page_names_every_field_once_with_its_default() -> None:
     rows = ROW.findall((DOCS / "spec.md").read_text(encoding="utf-8"))
     known = dict(fields(Spec))
+    known |= dict(fields(DuringSection, "evaluate.during."))
+    known |= dict(fields(EarlyStoppingSection, "evaluate.during.early_stopping."))
     assert sorted(name for name, _ in rows) == sorted(known)
     for name, words in rows:
         default = known[name]

@@ -70,6 +70,10 @@ EFFECTS: dict[str, tuple[Any, Observe]] = {
         {"against": "chart-qa:latest"},
         lambda inputs: settings(inputs).scoring().gate,
     ),
+    "evaluate.during": (
+        {"every": "1 steps", "rows": 2},
+        lambda inputs: (orders_for(inputs), inputs.keys.training),
+    ),
     "bundle.out": ("elsewhere/", lambda inputs: inputs.loaded.bundle_path),
 }
 # Shown by a test of their own, which is named here.

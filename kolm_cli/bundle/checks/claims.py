@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from kolm_cli.bundle.checks.equations import (
+    DURING,
     EQUATIONS,
     EVIDENCE,
     MIRROR,
@@ -47,6 +48,8 @@ ELSEWHERE: dict[str, str] = {
     f"{SCORED}.coverage": "coverage",
     f"{SCORED}.compared.previous": "k-score",
     f"{SCORED}.latency": "k-score",
+    # The receipt's options equal it.
+    "spec.evaluate.during": "agreement",
     # The ids of captured rows begin with it.
     "stage.capture.namespace": "agreement",
 }
@@ -58,7 +61,10 @@ STAND_ALONE: dict[str, str] = {
     f"{TRAINED}.papers": "where the family is described",
     f"{TRAINED}.coordinates": "the family's own; which numbers its boxes are",
     f"{EVIDENCE}.projector_calls_observed": "seen during training only",
-    f"{EVIDENCE}.optimizer_steps": "seen during training only; the stage repeats it",
+    f"{DURING}.rows": "which rows were asked meanwhile; held_out says whether the pack has them",
+    f"{DURING}.loss": "seen during training only; where it ended and what was kept follow",
+    f"{DURING}.accuracy": "likewise",
+    f"{DURING}.incomplete": "likewise; evaluations that could not be kept",
     f"{SCORED}.latency_us": "measured; the axis L follows from it",
     "receipt.environment": "what the machine was; the spec's device and processes fit it",
     "run.metadata.finishedOn": "the signer's clock",

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kolm_cli.bundle.checks.claims import ELSEWHERE, REQUIRED, STAND_ALONE
+from kolm_cli.bundle.checks.during import asked
 from kolm_cli.bundle.checks.equations import (
+    DURING,
     EQUATIONS,
     EVIDENCE,
     MIRROR,
@@ -54,6 +56,10 @@ WHOLE: tuple[str, ...] = (
     "spec.evaluate.usd_per_hour",
     *(f"{MIRRORED}.{name}" for name in (*_OPTIONS, *sorted(NOT_MIRRORED))),
 )
+EVALUATED: tuple[str, ...] = tuple(
+    f"{DURING}.{name}"
+    for name in ("rows", "steps", "loss", "accuracy", "held_out", "steps_planned", "steps_trained")
+)
 CAPTURED: tuple[str, ...] = tuple(
     f"stage.capture.{name}"
     for name in ("namespace", "split", "pairs", "accepted", "accepted_by", "provenance_sha256")
@@ -69,19 +75,21 @@ def missing(statements: Statements) -> Iterator[str]:
             wanted += CAPTURED
             if statements.train_rows <= LISTED_PAIRS:
                 wanted.append("stage.capture.provenance")
+        if asked(statements) is not None:
+            wanted += EVALUATED
         wanted += _options(statements)
     yield from (name for name in dict.fromkeys(wanted) if statements.said(name) is UNSAID)
 
 
 def _options(statements: Statements) -> Iterator[str]:
     """The options of training: each side names those that the other does."""
-    asked, trained = statements.said(MIRRORED), statements.said(MIRROR)
-    if isinstance(asked, dict):
-        yield from (f"{MIRROR}.{name}" for name in asked if isinstance(name, str))
+    options, trained = statements.said(MIRRORED), statements.said(MIRROR)
+    if isinstance(options, dict):
+        yield from (f"{MIRROR}.{name}" for name in options if isinstance(name, str))
     if isinstance(trained, dict):
         # What is no claim of another kind is an option.
         known = {equation.claim for equation in EQUATIONS} | {*REQUIRED, *ELSEWHERE, *STAND_ALONE}
-        names = (name for name in trained if f"{MIRROR}.{name}" not in known | {EVIDENCE})
+        names = (name for name in trained if f"{MIRROR}.{name}" not in known | {EVIDENCE, DURING})
         yield from (f"{MIRRORED}.{name}" for name in names)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kolm_cli.bundle.checks import derived
+from kolm_cli.bundle.checks import derived, during
 from kolm_cli.bundle.checks.statements import UNSAID, Statements
 from kolm_cli.bundle.format.statement import BUILDER_ID
 
@@ -51,6 +51,7 @@ class Equation:
 
 
 TRAINED, EVIDENCE = "receipt.vlm_train", "receipt.vlm_train.evidence"
+DURING = "receipt.vlm_train.during"
 SCORED, MEASURED = "receipt.evaluation", "receipt.environment"
 
 EQUATIONS: tuple[Equation, ...] = (
@@ -106,6 +107,26 @@ EQUATIONS: tuple[Equation, ...] = (
         f"{EVIDENCE}.projector_inputs_with_gradient_history",
         "0 where freeze_vision is true",
         derived.no_history,
+    ),
+    # How it was evaluated meanwhile.
+    Equation(
+        f"{DURING}.options",
+        "spec.evaluate.during, null where it has none",
+        during.asked,
+        default=None,
+    ),
+    Equation(
+        f"{DURING}.held_out",
+        "whether these rows choose, where the pack has none of them, or all if not",
+        during.held_out,
+    ),
+    Equation(f"{DURING}.steps", "those that `every` gives, up to steps_trained", during.steps),
+    Equation(f"{DURING}.steps_planned", "the steps of the training rows", during.planned),
+    Equation(f"{DURING}.steps_trained", "where the evaluations end it", during.trained),
+    Equation(
+        f"{EVIDENCE}.optimizer_steps",
+        "with `during`, the step that the evaluations keep",
+        during.kept,
     ),
     # How it scored.
     Equation(f"{SCORED}.metric", "evaluation.metric"),

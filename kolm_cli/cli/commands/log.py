@@ -12,7 +12,7 @@ from kolm_cli.cli.options import JsonOption
 from kolm_cli.cli.output import Output
 
 if TYPE_CHECKING:
-    from kolm_cli.registry.scores import Generation
+    from kolm_cli.registry.scores import Generation, Scores
 
 
 def register(app: typer.Typer) -> None:
@@ -47,7 +47,7 @@ def log_command(
         output.json([_as_json(generation) for generation in line[:limit]])
         return
     rows = [_row(generation) for generation in line[:limit]]
-    output.table(("CID", "TAGS", "STORED", "BASE", "ACCURACY", "K", "GATE"), rows)
+    output.table(("CID", "TAGS", "STORED", "STEPS", "BASE", "ACCURACY", "K", "GATE"), rows)
     if len(line) > limit:
         output.note(f"and earlier ones; --limit shows more than {limit}")
     elif line[-1].stored is None:
@@ -60,11 +60,20 @@ def _row(generation: Generation) -> tuple[str, ...]:
         generation.cid,
         " ".join(generation.tags) or "-",
         generation.stored.stored if generation.stored else "not here",
+        _steps(scores),
         share(scores.base_accuracy),
         share(scores.accuracy),
         share(scores.k),
         gate(scores.gate_passed),
     )
+
+
+def _steps(scores: Scores) -> str:
+    """The steps of the weights, and of how many where training could end before."""
+    if scores.steps is None:
+        return "-"
+    of = scores.steps_planned
+    return str(scores.steps) if of in (None, scores.steps) else f"{scores.steps} of {of}"
 
 
 def _as_json(generation: Generation) -> dict[str, Any]:
@@ -73,6 +82,8 @@ def _as_json(generation: Generation) -> dict[str, Any]:
         "cid": generation.cid,
         "tags": list(generation.tags),
         "stored": generation.stored.stored if generation.stored else None,
+        "steps": scores.steps,
+        "steps_planned": scores.steps_planned,
         "base_accuracy": scores.base_accuracy,
         "accuracy": scores.accuracy,
         "k": scores.k,

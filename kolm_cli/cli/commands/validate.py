@@ -15,6 +15,7 @@ from kolm_cli.cli.output import Output
 from kolm_cli.cli.picture_table import picture_lines, picture_table
 
 if TYPE_CHECKING:
+    from kolm_cli.pipeline.during import Watched
     from kolm_cli.pipeline.inputs import Inputs
     from kolm_cli.pipeline.preflight import Preflight
 
@@ -78,9 +79,20 @@ def _report(inputs: Inputs, checked: Preflight) -> dict[str, Any]:
             "rows": len(checked.pack.rows),
             "per_row": [asdict(fact) for fact in checked.asked],
         },
+        **({} if checked.watched is None else {"during": _during(checked.watched)}),
         "pictures": [asdict(line) for line in picture_lines(checked)],
         "optimizer_steps": checked.optimizer_steps,
         "doubts": checked.doubts,
+    }
+
+
+def _during(watched: Watched) -> dict[str, Any]:
+    """What is asked while training, and what is left to score."""
+    return {
+        "rows": [row.id for row in watched.rows],
+        "steps": list(watched.steps),
+        "held_out": watched.held_out,
+        "scored": len(watched.scored),
     }
 
 
@@ -99,6 +111,13 @@ def _show(output: Output, report: dict[str, Any]) -> None:
     if train["truncated"]:
         output.data(f"  truncated    {len(train['truncated'])} rows, named above")
     output.data(f"  eval         {report['eval']['rows']} rows")
+    if during := report.get("during"):
+        last = during["steps"][-1]
+        where = f"{during['scored']} others scored" if during["held_out"] else "scored too"
+        output.data(
+            f"  during       {len(during['rows'])} of them, {len(during['steps'])} times up to step"
+            f" {last}; {where}"
+        )
     for line in picture_table(report["pictures"]):
         output.data(f"  {line}")
     output.data(f"  steps        {report['optimizer_steps']}")

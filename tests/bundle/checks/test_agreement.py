@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kolm_cli.bundle.checks.claims import ELSEWHERE, REQUIRED, STAND_ALONE, related
-from kolm_cli.bundle.checks.demanded import CAPTURED, WHOLE
+from kolm_cli.bundle.checks.demanded import CAPTURED, EVALUATED, WHOLE
 from kolm_cli.bundle.checks.equations import EQUATIONS, NOT_MIRRORED
 from kolm_cli.bundle.checks.statements import UNSAID
 from kolm_cli.bundle.signing import keys
@@ -48,6 +48,7 @@ FORGED: dict[str, Any] = {
     "receipt.vlm_train.vision": "lora",
     "receipt.vlm_train.projector": "freeze",
     "receipt.vlm_train.evidence.frozen_digests_after": {"vision": "cd" * 32},
+    "receipt.vlm_train.during.steps": [1, 2, 3, 4, 6],
     "receipt.evaluation.metric": "anls",
     "receipt.evaluation.metric_options": {"tolerance": 0.5},
     "receipt.evaluation.cut_answers": {"predictions": ["nobody.jsonl:7"]},
@@ -174,7 +175,7 @@ def test_the_format_lists_the_equations() -> None:
 
 
 # `lora_targets` of the spec is a word, that of the receipt is demanded anyway.
-@pytest.mark.parametrize("claim", [*WHOLE, *CAPTURED, "stage.capture.provenance"])
+@pytest.mark.parametrize("claim", [*WHOLE, *EVALUATED, *CAPTURED, "stage.capture.provenance"])
 def test_what_a_whole_compile_says_is_missed(
     tmp_path: Path, signer: keys.Signer, claim: str
 ) -> None:
