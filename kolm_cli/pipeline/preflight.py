@@ -118,9 +118,6 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     steps = steps_of(len(train.rows), spec.train, spec.launch.num_processes)
     with Memo(kolm_home() / "preflight.sqlite") as memo:
         book = PictureBook(memo)
-        watch = None
-        if train.rows and pack.rows:
-            watch = watched(spec, pack.rows, steps, book, loaded.position)
         if encoder is not None:
             progress.stage("check training rows", len(train.rows), "rows")
             trained = check_rows(encoder, train.rows, progress=progress, book=book, memo=memo)
@@ -128,10 +125,13 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
             asked = check_rows(
                 encoder, pack.rows, progress=progress, prompts_only=True, book=book, memo=memo
             )
-            # Those that are asked while training are learned from too, in a way: each has a loss.
-            learned = [] if watch is None else watch.rows
-            with_loss = check_rows(encoder, learned, progress=Silent(), book=book, memo=memo)
             note_long_answers(encoder, pack.rows, spec.evaluate.max_new_tokens, progress)
+        watch = None
+        if train.rows and pack.rows:
+            watch = watched(spec, pack.rows, steps, book, loaded.position)
+        if watch is not None and encoder is not None:
+            # They are asked while training, and each has a loss then.
+            with_loss = check_rows(encoder, watch.rows, progress=Silent(), book=book, memo=memo)
     problems = [*train.problems, *trained.problems, *pack.problems, *asked.problems]
     if encoder is not None:  # else nothing is known of the pictures
         problems += leaks(train.rows, pack.rows, book)

@@ -87,7 +87,9 @@ def trained(facts: Facts) -> list[tuple[str, str]]:
 def plan(facts: Facts) -> list[tuple[str, str, str, str]]:
     """What was planned against what was measured: what, planned, measured, their ratio."""
     planned, environment = block(facts.environment, "planned"), facts.environment
-    steps = block(facts.trained, "evidence").get("optimizer_steps")
+    steps = block(facts.trained, "during").get("steps_trained")
+    if steps is None:
+        steps = block(facts.trained, "evidence").get("optimizer_steps")
     seconds = number(environment.get("training_seconds"))
     a_step = number(block(environment, "seconds_a_step").get("median"))
     if a_step is None and seconds is not None and type(steps) is int and steps:

@@ -137,7 +137,7 @@ def _receipt(files: factory.Files) -> dict[str, Any]:
         "system": "Linux",
         "threads": 1,
         "training_seconds": 1.5,
-        "seconds_a_step": {"median": 0.2, "low": 0.1, "high": 0.3, "steps": 3},
+        "seconds_a_step": {"median": 0.2, "low": 0.1, "high": 0.3, "steps": 5},
         "planned": {"live_bytes": 10, "needed_bytes": 10, "seconds_a_step": 0.1},
         "peak_bytes": 12,
         "reserved_bytes": 12,

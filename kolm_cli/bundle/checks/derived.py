@@ -319,7 +319,9 @@ def pictures_listed(said: Any) -> list[int]:
 def no_more_steps(statements: Statements) -> Any:
     """The steps that were timed, as many as there were at most."""
     timed = statements.said("receipt.environment.seconds_a_step.steps")
-    done = statements.said("receipt.vlm_train.evidence.optimizer_steps")
+    done = statements.said("receipt.vlm_train.during.steps_trained")
+    if done is UNSAID:
+        done = statements.said("receipt.vlm_train.evidence.optimizer_steps")
     if not isinstance(timed, int) or isinstance(timed, bool):
         raise ValueError("no number of steps")
     return max(1, timed if done is UNSAID else min(timed, done))

@@ -253,7 +253,7 @@ EQUATIONS: tuple[Equation, ...] = (
     # What was measured of the run.
     Equation(
         f"{MEASURED}.seconds_a_step.steps",
-        f"at least 1, and no more than {EVIDENCE}.optimizer_steps",
+        "at least 1, and no more than were trained",
         derived.no_more_steps,
     ),
     Equation(
