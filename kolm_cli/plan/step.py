@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
+from transformers import Trainer
 
 from kolm_cli.encoding.encoded import IGNORE
 from kolm_cli.families.base import Family
@@ -49,8 +50,12 @@ class CountedStep:
         self.follower = Follower(self.where)
         self.forms = GpuForms(bf16=config.bf16, device=device)
         with torch.device("meta"):
-            self.prepared: Prepared = prepare(model, family, config, device=device)
+            self.prepared = self.prepare(model, device)
         self._see_weights()
+
+    def prepare(self, model: nn.Module, device: Literal["cuda", "cpu"]) -> Prepared:
+        """Make the base ready to train, as a real run does."""
+        return prepare(model, self.family, self.config, device=device)
 
     def _see_weights(self) -> None:
         """Count the weights as what they are."""
@@ -74,15 +79,7 @@ class CountedStep:
         """
         model, config = self.prepared.model, self.config
         trained = [p for p in model.parameters() if p.requires_grad]
-        full = [p for n, p in model.named_parameters() if p.requires_grad and ".lora_" not in n]
-        trainer = KolmTrainer(
-            family=self.family,
-            partition=self.prepared.partition,
-            config=config,
-            model=model,
-            args=_arguments(config),
-            compute_loss_func=make_loss(full),
-        )
+        trainer = self.trainer()
         micro_batches = config.gradient_accumulation_steps
         supervised = int((batch["labels"] != IGNORE).sum()) * micro_batches
         follower, storages = self.follower, self.follower.storages
@@ -130,6 +127,19 @@ class CountedStep:
             micro_batches=micro_batches,
             sizes=counted.sizes,
             optimizer_sizes=optimizer_sizes,
+        )
+
+    def trainer(self) -> Trainer:
+        """The trainer whose step is counted: the one of a real run."""
+        model = self.prepared.model
+        full = [p for n, p in model.named_parameters() if p.requires_grad and ".lora_" not in n]
+        return KolmTrainer(
+            family=self.family,
+            partition=self.prepared.partition,
+            config=self.config,
+            model=model,
+            args=_arguments(self.config),
+            compute_loss_func=make_loss(full),
         )
 
     def _few_layers(self, run: Callable[[], None]) -> MicroBatch | None:
