@@ -63,6 +63,7 @@ def planned(case: Case) -> Planned:
     known = published_models()[case.model]
     family = by_config(known.config)
     assert family is not None
+    family.register()
     processor = stand_in_processor(family, known)
     encoder = StandInEncoder(family, processor, Limits(), "all", image_id(known.config))
     return Planned(known.config, family, encoder)

@@ -6,7 +6,8 @@ settings. Text is counted in bytes, four to a token.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -82,14 +83,22 @@ class StandInEncoder(Encoder):
         sequence = {key: value[keep] for key, value in encoded.sequence.items()}
         if self.image_id is not None:
             ids = sequence["input_ids"]
-            for known in self.image_token_ids:
+            # Marks around a picture are image tokens too, but no feature goes there.
+            place = getattr(self.processor, "image_token_id", None)
+            for known in self.image_token_ids & {place} or self.image_token_ids:
                 ids = torch.where(ids == known, self.image_id, ids)
             sequence["input_ids"] = ids
         labels = None if encoded.labels is None else encoded.labels[keep]
         return replace(encoded, sequence=sequence, labels=labels, cut=max(0, short))
 
 
-def image_id(config: Any) -> int | None:
-    """The image token's id in a parsed `config.json`, under either of its names."""
+def image_id(config: Mapping[str, Any]) -> int | None:
+    """The image token's id by a parsed `config.json`, under either of its names; or its default."""
     found = config.get("image_token_id", config.get("image_token_index"))
+    if found is None:
+        import transformers
+
+        values = copy.deepcopy(dict(config))
+        made = transformers.AutoConfig.for_model(values.pop("model_type"), **values)
+        found = getattr(made, "image_token_id", None)
     return None if found is None else int(found)

@@ -6,12 +6,15 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks.step_counts import Case, planned, row_of
 from kolm_cli.encoding.encoder import Limits
 from kolm_cli.families import catalog
 from kolm_cli.formats.python_rows import rows_from_python
 from kolm_cli.plan.meta_model import empty_model
 from kolm_cli.plan.published_models import published_models
 from kolm_cli.plan.stand_in import StandInEncoder, image_id, stand_in_processor
+from kolm_cli.plan.step import CountedStep
+from kolm_cli.spec.model import TrainSection
 
 MODELS = published_models()
 QUICK = ("llava-hf/llava-v1.6-mistral-7b-hf",)
@@ -49,6 +52,19 @@ def test_the_model_has_the_parameters_that_the_hub_lists(model: str) -> None:
     assert sum(parameter.numel() for parameter in made.parameters()) == known.parameters
     assert {p.dtype for p in made.parameters()} == {torch.bfloat16}
     assert known.sources
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", MODELS)
+def test_a_step_of_it_can_be_counted(model: str) -> None:
+    """The stand-in shows as many features as there are places for them."""
+    shape = Case(model, model, (336, 336), 0)
+    plan, train = planned(shape), TrainSection(gradient_checkpointing=True)
+    row = plan.encoder.training(row_of(shape, plan))
+    step = CountedStep(plan.model(train, plan.encoder), plan.family, train)
+    counts = step.count(plan.encoder.training_batch([row]))
+    assert counts.micro_batch.parts["vision"].flops > 0
+    assert counts.peak.bytes > counts.resident.bytes
 
 
 @pytest.mark.parametrize(("model", "picture"), PICTURES)

@@ -29,6 +29,8 @@ PUBLISHED = (
     "HuggingFaceM4/Idefics3-8B-Llama3",
     "OpenGVLab/InternVL3-2B-hf",
     "microsoft/Phi-3.5-vision-instruct",
+    # Its connector works between some of the layers: all are run in the end.
+    "nyu-visionx/cambrian-8b",
 )
 OPTIONS = (
     {"gradient_accumulation_steps": 2},
