@@ -111,6 +111,16 @@ def test_rows_may_be_assumed_and_options_set(bare: Job) -> None:
     assert "rows are assumed: 900 alike, pictures of 40 x 30" in wide.out
 
 
+def test_rows_that_a_compile_would_refuse_are_no_success(bare: Job) -> None:
+    rows = (bare.folder / "train.jsonl").read_text().splitlines()
+    rows.append(json.dumps({"images": [], "prompt": "Say it", "response": "so " * 2000}))
+    (bare.folder / "long.jsonl").write_text("\n".join(rows))
+    done = bare.kolm("plan", "spec.yaml", "--no-advice", "--set", "data.train=long.jsonl")
+    assert done.code == 2, done.err
+    assert "refused      1 row; long.jsonl:17" in done.out
+    assert "kolm compile refuses 1 of 17 rows" in done.err
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

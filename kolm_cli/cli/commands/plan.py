@@ -102,8 +102,12 @@ def plan(
     else:
         for line in lines(report):
             output.data(line)
+    if refused := report["rows"]["refused"]:
+        output.note(f"kolm compile refuses {len(refused)} of {report['rows']['looked_at']} rows")
     if reason := too_large(report):
         output.note(f"does not fit: {reason}")
         for change in fitting(report):
             output.note(f"it would fit with {change}")
         raise typer.Exit(ExitCode.GATE)
+    if refused:
+        raise typer.Exit(ExitCode.INPUT)
