@@ -57,6 +57,7 @@ test-interop: $(READY)
 	bash tests/interop/setup.sh
 	bash tests/registry/setup.sh
 	$(BIN)/python -m pytest -m interop tests/interop tests/registry tests/report
+	.venv-trackers/bin/python -m pytest -m interop tests/pipeline/test_trackers.py
 
 test-published: $(READY)
 	bash tests/encoding/fetch_published.sh

@@ -6,8 +6,10 @@ no receipt and no bundle, and one that fails at the end costs a note, not the re
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,7 +82,8 @@ def tell(inputs: Inputs, run: RunFolder, bundled: Bundled, progress: Progress) -
         before = dict(os.environ)
         try:
             os.environ.update(told)
-            _TELLERS[name](run, figures, words)
+            with _quiet():
+                _TELLERS[name](run, figures, words)
         except Exception as error:  # any of four libraries, and the network
             progress.note(f"{name} was not told of the bundle: {error}")
         finally:
@@ -88,6 +91,14 @@ def tell(inputs: Inputs, run: RunFolder, bundled: Bundled, progress: Progress) -
             os.environ.update(before)
     if "tensorboard" in names:
         progress.note(f"tensorboard --logdir {tensorboard_folder(run)}")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Where a library may print: trackio does, into the JSON that a command writes."""
+    nowhere = io.StringIO()
+    with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+        yield
 
 
 def _summary(bundled: Bundled) -> tuple[dict[str, float], dict[str, str]]:
@@ -124,11 +135,13 @@ def _mlflow_run(name: str, run: RunFolder) -> str:
     """The run that the worker writes to, made once for a training."""
     kept = run.path / _MLFLOW_RUN
     if not kept.is_file():
-        import mlflow
+        with _quiet():
+            import mlflow
 
-        client: Any = mlflow.MlflowClient()
-        experiment = mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", _PROJECT))
-        kept.write_text(client.create_run(experiment.experiment_id, run_name=name).info.run_id)
+            client: Any = mlflow.MlflowClient()
+            experiment = mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", _PROJECT))
+            made = client.create_run(experiment.experiment_id, run_name=name)
+        kept.write_text(made.info.run_id)
     return kept.read_text()
 
 

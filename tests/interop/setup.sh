@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what `make test-interop` checks bundles with. None of it belongs to the program itself,
-# so it goes into an environment of its own: .venv-interop, and node_modules beside this script.
+# so it goes into environments of its own: .venv-interop, .venv-trackers (which sees kolm's packages and
+# overrides some), and node_modules beside this script.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -25,6 +26,16 @@ if ! cmp -s "$here/requirements.txt" "$stamp"; then
   echo '*' > "$venv/.gitignore"
   "$venv/bin/pip" install --quiet -r "$here/requirements.txt"
   cp "$here/requirements.txt" "$stamp"
+fi
+trackers="$root/.venv-trackers"
+if ! cmp -s "$here/trackers.txt" "$trackers/.requirements"; then
+  echo "installing the trackers ..."
+  own=$("$root/.venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  test -x "$trackers/bin/python" || "$root/.venv/bin/python" -m venv "$trackers"
+  echo '*' > "$trackers/.gitignore"
+  echo "$own" > "$("$trackers/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/kolm.pth"
+  "$trackers/bin/pip" install --quiet -r "$here/trackers.txt"
+  cp "$here/trackers.txt" "$trackers/.requirements"
 fi
 if ! cmp -s "$here/package.json" "$here/node_modules/.package.json"; then
   echo "installing the npm packages ..."

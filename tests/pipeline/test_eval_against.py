@@ -14,6 +14,7 @@ from kolm_cli.pipeline import against
 from kolm_cli.pipeline.baseline import read_baseline
 from kolm_cli.pipeline.bundle_use import unpacked
 from kolm_cli.records.row import Row
+from tests.support.command import kolm
 from tests.support.jobs import Compiled
 
 
@@ -88,8 +89,21 @@ def test_captured_answers_are_matched_by_what_was_asked(
     other = tmp_path / "other-name.jsonl"
     answered = [{**row, "response": f"teacher {i}"} for i, row in enumerate(rows)]
     other.write_text("".join(json.dumps(row) + "\n" for row in reversed(answered[:4])))
-    found = read_baseline(str(other), pack)
-    assert found == {pack[i].id: f"teacher {i}" for i in range(4)}
+    expected = {pack[i].id: f"teacher {i}" for i in range(4)}
+    assert read_baseline(str(other), pack) == expected
+    # The same from a namespace of the store, whole and by its split.
+    done = kolm("capture", "import", other, "--to", "teacher", "--json")
+    assert done.code == 0, done.err
+    assert read_baseline("capture:teacher", pack) == expected
+    halves = [read_baseline(f"capture:teacher@{split}", pack) for split in ("train", "eval")]
+    assert halves[0] | halves[1] == expected
+    asked = ("--baseline", "capture:teacher", "--limit", "2", "--json", "--allow-untrusted")
+    given = ("--pack", compiled.job.folder / "eval.jsonl", "--base", compiled.job.folder / "base")
+    done = kolm("eval", compiled.bundle, *given, *asked)
+    assert done.code == 0, done.err
+    assert done.json["compared"]["baseline"]["name"] == "capture:teacher"
+    with pytest.raises(InputError, match="there is no capture namespace 'nobody'"):
+        read_baseline("capture:nobody", pack)
 
 
 def test_a_baseline_that_answers_something_else_is_refused(pack: list[Row], tmp_path: Path) -> None:

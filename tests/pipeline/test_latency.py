@@ -35,3 +35,11 @@ def test_a_gate_within_the_spread_is_timed_again(own_compiled: Compiled) -> None
     low, high = ruling["interval"]
     assert low <= ruling["came"] <= high
     assert job.kolm("verify", done.json["bundle"]).code == 0
+    # The same weights on the same device are not timed again, also when they are trained again.
+    times = kept.read_bytes()
+    forced = job.kolm("compile", "spec.yaml", "--force", "--json")
+    assert (forced.code, forced.json["cached"]) == (done.code, False), forced.err
+    assert "train: " in forced.err
+    assert (forced.json["latency"], forced.json["cid"]) == (done.json["latency"], done.json["cid"])
+    assert [one.name for one in (job.home / "latencies").iterdir()] == [kept.name]
+    assert kept.read_bytes() == times

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -105,6 +107,44 @@ def test_wandb(
         assert words in data, words
 
 
+@pytest.mark.interop  # tests/interop/setup.sh installs it where it changes nothing else
+def test_mlflow(
+    run: RunFolder, new_case: Callable[..., Case], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    train_and_tell(new_case("qwen2_5_vl"), run, "mlflow", monkeypatch)
+    client = mlflow.MlflowClient()
+    (experiment,) = [e for e in client.search_experiments() if e.name == "kolm"]
+    (told,) = client.search_runs([experiment.experiment_id])
+    assert told.info.status == "FINISHED"
+    assert told.info.run_name == "chart-qa-abababab"
+    losses = client.get_metric_history(told.info.run_id, "loss")
+    assert [one.step for one in losses] == [1, 2, 3]
+    assert told.data.metrics["kolm/accuracy"] == 0.75
+    assert told.data.tags["kolm.cid"] == "bafkreib"
+    assert told.data.tags["kolm.receipt"].endswith("chart-qa.kolm")
+    assert client.list_artifacts(told.info.run_id) == []
+
+
+@pytest.mark.interop
+def test_trackio(
+    run: RunFolder, new_case: Callable[..., Case], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))  # read when it is imported
+    pytest.importorskip("trackio")
+    train_and_tell(new_case("qwen2_5_vl"), run, "trackio", monkeypatch)
+    (kept,) = (tmp_path / "trackio").glob("*.db")
+    with contextlib.closing(sqlite3.connect(kept)) as store:
+        lines = store.execute("SELECT run_name, metrics FROM metrics ORDER BY id").fetchall()
+    assert {name for name, _ in lines} == {"chart-qa-abababab"}
+    found = [json.loads(metrics) for _, metrics in lines]
+    assert sum("train/loss" in one for one in found) == 3
+    assert found[-1]["kolm/accuracy"] == 0.75
+    assert found[-1]["kolm/cid"] == "bafkreib"
+    assert found[-1]["kolm/receipt"].endswith("chart-qa.kolm")
+
+
 def test_a_tracker_decides_nothing(
     new_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,8 +172,13 @@ def test_other_names_are_refused(value: Any, new_job: Callable[..., Job]) -> Non
     assert json.loads(job.spec.read_text())["train"]["report_to"] == value
 
 
-def test_one_that_fails_costs_a_note(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_fails_costs_a_note(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And what it prints gets into no JSON document."""
+
     def fail(*_: Any) -> None:
+        print("View your run at https://…")
         raise OSError("no network")
 
     monkeypatch.setitem(trackers._TELLERS, "wandb", fail)
@@ -145,3 +190,4 @@ def test_one_that_fails_costs_a_note(run: RunFolder, monkeypatch: pytest.MonkeyP
     progress: Any = SimpleNamespace(stage=lambda *_: None, note=notes.append)
     trackers.tell(inputs, run, bundled, progress)
     assert notes == ["wandb was not told of the bundle: no network"]
+    assert capsys.readouterr().out == ""
