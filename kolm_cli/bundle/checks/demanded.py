@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kolm_cli.bundle.checks import pictures
 from kolm_cli.bundle.checks.claims import ELSEWHERE, REQUIRED, STAND_ALONE
 from kolm_cli.bundle.checks.during import asked
 from kolm_cli.bundle.checks.equations import (
@@ -95,6 +96,7 @@ def _options(statements: Statements) -> Iterator[str]:
 
 def misfits(statements: Statements) -> Iterator[str]:
     """Ids and digests of rows that do not fit what is said of them."""
+    yield from pictures.misfits(statements)
     if not statements.whole:
         return
     evaluation = statements.case.evaluation

@@ -89,9 +89,16 @@ def trained(statements: Statements) -> Any:
 
 
 def kept(statements: Statements) -> Any:
-    """The steps of the weights that the rule keeps."""
+    """The steps of the weights that the rule keeps; all of them where nothing was evaluated."""
     course = _course(statements)
-    return UNSAID if course is None else course.kept
+    if course is not None:
+        return course.kept
+    if asked(statements) is not None:
+        return UNSAID
+    try:
+        return _planned(statements)
+    except ValueError:
+        return UNSAID  # the first bundles do not say how many steps there were
 
 
 def _options(statements: Statements) -> Mapping[str, Any] | None:

@@ -125,7 +125,7 @@ EQUATIONS: tuple[Equation, ...] = (
     Equation(f"{DURING}.steps_trained", "where the evaluations end it", during.trained),
     Equation(
         f"{EVIDENCE}.optimizer_steps",
-        "with `during`, the step that the evaluations keep",
+        "the steps of the training rows; with `during`, the step that the evaluations keep",
         during.kept,
     ),
     # How it scored.

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from kolm_cli.core import digests
 from kolm_cli.core.errors import VerificationError
 from kolm_cli.scoring.comparison import sign_test
 
@@ -37,11 +38,28 @@ def claimed_previous(claims: Mapping[str, Any]) -> Mapping[str, Any] | None:
     accuracy = claims.get("accuracy")
     if not _is_number(accuracy) or abs(accuracy - said["accuracy"] - said["difference"]) > 2e-4:
         raise VerificationError("the receipt's compared.previous is not its accuracy's difference")
-    if said["wins"] + said["losses"] <= 100_000 and said["p"] != sign_test(
-        said["wins"], said["losses"]
-    ):
+    if not _is_cid(said["cid"]) or not isinstance(said["against"], str):
+        raise VerificationError("the receipt's compared.previous names no bundle")
+    low, high = interval
+    if not (0 <= said["accuracy"] <= 1 and -1 <= low <= high <= 1):
+        raise VerificationError("the receipt's compared.previous holds what is no share")
+    if not -1 <= said["at_least"] <= high:
+        raise VerificationError("the receipt's compared.previous.at_least is above its interval")
+    wins, losses = said["wins"], said["losses"]
+    signs = (said["difference"], low, high, said["at_least"])
+    if (not wins and max(signs) > 0) or (not losses and min(signs) < 0):
+        raise VerificationError("the receipt's compared.previous is not of its wins and losses")
+    if wins + losses <= 100_000 and said["p"] != sign_test(wins, losses):
         raise VerificationError("the receipt's compared.previous.p is not that of its counts")
     return said
+
+
+def _is_cid(text: str) -> bool:
+    try:
+        digests.digest_from_cid(text)
+    except ValueError:
+        return False
+    return True
 
 
 def claimed_range(claims: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -58,6 +76,8 @@ def claimed_range(claims: Mapping[str, Any]) -> tuple[int, int] | None:
         raise VerificationError("the receipt's latency is not a range")
     if not all(type(value) is int and value >= 0 for value in (*said.values(), median)):
         raise VerificationError("the receipt's latency holds what is no count")
+    if not said["answers"]:
+        raise VerificationError("the receipt's latency is that of no answers")
     if not said["low_us"] <= median <= said["high_us"]:
         raise VerificationError("the receipt's latency is no range around its latency_us")
     return said["low_us"], said["high_us"]

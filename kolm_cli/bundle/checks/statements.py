@@ -78,6 +78,11 @@ class Statements:
         """How many lines `data/train.jsonl` has."""
         return self.case.contents.train.rows
 
+    @property
+    def images_of_rows(self) -> list[int]:
+        """How many images each line of `data/train.jsonl` names."""
+        return list(self.case.contents.train.image_counts)
+
     def said(self, name: str) -> Any:
         """The value at a dotted name, `UNSAID` when there is none."""
         value: Any = self.documents

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -107,6 +108,7 @@ class TrainRowsReader:
     Attributes:
         rows: how many rows were read.
         images: the distinct images.
+        image_counts: how many images each row shows, in order.
         ids: a digest of each id, in order.
         captured: how many ids are those of captured pairs.
         problem: what is wrong with the file; the rest is then not read.
@@ -115,6 +117,7 @@ class TrainRowsReader:
     def __init__(self) -> None:
         self.rows = 0
         self.images: set[str] = set()
+        self.image_counts = array("L")
         self.ids: list[bytes] = []
         self.captured = 0
         self.problem = ""
@@ -170,4 +173,5 @@ class TrainRowsReader:
         self.captured += _CAPTURED.fullmatch(row["id"]) is not None
         self._contents.add(bytes.fromhex(row["sha256"]))
         self.images.update(row["images"])
+        self.image_counts.append(len(row["images"]))
         self.rows += 1

@@ -14,6 +14,7 @@ from kolm_cli.bundle.checks.demanded import CAPTURED, EVALUATED, WHOLE
 from kolm_cli.bundle.checks.equations import EQUATIONS, NOT_MIRRORED
 from kolm_cli.bundle.checks.statements import UNSAID
 from kolm_cli.bundle.signing import keys
+from kolm_cli.core import digests
 from kolm_cli.spec.model import TrainSection
 from tests.bundle import factory
 from tests.bundle.claims import REMOVED, failed, full_bundle, statements_of
@@ -259,3 +260,66 @@ def test_a_time_of_another_form(tmp_path: Path, signer: keys.Signer, name: str) 
     path = tmp_path / "a.kolm"
     full_bundle(path, signer, f"run.metadata.{name}", lambda _: "9999")
     assert "is no time such as" in failed(path, signer)[1]["agreement"]
+
+
+PICTURE = {"pixels": "7" * 64, "size": [640, 480], "shown": None, "tokens": 391}
+
+
+@pytest.mark.parametrize(
+    ("split", "pictures", "words"),
+    [
+        ("train", [[PICTURE] * 2, [], *[[PICTURE]] * 3], "other numbers of images than the rows"),
+        ("train", [[{**PICTURE, "pixels": "6" * 64}]] * 5, "the pixels of trained ones"),
+        ("train", [[{**PICTURE, "tokens": -1}]] * 5, "is not a list of pictures"),
+        ("train", [[{**PICTURE, "size": [0, 480]}]] * 5, "is not a list of pictures"),
+        ("train", [[{**PICTURE, "more": 1}]] * 5, "is not a list of pictures"),
+        ("eval", [[5]] * 10, "is not a list of pictures"),
+    ],
+)
+def test_pictures_that_do_not_fit(
+    tmp_path: Path, signer: keys.Signer, split: str, pictures: Any, words: str
+) -> None:
+    """With the digest of what is listed, as whoever lies would write it."""
+    said = {"pictures": pictures, "pictures_sha256": digests.sha256_json(pictures)}
+    path = tmp_path / "b.kolm"
+    full_bundle(path, signer, f"stage.dataset.{split}", lambda facts: {**facts, **said})
+    report, found = failed(path, signer)
+    assert report.state == "invalid"
+    assert words in found["agreement"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cid": "x"},
+        {"against": None},
+        {"ci95": [0.3, 0.0]},
+        {"ci95": [0.0, 9]},
+        {"at_least": 0.5},
+        {"at_least": -1.5},
+        {"wins": 0},
+        {"ci95": [-0.1, 0.3]},
+    ],
+)
+def test_a_comparison_that_does_not_fit_itself(
+    tmp_path: Path, signer: keys.Signer, change: dict[str, Any]
+) -> None:
+    path = tmp_path / "b.kolm"
+    claim = "receipt.evaluation.compared.previous"
+    full_bundle(path, signer, claim, lambda said: {**said, **change})
+    report, found = failed(path, signer)
+    assert report.state == "invalid"
+    assert "compared.previous" in " ".join(found.values())
+
+
+def test_a_latency_of_no_answers(tmp_path: Path, signer: keys.Signer) -> None:
+    path = tmp_path / "b.kolm"
+    full_bundle(path, signer, "receipt.evaluation.latency.answers", lambda _: 0)
+    assert "no answers" in " ".join(failed(path, signer)[1].values())
+
+
+def test_other_steps_than_the_rows_give(tmp_path: Path, signer: keys.Signer) -> None:
+    path = tmp_path / "b.kolm"
+    full_bundle(path, signer, "spec.evaluate.during", lambda _: REMOVED)
+    found = failed(path, signer)[1]["agreement"]
+    assert "optimizer_steps says 3, but the steps of the training rows" in found
