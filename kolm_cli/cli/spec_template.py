@@ -60,6 +60,7 @@ bundle:
 _METRICS = {
     "relaxed_accuracy": "most answers are numbers: 5 % off is right",
     "exact_match": "the answers are short: right letter by letter, or wrong",
+    "json_fields": "the answers are JSON: right field by field",
     "anls": "the answers are long: a few wrong letters cost a little",
 }
 

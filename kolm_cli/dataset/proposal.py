@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 from kolm_cli.capture.store import Store
+from kolm_cli.core import canonical_json
 from kolm_cli.core.errors import InputError, Problem, raise_if_any
-from kolm_cli.formats.reader import read_rows
+from kolm_cli.formats.columns import Columns
+from kolm_cli.formats.reader import RowReader
 from kolm_cli.records.conversation import Conversation
 
 Device = Literal["cuda", "cpu"]
@@ -43,6 +45,7 @@ class DataFacts:
         numbers: the share of responses that are numbers.
         longest: characters of the longest response.
         usual: characters that nine of ten responses do not exceed.
+        documents: whether every response is a JSON object.
     """
 
     rows: int
@@ -51,6 +54,7 @@ class DataFacts:
     numbers: float
     longest: int
     usual: int
+    documents: bool = False
 
     @classmethod
     def of(cls, conversations: Iterable[Conversation]) -> DataFacts:
@@ -70,11 +74,14 @@ class DataFacts:
             numbers=sum(bool(_NUMBER.fullmatch(text)) for text in responses) / len(responses),
             longest=lengths[-1],
             usual=lengths[(len(lengths) * 9 - 1) // 10],
+            documents=all(map(_is_document, responses)),
         )
 
     @property
     def metric(self) -> str:
         """Numbers may be nearly right, short texts are right or wrong, long ones nearly right."""
+        if self.documents:
+            return "json_fields"
         if self.numbers >= 0.8:
             return "relaxed_accuracy"
         return "exact_match" if self.usual <= _SHORT else "anls"
@@ -83,6 +90,14 @@ class DataFacts:
     def max_new_tokens(self) -> int:
         """Room for the longest answer, if every character were a token; a power of two."""
         return min(1024, max(8, 1 << (self.longest + 1).bit_length()))
+
+
+def _is_document(text: str) -> bool:
+    data = text.encode()
+    try:
+        return isinstance(canonical_json.loads(data, max_bytes=len(data)), dict)
+    except canonical_json.JSONError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -125,15 +140,19 @@ class Schedule:
     projector_learning_rate: str
 
 
-def look_at_file(path: Path) -> DataFacts:
+def look_at_file(path: Path, columns: Columns | None = None) -> DataFacts:
     """The facts of a file or folder of rows.
+
+    Args:
+        path: the file or folder.
+        columns: which columns hold what, where they do not have kolm's names.
 
     Raises:
         InputError: it cannot be read, holds a row that cannot, or no row at all.
     """
     problems: list[Problem] = []
     conversations: list[Conversation] = []
-    for row in read_rows(path, check_images=False):
+    for row in RowReader(path, columns=columns):
         if isinstance(row, Problem):
             problems.append(row)
         else:

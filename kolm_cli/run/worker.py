@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from kolm_cli.core.files import write_atomic
 from kolm_cli.core.seals import is_sealed, seal
 from kolm_cli.dataset.frozen import thaw
 from kolm_cli.encoding.encoder import Encoder, Limits
+from kolm_cli.families.base import PARTS
 from kolm_cli.families.image_limits import ImageLimits
 from kolm_cli.families.resolve import Base, resolve_base
 from kolm_cli.records.row import Row
@@ -37,7 +39,7 @@ from kolm_cli.run.launch import PROCESSES_VARIABLE
 from kolm_cli.run.lifeline import Lifeline, lock_run
 from kolm_cli.run.orders import DURING, Orders
 from kolm_cli.run.progress_file import FileProgress
-from kolm_cli.run.reload_check import POSITIONS, Probe
+from kolm_cli.run.reload_check import POSITIONS, Probe, aligned
 from kolm_cli.scoring.course import Rule
 from kolm_cli.scoring.latency import ANSWERS
 from kolm_cli.spec.model import TrainSection
@@ -47,6 +49,7 @@ from kolm_cli.trainer.base_model import attention_of, load_base
 from kolm_cli.trainer.devices import Determinism, hardware, pick_device, settle_numerics
 from kolm_cli.trainer.during import During
 from kolm_cli.trainer.merged import merge
+from kolm_cli.trainer.partition import Partition, parameters_of
 
 # Beside the checkpoints: the processor, the lists of modules, the probe.
 _OTHER_FILES_BYTES = 64 << 20
@@ -170,10 +173,19 @@ class Worker:
         """What a model makes of the first training row."""
         row = next(thaw(self.run.data, "train"))
         prompt = self.encoder.prompt(row)
-        # accelerate leaves the trained model's outputs in fp32 under bf16: compare like with like.
-        logits = answerer.logits(prompt, last=POSITIONS).float().cpu()
         exact = self.device == "cpu" and not self.config.bf16
+        with aligned(self.trainable(answerer.model) if exact else ()):
+            logits = answerer.logits(prompt, last=POSITIONS)
+        # accelerate leaves the trained model's outputs in fp32 under bf16: compare like with like.
+        logits = logits.float().cpu()
         return Probe(logits, hardware(self.device), exact)
+
+    def trainable(self, model: torch.nn.Module) -> Iterator[torch.Tensor]:
+        """Every parameter that a training may change, whether this one does or not."""
+        partition = Partition.of(self.base.family, model)
+        for name, parameter in parameters_of(model, partition, *PARTS):
+            if partition.parts[name] in ("vision", "projector") or ".lora_" in name:
+                yield parameter
 
     def train(self, loaded: list[torch.nn.Module]) -> None:
         """Train and save, with the trained model's logits on the probe.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -115,6 +116,27 @@ def test_a_script_gets_the_proposal(tmp_path: Path) -> None:
     assert value["proposed"]["rows"] == 40
     assert value["proposed"]["metric"] == "exact_match"
     assert value["next"][0].startswith("kolm capture import")
+
+
+def test_a_table_of_other_columns_with_documents_as_answers(tmp_path: Path) -> None:
+    rows = write_rows(tmp_path / "x.jsonl", ['{"total": "1"}'] * 40)
+    texts = [json.loads(line) for line in rows.read_text().splitlines()]
+    renamed = [{"photo": row["images"][0], "answer": row["response"]} for row in texts]
+    rows.write_text("".join(json.dumps(row) + "\n" for row in renamed))
+    columns = [
+        "--column",
+        "image=photo",
+        "--column",
+        "response=answer",
+        "--fixed",
+        "prompt=Read it",
+    ]
+    value = json.loads(run("init", "new", "--name", "x", "--data", str(rows), *columns, "--json"))
+    assert value["proposed"]["metric"] == "json_fields"
+    done = run(*shlex.split(value["next"][0])[1:])
+    assert "40 new pairs" in done
+    with pytest.raises(InputError, match="no effect without a file"):
+        run("init", "other", "--fixed", "prompt=Read it")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from kolm_cli.core.errors import VerificationError
-from kolm_cli.run.reload_check import FILE, Probe
+from kolm_cli.run.reload_check import ALIGNMENT, FILE, Probe, aligned
 
 LOGITS = torch.randn(64, 50, generator=torch.Generator().manual_seed(0))
 
@@ -50,3 +50,20 @@ def test_on_another_gpu_a_missing_part_still_shows(tmp_path: Path) -> None:
     with pytest.raises(VerificationError, match="trained on NVIDIA A100"):
         Probe(LOGITS.flip(0), "NVIDIA H100", exact=False).compare(folder)
     assert (folder / "adapter").is_dir()
+
+
+def test_one_row_gives_the_same_bits_wherever_its_weights_lie() -> None:
+    """The kernel for a single row, such as one image token, sums as the weights lie."""
+    torch.manual_seed(0)
+    row, weight = torch.randn(1, 128), torch.randn(64, 128)
+    room = torch.empty(weight.numel() + 64)
+    begin = (-(room.data_ptr() // 4)) % 16
+    lying = []
+    for offset in (0, 1, 4, 7):
+        moved = room[begin + offset :][: weight.numel()].view(weight.shape).copy_(weight)
+        where = moved.data_ptr()
+        with aligned([moved]):
+            assert moved.data_ptr() % ALIGNMENT == 0
+            lying.append(torch.nn.functional.linear(row, moved))
+        assert moved.data_ptr() == where
+    assert all(torch.equal(lying[0], other) for other in lying)

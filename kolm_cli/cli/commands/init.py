@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from kolm_cli.cli.column_options import ColumnOption, FixedOption, columns_from
 from kolm_cli.cli.options import JsonOption
 from kolm_cli.cli.output import Output
 from kolm_cli.cli.spec_template import SpecText, spec_text
@@ -42,12 +43,19 @@ def init(
     model: Annotated[
         str, typer.Option("--model", help="The base: a hub id or a local folder.")
     ] = DEFAULT_MODEL,
+    column: ColumnOption = None,
+    fixed: FixedOption = None,
     json: JsonOption = False,
 ) -> None:
     """Write a commented spec to start from; with --data, one that fits the data."""
+    from kolm_cli.core.errors import InputError, Problem
     from kolm_cli.dataset.proposal import found_device, is_small
 
     namespace = _namespace(data)
+    columns = columns_from(column, fixed)
+    if columns is not None and (data is None or namespace is not None):
+        option = "--column" if column else "--fixed"
+        raise InputError(Problem("has no effect without a file", option, "name it: --data FILE"))
     path = folder / FILE_NAME
     name = _checked_name(name or namespace, folder)
     local = expanded(model)
@@ -68,9 +76,12 @@ def init(
     elif data is not None:
         from kolm_cli.dataset.proposal import likely_split, look_at_file
 
-        facts = look_at_file(Path(data))
+        facts = look_at_file(Path(data), columns)
         text = text.fitting(facts, likely_split(facts.rows))
-        steps.append(f"kolm capture import {shlex.quote(data)} --to {text.namespace}")
+        named = [("--column", pair) for pair in column or ()]
+        named += [("--fixed", pair) for pair in fixed or ()]
+        words = (data, "--to", text.namespace, *(word for pair in named for word in pair))
+        steps.append(f"kolm capture import {shlex.join(words)}")
     else:
         steps.append(
             f"kolm capture add --to {text.namespace} --image P --prompt T --response T"
