@@ -142,15 +142,17 @@ def preflight(inputs: Inputs, progress: Progress) -> Preflight:
     scored = pack.rows
     if watch is not None:
         scored, problems = list(watch.scored), [*problems, *watch.problems]
+        said = {problem.where for problem in problems}
         problems += [
             replace(found, what=f"{found.what}, and evaluate.during computes its loss")
             for found in with_loss.problems
+            if found.where not in said
         ]
     problems += group_problems(spec.evaluate, scored, loaded.position("evaluate.gate"))
     problems += unlearnable(
         train.rows, spec.train, family, loaded.position("train"), spec.launch.num_processes
     )
-    trained.too_long += asked.too_long
+    trained.too_long += asked.too_long + with_loss.too_long
     hint = trained.hint(encoder) if encoder is not None else ""
     together.run(partial(raise_if_any, hint=hint), problems)
     together.finish()

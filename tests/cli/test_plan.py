@@ -21,6 +21,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory, new_job: Callable[..., Job]) 
         folder=tmp_path_factory.mktemp("bare"),
         launch={"device": "cuda"},
         train={"bf16": True, "lora_r": 4, "gradient_accumulation_steps": 2},
+        evaluate={"max_new_tokens": 200, "during": {"every": "1 steps", "rows": 2}},
     )
     base = job.folder / "base"
     real = base.resolve()
@@ -49,6 +50,10 @@ def test_a_plan_needs_neither_weights_nor_a_gpu(bare: Job) -> None:
     assert lines["with checkpointing"]["live"] < lines["without checkpointing"]["live"]
     assert lines["without checkpointing"]["live"] == found["largest"]["peak"]["bytes"]
     assert found["answered_token"]["waits"] == 1
+    # The base, the adapter, and what is asked after each of four steps: a batch each.
+    card = next(line for line in found["cards"] if line["card"] == "a100-80gb")
+    answers = 6 * 200 * card["seconds_a_token"] / 3600
+    assert card["evaluation_hours"] == pytest.approx(answers, abs=2e-6)
     advice = {line["write"]: line for line in found["advice"]}
     assert advice["train: {gradient_checkpointing: true}"]["saves"] > 0
     assert advice["train: {projector: freeze}"]["saves"] > 0

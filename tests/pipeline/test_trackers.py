@@ -21,6 +21,7 @@ from kolm_cli.pipeline.inputs import gather
 from kolm_cli.run.folder import RunFolder
 from kolm_cli.spec.model import TrainSection
 from kolm_cli.trainer.adapter_trainer import VLMTrainer
+from kolm_cli.trainer.during import During, Figures
 from tests.support.cases import Case
 from tests.support.jobs import Job
 
@@ -48,6 +49,9 @@ def train_and_tell(case: Case, run: RunFolder, name: str, monkeypatch: pytest.Mo
             device="cpu",
             folder=run.checkpoints,
             progress=Silent(),
+            during=During(
+                {"every": "2 steps", "rows": 1}, {}, rows[:1], lambda *_: Figures(1.5, 0.25)
+            ),
         ).train()
     if name == "wandb":
         # The worker's process ends here; the two parts are told apart by the second they began.
@@ -88,6 +92,8 @@ def test_tensorboard(
             found[tag] = [event.tensor_proto.string_val[0] for event in events.Tensors(tag)]
     assert len(found["train/loss"]) == 3
     assert {"train/grad_norm", "train/tokens_per_second", "train/rate_projector"} <= found.keys()
+    # Evaluated after the second step and the last.
+    assert (found["eval/loss"], found["eval/accuracy"]) == ([1.5, 1.5], [0.25, 0.25])
     assert found["kolm/accuracy"] == [0.75]
     assert found["kolm/cid/text_summary"] == [b"bafkreib"]
     assert "kolm/k" not in found
