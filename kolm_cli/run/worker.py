@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,10 @@ class Worker:
     progress: FileProgress
     lifeline: Lifeline
     determinism: Determinism
-    choosing: Determinism
+    choosing: Determinism = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.choosing = Determinism(self.device)
 
     def work(self) -> None:
         """Score the base, train, score the adapter; whatever is there already is kept."""
@@ -327,7 +330,7 @@ def start(folder: Path) -> None:
         encoder = Encoder.for_base(base, limits, ImageLimits(**orders.images), config.loss_on)
         Worker(
             run, orders, base, config, device, encoder, state, progress, lifeline,
-            Determinism(device), Determinism(device),
+            Determinism(device),
         ).work()  # fmt: skip
     lifeline.release()
 
