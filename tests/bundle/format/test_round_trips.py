@@ -28,6 +28,7 @@ from kolm_cli.bundle.format.predictions import read_predictions, write_predictio
 from kolm_cli.core import canonical_json
 from kolm_cli.core.errors import VerificationError
 from kolm_cli.scoring.gate import Gate
+from kolm_cli.scoring.judging import Judging
 from tests.bundle import factory
 
 A, B = "ab" * 32, "cd" * 32
@@ -127,3 +128,13 @@ def test_dataset() -> None:
     assert read_dataset(dataset.to_bytes()) == dataset
     with pytest.raises(VerificationError, match="count"):
         read_dataset(dataset.to_bytes().replace(b'"rows":1', b'"rows":-1'))
+
+
+@pytest.mark.parametrize("weight", [1e-7, 1e-5, 0.000123, 0.5, 3.0, 1e6, 999999.5])
+def test_a_weight_is_read_as_it_is_written(weight: float) -> None:
+    """RFC 8785 writes small numbers in another way than Python does."""
+    rows = [PackRow("a", [], ["x"], judging=Judging(weight=weight)), PackRow("b", [], ["x"])]
+    written = write_pack(rows, "answers", ("weight",))
+    assert [row.judging.weight for row in read_pack(written, "answers", ("weight",))] == [weight, 1]
+    with pytest.raises(VerificationError):
+        read_pack(written.replace(b'"weight":', b'"weight": '), "answers", ("weight",))
