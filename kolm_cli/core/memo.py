@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+# The latter: what SQLite says quotes the file, which may be no UTF-8.
+_DAMAGED = (sqlite3.Error, UnicodeDecodeError)
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS found"
     " (key TEXT PRIMARY KEY, value TEXT NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID"
@@ -31,7 +33,7 @@ class Memo:
         self._new: dict[str, Any] = {}
         self._used: list[str] = []
         self._database: sqlite3.Connection | None = None
-        with contextlib.suppress(OSError, sqlite3.Error):
+        with contextlib.suppress(OSError, *_DAMAGED):
             path.touch(mode=0o600)
             self._database = sqlite3.connect(path, timeout=10)
             self._database.execute(_TABLE)
@@ -49,7 +51,7 @@ class Memo:
             return
         now = int(time.time())
         rows = [(key, json.dumps(value), now) for key, value in self._new.items()]
-        with contextlib.suppress(sqlite3.Error), self._database:
+        with contextlib.suppress(*_DAMAGED), self._database:
             self._database.executemany("INSERT OR REPLACE INTO found VALUES (?, ?, ?)", rows)
             used = [(now, key) for key in self._used]
             self._database.executemany("UPDATE found SET used = ? WHERE key = ?", used)
@@ -72,7 +74,7 @@ class Memo:
                 "SELECT value FROM found WHERE key = ?", (key,)
             ).fetchone()
             value = None if found is None else json.loads(found[0])
-        except (sqlite3.Error, ValueError, TypeError, RecursionError):
+        except (*_DAMAGED, ValueError, TypeError, RecursionError):
             return None
         if value is not None:
             self._used.append(key)

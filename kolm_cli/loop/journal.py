@@ -177,10 +177,14 @@ class Journal:
         try:
             yield
         except sqlite3.OperationalError as error:
+            # A row that is no text, or no such table: it will not be there the next time either.
+            if getattr(error, "sqlite_errorcode", None) in (None, sqlite3.SQLITE_ERROR):
+                raise self._damaged(f"{error}") from error
             raise LackingError(
                 Problem(f"the journal: {error}", str(self._path), "try again")
             ) from error
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            # The latter: text of the file, in an error's words or in a row, is not UTF-8.
             raise self._damaged(f"{error}") from error
 
     def _damaged(self, how: str) -> VerificationError:

@@ -133,7 +133,7 @@ def test_a_memo_keeps_what_was_used_last(tmp_path: Path) -> None:
         assert [memo.get(f"key {n}") for n in range(4)] == [None, None, [2], [3]]
 
 
-@pytest.mark.parametrize("content", [b"", b"no database" * 100])
+@pytest.mark.parametrize("content", [b"", b"no database" * 100, b"\x80" * 5000])
 def test_a_damaged_memo_costs_time_and_nothing_else(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "memo").write_bytes(content)
     with Memo(tmp_path / "memo") as memo:

@@ -21,6 +21,7 @@ from kolm_cli.loop.journal import Journal
         "UPDATE turns SET started = x'00'",
         "UPDATE turns SET result = printf('%.*c', 20000, '[')",
         "UPDATE moves SET cid = x'00'",
+        "UPDATE turns SET why = CAST(x'80' AS TEXT)",
         "UPDATE hooks SET event = '5'",
         "UPDATE hooks SET attempts = 'x'",
         "ALTER TABLE moves RENAME COLUMN cid TO dic",
@@ -41,3 +42,12 @@ def test_values_that_kolm_does_not_write(tmp_path: Path, change: str) -> None:
     with pytest.raises(VerificationError, match="the journal is damaged"):
         print(journal.settings(), journal.turns(), journal.moves(), journal.owed())
     journal.close()
+
+
+def test_a_schema_that_is_no_text(tmp_path: Path) -> None:
+    """What SQLite says of it quotes it: not even the error is UTF-8."""
+    path = tmp_path / "journal.sqlite"
+    Journal(path).close()
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE hooks", b"CREATE\x80TABLE hooks"))
+    with pytest.raises(VerificationError, match="the journal is damaged"):
+        Journal(path).settings()
