@@ -98,7 +98,11 @@ def _no_sizes(config: Mapping[str, Any]) -> Iterator[Problem]:
             if isinstance(value, dict):
                 parts.append(value)
             elif name in _SIZES and type(value) is int and value < 1:
-                yield Problem(f"its config.json has {value} as {name}", where="base.model")
+                yield Problem(
+                    f"its config.json has {value} as {name}",
+                    where="base.model",
+                    fix="look at its config.json",
+                )
 
 
 def read_rows(loaded: LoadedSpec) -> PlannedRows:
