@@ -35,6 +35,11 @@ def headline(facts: Facts) -> dict[str, Any]:
     }
 
 
+def _p(value: Any) -> str:
+    p = share(value)
+    return "-" if p is None else f"{p:.4f}" if p >= 0.0001 else "below 0.0001"
+
+
 def gates(facts: Facts) -> list[tuple[str, str, str, str, str]]:
     """For each thing that was asked: what, the ruling, the least, what came, how sure."""
     found = []
@@ -60,7 +65,7 @@ def scores(facts: Facts) -> list[tuple[str, str]]:
                 _AGAINST.get(name, f"against {name}"),
                 f"{difference:+.4f} (95 %: {between[0]:+.4f} to {between[1]:+.4f}):"
                 f" {verdict(between)}; {found.get('wins')} wins, {found.get('losses')} losses,"
-                f" p {found.get('p')}",
+                f" p {_p(found.get('p'))}",
             )
         )
     return lines
