@@ -135,7 +135,13 @@ class _Run:
             device: whose work is counted.
             asked: whether it has to fit.
         """
-        from kolm_cli.pipeline.plan_report import changed, memory, on_card, smallest_card
+        from kolm_cli.pipeline.plan_report import (
+            changed,
+            memory,
+            on_card,
+            possible,
+            smallest_card,
+        )
         from kolm_cli.plan.advice import changes, checkpointing
         from kolm_cli.plan.fit import seconds, step_seconds
         from kolm_cli.plan.planned import Planned
@@ -190,6 +196,8 @@ class _Run:
                     ),
                 }
                 for name, each in counted.items()
+                # Rows that are all alike make one kind of step.
+                if each is not worst or name == "the largest step"
             ],
             "memory": memory(
                 {as_is: worst.peak, other: turned.counts.peak},
@@ -220,7 +228,10 @@ class _Run:
                 token = seconds(sizes, work.total, card, bf16=train.bf16).total
                 self._add_evaluation(line, token, steps)
         shown.stage("try changes")
-        for index, change in enumerate(changes(planned, train, batches["the largest step"])):
+        tried = changes(
+            planned, train, batches["the largest step"], has_bf16=possible(judge, bf16=True)
+        )
+        for index, change in enumerate(tried):
             shown.advance(index + 1)
             report["advice"].append(changed(change, worst, judge, spec))
         return report

@@ -56,9 +56,7 @@ def plan_first(
                 f"the largest step needs {judged.needed / 1e9:.1f} GB, and {card.title} has"
                 f" {judged.memory / 1e9:.1f} GB",
                 where="launch.device",
-                fix=f"write {found[0]}"
-                if found
-                else f"take a larger card ({larger or 'none known'})",
+                fix=f"write {found[0]}" if found else f"take a larger card: {larger}",
             ),
             hint=_hint(found[1:]),
         )

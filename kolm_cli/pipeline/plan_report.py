@@ -61,7 +61,7 @@ def on_card(
         "memory": card.memory,
         "needed": judged.needed,
         "fits": judged.fits and can,
-        "why": "" if can else "no bf16; write train: {bf16: false}",
+        "why": "" if can else "it has no bf16, which the spec trains in",
         "measured": card.given.times != 1.0,
         "seconds_a_step": None,
         "hours": None,
@@ -77,7 +77,7 @@ def on_card(
 
 def changed(change: Change, worst: StepCounts, judge: Card, spec: Spec) -> dict[str, Any]:
     """One change and its effect on the largest step."""
-    live, bf16 = change.counts.peak.bytes, spec.train.bf16
+    live, bf16 = change.counts.peak.bytes, spec.train.bf16 and change.bf16
     can = possible(judge, bf16=bf16)
     return {
         "write": change.write,

@@ -27,21 +27,39 @@ class Change:
         write: what to write.
         counts: a step with it.
         cost: what it changes besides, for the reader.
+        bf16: whether the run still has it.
     """
 
     write: str
     counts: StepCounts
     cost: str = ""
+    bf16: bool = True
 
 
-def changes(planned: Planned, train: TrainSection, rows: Sequence[Row]) -> Iterator[Change]:
+def changes(
+    planned: Planned, train: TrainSection, rows: Sequence[Row], *, has_bf16: bool = True
+) -> Iterator[Change]:
     """Changes that are worth trying, counted one after the other.
 
     Args:
         planned: the model.
         train: as the spec has it.
         rows: the largest micro-batch.
+        has_bf16: whether the device computes in it: where not, nothing else helps.
     """
+    if train.bf16 and not has_bf16:
+        for also, words in ({}, ""), ({"gradient_checkpointing": True}, "; layers run once more"):
+            if also and train.gradient_checkpointing:
+                continue
+            other = train.model_copy(update={"bf16": False, **also})
+            more = ", gradient_checkpointing: true" if also else ""
+            yield Change(
+                f"train: {{bf16: false{more}}}",
+                planned.step(other, rows),
+                f"four bytes a weight{words}",
+                bf16=False,
+            )
+        return
     yield checkpointing(planned, train, rows)
     size, steps = train.per_device_train_batch_size, train.gradient_accumulation_steps
     if size > 1:

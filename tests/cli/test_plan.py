@@ -204,6 +204,15 @@ def test_a_configuration_that_cannot_be_is_an_error(
     assert "unexpected" not in done.err
 
 
+def test_a_card_without_bf16_is_told_of_the_way_out(bare: Job) -> None:
+    done = bare.kolm("plan", "spec.yaml", "--rows", "8", "--pixels", "none", "--device", "t4")
+    assert done.code == 3, done.err
+    assert "it would fit with train: {bf16: false}" in done.err
+    assert "{bf16: false, gradient_checkpointing: true}" in done.out
+    # All rows are alike: a single kind of step.
+    assert "a middling step" not in done.out
+
+
 @pytest.mark.slow
 def test_seventy_two_billion_parameters(bare: Job) -> None:
     """On published numbers; its time and memory are in docs/how-to/plan.md."""

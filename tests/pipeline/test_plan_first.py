@@ -72,6 +72,22 @@ def test_compile_asks_for_a_plan_unless_told(
     assert ("training began" in done.err) == (not planned)
 
 
+def test_compile_refuses_what_a_stated_card_cannot_hold(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole command, with the real plan, on a pretended GPU of 1.4 GB: nothing is begun."""
+    small = replace(A100, memory=A100.given.context)
+    monkeypatch.setattr(compiling, "require_device", lambda _: None)
+    monkeypatch.setattr("kolm_cli.plan.card_here.card_here", lambda: small)
+    done = job.kolm("compile", "spec.yaml", "--device", "cuda")
+    assert done.code == 5, done.err
+    assert "the largest step needs" in done.err
+    assert "take a larger card: t4" not in done.err  # it has no bf16
+    assert "take a larger card: a10" in done.err
+    assert "--no-plan" in done.err
+    assert not (job.folder / "dist").exists()
+
+
 def test_a_cpu_is_not_planned_for(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
 
