@@ -66,7 +66,7 @@ def write_bundle(
         signer: signs every stage.
         against: the bundle that the gate compares with, if it asks for that.
         again: times more answers, for a gate that hangs on the latency.
-        started: when the compile began.
+        started: when this compile began; a run that says when its own began is older.
         place: says where the bundle goes, given whether the gate was met.
         progress: told when the earlier bundle has to answer.
 
@@ -100,7 +100,7 @@ def write_bundle(
         files=files,
         receipt=_receipt(results, settings, scored),
         stages=stages_of(inputs, results, scored),
-        started=started,
+        started=results.started or started,
         finished=datetime.now(UTC),
     )
     built = build_bundle(content, signer, path)

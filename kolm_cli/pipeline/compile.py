@@ -96,7 +96,7 @@ def compile_spec(
             planned = _planned(inputs, checked, progress) if plan else None
             if force:
                 discard_trained(inputs)
-            run = train(inputs, checked, progress, planned)
+            run = train(inputs, checked, progress, planned, started=started)
         progress.stage("bundle")
         results = read_results(inputs, run)
         place = partial(result_cache.place_of, target)

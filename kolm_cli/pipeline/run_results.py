@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from kolm_cli.scoring.score import Predictions
 
 # In an evaluation's folder: why the run will hardly learn what the pack asks.
 DOUBTS = "doubts.json"
+# In a run folder: when the compile that trained began.
+STARTED = "started"
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class RunResults:
         vlm_train: the receipt's block of that name.
         environment: what it ran on.
         doubts: what was warned of before it trained.
+        started: when the compile that trained began; None of a run of an earlier kolm.
     """
 
     trained: Path
@@ -76,6 +80,7 @@ class RunResults:
     vlm_train: Mapping[str, Any]
     environment: Mapping[str, Any]
     doubts: Sequence[str] = ()
+    started: datetime | None = None
 
 
 def read_results(inputs: Inputs, run: RunFolder) -> RunResults:
@@ -98,7 +103,13 @@ def read_results(inputs: Inputs, run: RunFolder) -> RunResults:
         vlm_train=_json(run.trained / "vlm_train.json"),
         environment=_environment(run, evaluation),
         doubts=_list(evaluation / DOUBTS),
+        started=_started(run),
     )
+
+
+def _started(run: RunFolder) -> datetime | None:
+    path = run.path / STARTED
+    return datetime.fromisoformat(path.read_text()) if path.is_file() else None
 
 
 def read_latency(evaluation: Path) -> Latency:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from kolm_cli.core.files import write_atomic
@@ -16,7 +17,7 @@ from kolm_cli.pipeline import trackers
 from kolm_cli.pipeline.inputs import Inputs
 from kolm_cli.pipeline.plan_first import keep_plan
 from kolm_cli.pipeline.preflight import Preflight
-from kolm_cli.pipeline.run_results import DOUBTS, read_latency
+from kolm_cli.pipeline.run_results import DOUBTS, STARTED, read_latency
 from kolm_cli.pipeline.warm_start import place_parent
 from kolm_cli.run.folder import RunFolder
 from kolm_cli.run.orders import DURING, Orders
@@ -45,9 +46,22 @@ def discard_trained(inputs: Inputs) -> None:
 
 
 def train(
-    inputs: Inputs, checked: Preflight, progress: Progress, planned: dict[str, Any] | None = None
+    inputs: Inputs,
+    checked: Preflight,
+    progress: Progress,
+    planned: dict[str, Any] | None = None,
+    *,
+    started: datetime,
 ) -> RunFolder:
-    """Freeze the dataset and have the worker train and answer; resumes what was interrupted."""
+    """Freeze the dataset and have the worker train and answer; resumes what was interrupted.
+
+    Args:
+        inputs: what is compiled.
+        checked: its rows.
+        progress: told of the stages.
+        planned: what was planned for the run.
+        started: when the compile began; of a run that is resumed, the first one counts.
+    """
     from kolm_cli.run.launch import launch
 
     run = _run_folder(inputs)
@@ -55,6 +69,8 @@ def train(
     progress.stage("freeze data")
     for folder in (run.data, evaluation, run.checkpoints):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (run.path / STARTED).is_file():
+        write_atomic(run.path / STARTED, started.isoformat().encode(), mode=0o600)
     if checked.watched is not None:
         freeze(checked.watched.rows, run.data, DURING)
     for rows, outside, facts, place, split in (

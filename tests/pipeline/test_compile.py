@@ -8,6 +8,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,6 +101,12 @@ def test_no_path_user_or_host_stands_under_the_cid(compiled: Compiled) -> None:
     assert b"hue" not in compiled.bundle.read_bytes(), "a prompt stands in the bundle"
 
 
+def times(report: dict[str, Any]) -> dict[str, str]:
+    """When the training's compile began, and when the bundle was written."""
+    found: dict[str, str] = report["receipt"]["predicate"]["runDetails"]["metadata"]
+    return found
+
+
 def test_a_changed_gate_or_price_exits_as_it_must_and_retrains_nothing(
     own_compiled: Compiled,
 ) -> None:
@@ -116,6 +123,8 @@ def test_a_changed_gate_or_price_exits_as_it_must_and_retrains_nothing(
     assert missed.json["cached"] is False
     assert missed.json["cid"] != first["cid"], "the gate stands in the bundle"
     assert missed.json["doubts"] == first["doubts"]
+    assert times(missed.json)["startedOn"] == times(first)["startedOn"], "when it was trained"
+    assert times(missed.json)["finishedOn"] >= times(first)["finishedOn"]
     rejected = job.folder / "dist" / "tiny.rejected.kolm"
     assert missed.json["bundle"] == str(rejected)
     assert missed.json["unchanged"] == str(served)
