@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 
-UNDECIDED = ("dataset", "k-score", "gate", "coverage", "agreement", "parity")
+UNDECIDED = ("k-score", "gate", "coverage", "agreement", "parity")
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError, struct.error)
 MALFORMED += (InvalidSignature, UnsupportedAlgorithm)
 # Section 6: what the stages are about; a capture is about its own facts.
@@ -461,6 +461,106 @@ def read_group(keys, group):
     need(keys is not PICTURES or max([0, *areas]) * max(crops) <= 2**26, "too many pixels")
 
 
+def digest(value):
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value)
+
+
+def amount(value):
+    return type(value) in (int, float) and value >= 0
+
+
+def short(value):
+    return isinstance(value, str) and len(value) <= 1 << 16
+
+
+def read_lines(data, *keys):
+    """Section 4: canonical JSON lines of these keys, each with an id of its own."""
+    *found, rest = data.split(b"\n")
+    values = [strict(line, 4) for line in found]
+    for value, line in zip(values, found, strict=True):
+        need(set(value) == {"id", *keys} and canonical(value).encode() == line, "a line")
+        need(len(line) <= 1 << 20 and isinstance(value["id"], str) and value["id"], "a line")
+        images = value.get("images", [])
+        need(isinstance(images, list) and all(map(digest, images)), "images")
+        need(digest(value.get("sha256", "0" * 64)), "a row's digest")
+    need(not rest and len({value["id"] for value in values}) == len(values), "an end, or an id")
+    return values
+
+
+def read_evaluation(files):
+    """Section 4: the rows of the pack, but for what a metric of their own means."""
+    value = exact(files["eval/evaluation.json"])
+    options, row_keys = value.get("metric_options", {}), value.get("row_keys", [])
+    keys = {"format", "gate", "include", "max_new_tokens", "metric", "rows", "usd_per_hour"}
+    asked = {name for name, least in value["gate"].items() if least is not None}
+    form = 2 if options else 1
+    if row_keys or asked - {"k", "accuracy"}:
+        form = 3
+    keys |= set(["metric_options", "row_keys"][: form - 1])
+    need(set(value) == keys and value["format"] == f"kolm-eval/{form}", "evaluation.json")
+    answers, price = value["include"] == "answers", value["usd_per_hour"]
+    need(isinstance(options, dict) and isinstance(value["metric"], str), "the metric")
+    need(answers or value["include"] == "digests", "include")
+    need(count(value["rows"]) and count(value["max_new_tokens"]), "a count")
+    need(price is None or amount(price), "usd_per_hour")
+    read_gate(value["gate"])
+    content = "answers" if answers else "sha256"
+    pack = read_lines(files["eval/pack.jsonl"], "images", content, *row_keys)
+    need(len(pack) == value["rows"], "rows")
+    said = {key for row in pack for key in row if row[key] is not None}
+    need(row_keys == [k for k in ("group", "metric", "weight") if k in said], "row_keys")
+    for row in pack:
+        group, weight, metric = row.get("group"), row.get("weight"), row.get("metric")
+        need(group is None or (0 < len(group) <= 64 and group.isprintable()), "a group")
+        need(weight is None or (amount(weight) and weight != 1), "a weight")
+        need(weight is None or 1e-6 <= weight <= 1e6, "a weight")
+        need(metric is None or isinstance(metric["name"], str), "a metric")
+        need(isinstance(row.get("answers", []), list), "answers")
+        need(all(map(short, row.get("answers", []))), "an answer")
+    read = pairs = 0
+    paths = ["eval/predictions.jsonl", "eval/base_predictions.jsonl"]
+    need(answers or not files.keys() & set(paths), "predictions beside digests")
+    for path in paths if answers else ():
+        said = read_lines(files[path], "prediction")
+        need([line["id"] for line in said] == [row["id"] for row in pack], "other rows")
+        for line, row in zip(said, pack, strict=True):
+            need(line["prediction"] is None or short(line["prediction"]), "a prediction")
+            most, accepted = len(line["prediction"] or ""), sum(map(len, row["answers"]))
+            read += most * len(row["answers"]) + accepted
+            pairs += most * accepted
+    stored = sum(len(files.get(path, b"")) for path in ["eval/pack.jsonl", *paths])
+    need(read <= 128 * max(stored, 1 << 16) >= pairs / 64, "answers that take too long")
+    return pack
+
+
+def read_gate(gate):
+    """Section 4: what a gate may ask for; null is as good as missing."""
+    for name, least in gate.items():
+        if name in ("axes", "groups") and least is not None:
+            need(least and all(map(amount, least.values())), name)
+            need(name == "groups" or set(least) <= set("ASLCV"), name)
+        elif name == "no_regression" and least is not None:
+            need(set(least) == {"against", "confidence", "margin"}, name)
+            need(isinstance(least["against"], str) and amount(least["margin"]), name)
+            need(amount(least["confidence"]) and 0.5 <= least["confidence"] < 1, name)
+        else:
+            known = name in ("k", "accuracy", "worst_group", "axes", "groups", "no_regression")
+            need(known and (least is None or amount(least)), name)
+
+
+def read_dataset(files):
+    """Section 4: what was trained on is what is named, and nothing of it was asked."""
+    value, pack = exact(files["data/dataset.json"]), read_evaluation(files)
+    train = read_lines(files["data/train.jsonl"], "images", "sha256")
+    learned, asked = ({i for row in rows for i in row["images"]} for rows in (train, pack))
+    named = sha256(canonical([[row["id"], row["sha256"]] for row in train]).encode())
+    facts = {"images": len(asked), "rows": len(pack), "sha256": value["eval"]["sha256"]}
+    form = {"eval": facts, "format": "kolm-dataset/1"}
+    form["train"] = {"images": len(learned), "rows": len(train), "sha256": named}
+    need(same(form, value) and digest(facts["sha256"]), "dataset.json")
+    need(not learned & asked, "images of the evaluation were trained on")
+
+
 def read(data, trusted, needed=1):
     """The CID and the verdict of a bundle's bytes; `trusted` holds ids of keys.
 
@@ -473,6 +573,7 @@ def read(data, trusted, needed=1):
         facts, signers = read_statements(files, manifest)
         read_modules(files, facts, manifest["base"]["model"])
         read_configs(files)
+        read_dataset(files)
     except (*MALFORMED, StopIteration) as error:
         raise ValueError(f"invalid: {error!r}") from error
     digest = bytes.fromhex(sha256(files["manifest.json"]))
