@@ -17,6 +17,7 @@ from kolm_cli.encoding.encoder import Encoder
 from kolm_cli.encoding.refusals import naming
 from kolm_cli.records.row import Row
 from kolm_cli.run.orders import Orders
+from kolm_cli.run.reload_check import aligned
 from kolm_cli.scoring.judging import metric_json
 from kolm_cli.scoring.metrics.base import ChosenMetric
 from kolm_cli.scoring.metrics.catalog import choose
@@ -137,7 +138,9 @@ class Evaluator:
                 tell(done)
             return found
 
-        mine = self.determinism.run(evaluate, self.note)
+        # A resumed run came by the weights in another way, and has to find the same.
+        with aligned(p for p in model.parameters() if p.requires_grad):
+            mine = self.determinism.run(evaluate, self.note)
         # All or none go on: each waits for the others.
         if true_in_any(self.should_stop(), self.state.device):
             return None
