@@ -38,7 +38,7 @@ def signable(report: ParityReport) -> Parity:
         rows=report.rows,
         asked_for=report.demanded,
         differ=[(each.id, each.server) for each in report.differences],
-        accuracy=(mean(report.scores[0]), mean(report.scores[1])),
+        accuracy=(mean(report.scores[0], report.weights), mean(report.scores[1], report.weights)),
         checks={finding.name: finding.ok for finding in report.findings},
         measured=moment(datetime.now(UTC)),
         kolm=own_version,

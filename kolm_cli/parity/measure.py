@@ -31,7 +31,7 @@ from kolm_cli.pipeline.during import held_out
 from kolm_cli.pipeline.evaluate import find_pack, read_pack
 from kolm_cli.pipeline.unpacked import Unpacked
 from kolm_cli.records.row import Row, rows_digest
-from kolm_cli.scoring.score import row_scores
+from kolm_cli.scoring.score import row_scores, weights_of
 
 PROBES = 3
 
@@ -146,6 +146,7 @@ def measure(
             if each.reply is None
         },
         scores=(bundle_scores, served_scores),
+        weights=weights_of(known.rows),
         findings=_findings(known, answers, served, probed),
     )
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean
 from typing import Any
 
 from kolm_cli.parity.checks import Answers, Finding
 from kolm_cli.parity.client import Identity
+from kolm_cli.scoring.comparison import weighted_mean
 from kolm_cli.scoring.interval import bootstrap_interval
 
 PLACES = 4
@@ -64,6 +64,7 @@ class ParityReport:
         served: row id to the server's answer, of the same rows in the same order.
         errors: row id to why there is no answer.
         scores: the metric of each row, of the bundle's answers and of the server's.
+        weights: how much each row counts; None when all count alike.
         findings: the three checks.
     """
 
@@ -78,6 +79,7 @@ class ParityReport:
     served: Answers
     errors: Mapping[str, str]
     scores: tuple[Sequence[float], Sequence[float]]
+    weights: Sequence[float] | None
     findings: Sequence[Finding]
 
     @property
@@ -118,7 +120,9 @@ class ParityReport:
 
     def accuracy(self, side: int) -> tuple[float, float, float]:
         """The accuracy of the bundle (0) or the server (1), and its 95 % interval."""
-        return (round(fmean(self.scores[side]), PLACES), *bootstrap_interval(self.scores[side]))
+        scores = self.scores[side]
+        mean = round(weighted_mean(scores, self.weights), PLACES)
+        return (mean, *bootstrap_interval(scores, self.weights))
 
     def as_json(self) -> dict[str, Any]:
         """What `kolm parity --json` prints."""

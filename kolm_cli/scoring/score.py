@@ -210,6 +210,12 @@ def row_scores(
     ]
 
 
+def weights_of(pack: Sequence[Asked]) -> list[float] | None:
+    """How much each row counts; None when all count alike."""
+    weights = [row.judging.weight for row in pack]
+    return None if all(weight == 1 for weight in weights) else weights
+
+
 def majority_answer(pack: Sequence[Asked]) -> str:
     """The most frequent of the rows' first accepted answers; of several, the first in order."""
     counts = Counter(row.accepted[0] for row in pack)
@@ -229,11 +235,10 @@ def score_rows(
     """
     scores = row_scores(metric, pack, predictions)
     base = None if base_predictions is None else row_scores(metric, pack, base_predictions)
-    weights = [row.judging.weight for row in pack]
     majority = majority_answer(pack)
     return RowsScored(
         scores=scores,
-        weights=None if all(weight == 1 for weight in weights) else weights,
+        weights=weights_of(pack),
         names=[row.judging.group for row in pack],
         base=base,
         majority=majority,

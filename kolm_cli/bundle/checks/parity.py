@@ -5,7 +5,7 @@ from __future__ import annotations
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
 from kolm_cli.bundle.format.parity import Parity, mean
 from kolm_cli.core.errors import VerificationError
-from kolm_cli.scoring.score import row_scores
+from kolm_cli.scoring.score import row_scores, weights_of
 
 
 def _run(case: Case) -> Outcome:
@@ -37,9 +37,9 @@ def _recompute(case: Case, parity: Parity) -> None:
     same = [row for row, answer in differ.items() if stored[row] == answer]
     if same:
         raise VerificationError(f"parity: {same[0]!r:.80} is said to differ, and does not")
-    metric = evaluation.settings.scoring().metric
+    metric, weights = evaluation.settings.scoring().metric, weights_of(evaluation.pack)
     accuracy = tuple(
-        mean(row_scores(metric, evaluation.pack, answers))
+        mean(row_scores(metric, evaluation.pack, answers), weights)
         for answers in (stored, {**stored, **differ})
     )
     if accuracy != parity.accuracy:

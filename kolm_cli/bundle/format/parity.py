@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from statistics import fmean
 from typing import Any
 
 from kolm_cli.bundle.format import layout
@@ -18,6 +17,7 @@ from kolm_cli.bundle.format.manifest import Manifest
 from kolm_cli.bundle.format.statement import STATEMENT_TYPE, receipt_subject, timestamp
 from kolm_cli.core import canonical_json
 from kolm_cli.core.errors import VerificationError
+from kolm_cli.scoring.comparison import weighted_mean
 
 PARITY_TYPE = "urn:kolm:parity:1"
 CHECKS = ("base", "picture", "template")
@@ -211,6 +211,6 @@ def _time(value: Any) -> bool:
     return isinstance(value, str) and _TIME.fullmatch(value) is not None
 
 
-def mean(scores: Sequence[float]) -> float:
+def mean(scores: Sequence[float], weights: Sequence[float] | None) -> float:
     """An accuracy as the statement has it."""
-    return round(fmean(scores), PLACES)
+    return round(weighted_mean(scores, weights), PLACES)

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from kolm_cli.bundle.checks import parity as parity_check
+from kolm_cli.bundle.contents import read_contents
 from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.format.parity import Parity
 from kolm_cli.bundle.receipt import read_receipt
 from kolm_cli.bundle.signing import keys
 from kolm_cli.bundle.signing.co_sign import co_sign
 from kolm_cli.bundle.signing.sign_parity import sign_parity
+from kolm_cli.bundle.stored_evaluation import read_evaluation
 from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.bundle.verify import Report, verify
 from kolm_cli.core.digests import sha256_bytes
-from kolm_cli.core.errors import InputError
+from kolm_cli.core.errors import InputError, VerificationError
+from kolm_cli.scoring.judging import Judging
 from tests.bundle import factory
 from tests.bundle.checks.attested import Files, Value, repacked
 from tests.bundle.forge import assert_refused, edit_json, envelope, files_of, good, payload_of
@@ -210,3 +215,16 @@ def test_in_another_place_or_with_another_signature(tmp_path: Path) -> None:
         repacked(bad, put)
         assert_refused(bad, signer, "signatures", name)
         both(bad, signer)
+
+
+def test_the_accuracies_are_by_weight(tmp_path: Path) -> None:
+    """As every accuracy is: the last row, which only the server gets wrong, counts three times."""
+    path, _ = good(tmp_path / "a.kolm")
+    with path.open("rb") as stream:
+        evaluation = read_evaluation(read_contents(stream))
+    *others, last = evaluation.pack
+    pack = [*others, replace(last, judging=Judging(weight=3.0))]
+    case: Any = SimpleNamespace(evaluation=replace(evaluation, pack=pack))
+    parity_check._recompute(case, replace(PARITY, accuracy=(0.8333, 0.5833)))
+    with pytest.raises(VerificationError, match="the accuracies are"):
+        parity_check._recompute(case, PARITY)
