@@ -34,7 +34,7 @@ from kolm_cli.records.pictures import (
 )
 from kolm_cli.records.spool import Spool
 
-_DATA_URI = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),", re.ASCII)
+_DATA_URI = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),", re.ASCII | re.IGNORECASE)
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]+=*\s*", re.ASCII)
 # Longer than any path that an operating system opens.
@@ -179,6 +179,11 @@ class ImageReader:
         if isinstance(path, str):
             return self._from_text(path)
         raise ImageError("an object with neither bytes nor path")
+
+    @staticmethod
+    def is_inside(value: object) -> bool:
+        """Whether a reference holds the image itself, as a data URI."""
+        return isinstance(value, str) and _DATA_URI.match(value) is not None
 
     def _from_text(self, value: str) -> Found:
         if match := _DATA_URI.match(value):

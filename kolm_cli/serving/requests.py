@@ -28,8 +28,13 @@ from kolm_cli.records.row import Row
 MAX_BODY = 96 << 20
 MAX_IN_FLIGHT = 32
 MAX_TOKENS = 4096
+# A prompt that is too long for the model is cut, after all of it was tokenized.
+MAX_CHARACTERS = 256 << 10
+MAX_MESSAGES = 1000
+MAX_IMAGES = 64
 MAX_STOPS = 4
 _MAX_STOP = 200
+_COLDEST = 0.001
 # They change no answer.
 _WITHOUT_EFFECT = frozenset({"user", "metadata", "store", "service_tier", "stream_options"})
 # What asks for nothing: clients spell defaults out.
@@ -67,8 +72,15 @@ class Asked:
 class _Inside(ImageReader):
     """Takes images that are in the request: nothing is fetched, no file is opened."""
 
+    count = 0
+
     def read(self, value: object) -> Found:
-        if not isinstance(value, str) or value[:5].lower() != "data:":
+        self.count += 1
+        if self.count > MAX_IMAGES:
+            # Each is decoded, however few its bytes.
+            raise _too_much("images", MAX_IMAGES)
+        # What only begins like one would be taken for a file's name.
+        if not self.is_inside(value):
             raise ImageError(
                 "an image has to be in the request, as a data URI (data:image/png;base64,...)"
             )
@@ -90,7 +102,12 @@ def read_request(body: object) -> Asked:
     model = body.get("model")
     if not isinstance(model, str) or not model:
         fields.problem("model: expected a name")
-    messages = read_messages(fields, body.get("messages"), image_part)
+    given = body.get("messages")
+    if isinstance(given, list) and len(given) > MAX_MESSAGES:
+        raise _too_much("messages", MAX_MESSAGES)
+    messages = read_messages(fields, given, image_part)
+    if sum(len(message.text) for message in messages) > MAX_CHARACTERS:
+        raise _too_much("characters of text", MAX_CHARACTERS)
     if messages and messages[-1].role != "user":
         fields.problem("messages: the last one is not the user's")
     options = _options(fields, body)
@@ -99,6 +116,10 @@ def read_request(body: object) -> Asked:
     if fields.problems:
         raise InputError(*fields.problems)
     return Asked(str(model), Row("request", asked, fields.images), options)
+
+
+def _too_much(what: str, most: int) -> InputError:
+    return InputError(Problem(f"more than {most} {what} in a request", fix="ask for less at once"))
 
 
 def _options(fields: Fields, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,7 +131,7 @@ def _options(fields: Fields, body: Mapping[str, Any]) -> dict[str, Any]:
     readers = {
         "max_tokens": _count,
         "max_completion_tokens": _count,
-        "temperature": _between(0, 2),
+        "temperature": _temperature,
         "top_p": _between(0, 1),
         "seed": _seed,
         "stop": _stops,
@@ -154,6 +175,12 @@ def _between(low: float, high: float) -> Any:
         return "" if fits else f"a number from {low} to {high}", value
 
     return read
+
+
+def _temperature(value: object) -> tuple[str, Any]:
+    wrong, read = _between(0, 2)(value)
+    # Scores are divided by it, and would become infinite.
+    return wrong or ("0, or 0.001 and more" if 0 < read < _COLDEST else ""), read
 
 
 def _stops(value: object) -> tuple[str, Any]:

@@ -43,9 +43,14 @@ def test_a_text_alone_with_a_system_prompt_and_an_earlier_turn() -> None:
     assert said == ["s", "a", "b", "c", ""]
 
 
-def test_no_file_and_no_address_is_opened(tmp_path: Path) -> None:
+def test_no_file_and_no_address_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.png").write_bytes(png((1, 2, 3)))
     path = str(tmp_path / "a.png")
+    (tmp_path / "data:").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for url in ("data:/../a.png", "DATA:/../a.png", "data:", "data:;base64"):
+        assert "as a data URI" in refused(request(url))
+    assert read_request(request(URI.replace("data:", "DATA:"))).row.images
     for url in (path, f"file://{path}", "http://127.0.0.1:1/a.png", base64.b64encode(b"x" * 60)):
         url = url if isinstance(url, str) else url.decode()
         assert "as a data URI" in refused(request(url))
@@ -65,6 +70,7 @@ def test_no_file_and_no_address_is_opened(tmp_path: Path) -> None:
         ({"max_tokens": 5, "max_completion_tokens": 5}, "exclude each other"),
         ({"temperature": -1}, "temperature: expected a number from 0 to 2"),
         ({"temperature": float("nan")}, "temperature: expected"),
+        ({"temperature": 1e-320}, "temperature: expected 0, or 0.001 and more"),
         ({"top_p": 0}, "top_p: expected a number above 0"),
         ({"seed": 2**64}, "seed: expected"),
         ({"stop": [""]}, "stop: expected"),
@@ -87,3 +93,11 @@ def test_all_problems_at_once_and_a_damaged_picture() -> None:
     for words in ("image_url", "n: is not", "max_tokens: expected"):
         assert words in said
     assert "not an object" in refused([])
+
+
+def test_what_would_take_minutes_for_one_client() -> None:
+    assert "more than 64 images" in refused(request(*[URI] * 65))
+    assert "more than 262144 characters" in refused(request(text="a" * 262_145))
+    many = [{"role": "user", "content": "a"}] * 1001
+    assert "more than 1000 messages" in refused({"model": "m", "messages": many})
+    assert len(read_request(request(*[URI] * 64)).row.conversation.messages) == 2
