@@ -80,7 +80,7 @@ def test_the_warning_is_on_stderr_once_and_in_the_json(
     assert len(said) == 3
     assert [done.err.count(f"WARNING: {doubt}\n") for doubt in said] == [1, 1, 1]
 
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise InputError(Problem("it would train now"))
 
     monkeypatch.setattr("kolm_cli.pipeline.compile.train", stop)
