@@ -117,6 +117,7 @@ class Answerer:
 
     def problems(self, rows: Sequence[Row], progress: Progress) -> list[Problem]:
         """Everything that keeps one of these rows from being asked; cuts are noted."""
+        progress.stage("check rows", len(rows), "rows")
         return check_rows(self.encoder, rows, progress=progress, prompts_only=True).problems
 
     @torch.no_grad()

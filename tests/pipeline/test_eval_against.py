@@ -45,6 +45,8 @@ def test_a_bundle_against_itself_and_against_a_teacher(
     monkeypatch.setattr(against, "unpacked", counting)
     done = compiled.job.kolm("eval", compiled.bundle, *asked, "--json")
     assert done.code == 0, done.err
+    assert "check rows: 0/3 rows\n" in done.err
+    assert "load base and adapter: " not in done.err, "no count under a stage that has none"
     assert opened == [compiled.bundle], "the other bundle is verified once"
     report = done.json
     assert report["rows"] == 3
