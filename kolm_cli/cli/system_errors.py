@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kolm_cli.core.errors import InputError, KolmError, LackingError, Problem
-from kolm_cli.core.files import expanded
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 # What may be wrong with a place whoever named it.
@@ -85,6 +84,9 @@ def _is_near(path: Path, arguments: Sequence[str]) -> bool:
 
 
 def _expanded(word: str) -> Path:
+    # Not above: help is shown without what it loads.
+    from kolm_cli.core.files import expanded
+
     with contextlib.suppress(InputError):
         return expanded(word)
     return Path(word)
