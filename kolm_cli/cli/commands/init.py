@@ -13,7 +13,6 @@ from kolm_cli.cli.column_options import ColumnOption, FixedOption, columns_from
 from kolm_cli.cli.options import JsonOption
 from kolm_cli.cli.output import Output
 from kolm_cli.cli.spec_template import SpecText, spec_text
-from kolm_cli.core.files import expanded
 
 FILE_NAME = "kolm.yaml"
 DEFAULT_MODEL = "Qwen/Qwen2.5-VL-3B-Instruct"
@@ -49,6 +48,7 @@ def init(
 ) -> None:
     """Write a commented spec to start from; with --data, one that fits the data."""
     from kolm_cli.core.errors import InputError, Problem
+    from kolm_cli.core.files import expanded
     from kolm_cli.dataset.proposal import found_device, is_small
 
     namespace = _namespace(data)
@@ -147,6 +147,8 @@ def _model_from(model: str, folder: Path) -> str:
                 "is empty or holds a control character", "--model", "write a hub id or a folder"
             )
         )
+    from kolm_cli.core.files import expanded
+
     local = expanded(model)
     if local.is_absolute() or not local.is_dir():
         return model
