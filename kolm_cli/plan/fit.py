@@ -10,8 +10,9 @@ from kolm_cli.plan.counts import Peak, Sizes, StepCounts, Work
 # nf4 with double quantization (QLoRA, arXiv:2305.14314, section 3): 4 bits, a constant of 8 bits
 # for each 64 weights, and one of 32 bits for each 256 of those.
 _NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)
-# FSDP2 has the layer at work whole, and fetches the next.
-_WHOLE_LAYERS = 2
+# FSDP2 has the layer at work whole, and fetches the next; each is first gathered in one piece and
+# then copied into its weights. Measured on two processes: tests/plan/test_sharded.py.
+_WHOLE_LAYERS = 4
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ def test_nf4_packs_linear_layers_and_unpacks_one() -> None:
     assert with_nf4(PEAK, WEIGHTS) == pytest.approx(30 * GB - 12 * GB + packed + GB / 10)
 
 
-def test_fsdp_shares_what_is_kept_and_has_two_layers_whole() -> None:
-    assert sharded(PEAK, WEIGHTS, 2) == 12 * GB + 18 * GB / 2 + GB
+def test_fsdp_shares_what_is_kept_and_has_four_layers_whole() -> None:
+    assert sharded(PEAK, WEIGHTS, 2) == 12 * GB + 18 * GB / 2 + 2 * GB
 
 
 def test_a_kernel_takes_the_longer_of_its_operations_and_its_bytes() -> None:

@@ -17,11 +17,13 @@ VALUES = {"trainable, but saw no gradient", "is not finite any more; lower the l
 def whole_worker(case: Case, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From loading to the answers of the saved adapter.
 
-    One spot needs values: the evidence. What it fetches of gradients and weights is zeros, so that
-    it would refuse the run, as it has to: no trained tensor saw a gradient or is finite.
+    Two spots need values. What the evidence fetches of gradients and weights is zeros, so that it
+    would refuse the run, as it has to: no trained tensor saw a gradient or is finite. And the
+    reload check compares logits that nobody computed.
     """
     monkeypatch.setattr("kolm_cli.answering.answerer.ANSWERS", 1)
     monkeypatch.setattr("kolm_cli.answering.answerer.WARM_UP", 0)
+    monkeypatch.setattr("kolm_cli.run.reload_check.Probe.compare", lambda *_: "")
     # Other processes encode rows as they do elsewhere, and are slow to start.
     monkeypatch.setattr("kolm_cli.trainer.adapter_trainer.choose_workers", lambda *_: (0, ""))
     with meta_for_cuda() as follower, without_values() as missing:
