@@ -72,6 +72,16 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     return data
 
 
+def _refuse_special(path: Path) -> None:
+    """Keep what is neither file nor folder: whoever may do anything would lose `/dev/null`."""
+    try:
+        kind = os.lstat(path).st_mode
+    except OSError:
+        return  # nothing there, or whoever writes is told
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind) or stat.S_ISLNK(kind)):
+        raise InputError(Problem("is a device or a pipe", str(path), "name a file to write"))
+
+
 @contextlib.contextmanager
 def atomic_writer(path: Path, *, mode: int = 0o644, durable: bool = True) -> Iterator[BinaryIO]:
     """Open a temporary sibling of `path` for writing, and rename it there on success.
@@ -82,7 +92,11 @@ def atomic_writer(path: Path, *, mode: int = 0o644, durable: bool = True) -> Ite
         path: where the content goes.
         mode: the permissions of a new file.
         durable: fsync the file and its folder, so that the content survives a power cut.
+
+    Raises:
+        InputError: a device, a pipe or a socket is there, which a file would replace.
     """
+    _refuse_special(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     descriptor = os.open(temporary, flags, mode)
@@ -108,11 +122,12 @@ def require_writable(path: Path) -> None:
     read-only file systems, of `/proc`, or of a user who may do anything.
 
     Raises:
-        InputError: a folder is there, or no file can be written there.
+        InputError: a folder or a device is there, or no file can be written there.
         LackingError: the disk is full.
     """
     if os.path.isdir(path):
         raise InputError(Problem("this is a folder", where=str(path), fix="name the file to write"))
+    _refuse_special(path)
     folder = path.parent
     while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent

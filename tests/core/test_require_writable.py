@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from kolm_cli.core.errors import InputError
-from kolm_cli.core.files import require_writable
+from kolm_cli.core.files import require_writable, write_atomic
 
 
 def test_a_new_file_in_new_folders_is_fine_and_nothing_is_made(tmp_path: Path) -> None:
@@ -25,6 +25,15 @@ def test_a_file_that_exists_is_fine_and_stays(tmp_path: Path) -> None:
 def test_file_systems_without_files_of_ours(where: str) -> None:
     with pytest.raises(InputError, match="no file can be written there"):
         require_writable(Path(where))
+
+
+def test_a_pipe_or_a_device_is_no_place_and_stays(tmp_path: Path) -> None:
+    """Root would rename a file over `/dev/null`."""
+    os.mkfifo(tmp_path / "pipe")
+    for write in (require_writable, lambda path: write_atomic(path, b"x")):
+        with pytest.raises(InputError, match="is a device or a pipe"):
+            write(tmp_path / "pipe")
+    assert [path.is_fifo() for path in tmp_path.iterdir()] == [True]
 
 
 def test_a_folder_a_file_on_the_way_a_dangling_link_and_a_long_name(tmp_path: Path) -> None:
