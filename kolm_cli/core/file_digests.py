@@ -19,7 +19,7 @@ class FileMemo:
         self._changed = False
         try:
             loaded = json.loads(self._path.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             # A lost memo costs time, nothing else.
             loaded = {}
         if isinstance(loaded, dict):

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from kolm_cli.core.errors import KolmError
 from kolm_cli.core.files import write_atomic
 from kolm_cli.core.home import home_path, private_folder
 from kolm_cli.dataset.frozen import thaw
@@ -14,6 +15,9 @@ from kolm_cli.pipeline.run_results import RunResults
 from kolm_cli.records.curves import read_curves
 from kolm_cli.records.row import Row, rows_digest
 from kolm_cli.run.folder import RunFolder
+
+# What a note raises that something else wrote, or that leads nowhere: it is none.
+_DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, KolmError)
 
 
 def remember(inputs: Inputs, results: RunResults, cid: str) -> None:
@@ -29,7 +33,7 @@ def known_curves(cid: str) -> list[dict[str, Any]]:
     try:
         training = json.loads((home_path() / "made" / f"{cid}.json").read_bytes())["training"]
         return read_curves(RunFolder(home_path() / "runs" / training).curves)
-    except (OSError, ValueError, KeyError, TypeError):
+    except _DAMAGED:
         return []
 
 
@@ -48,7 +52,7 @@ def known_base(sha256: str) -> Path | None:
     try:
         entry = json.loads((private_folder("bases") / f"{sha256}.json").read_bytes())
         return Path(entry["folder"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except _DAMAGED:
         # Where bases are can be said again with --base.
         return None
 
@@ -64,6 +68,6 @@ def known_pack(digest: str) -> list[Row]:
     try:
         entry = json.loads((private_folder("packs") / f"{digest}.json").read_bytes())
         rows = list(thaw(Path(entry["folder"]), "eval"))
-    except (OSError, ValueError, KeyError):
+    except _DAMAGED:
         return []
     return rows if rows_digest(rows) == digest else []
