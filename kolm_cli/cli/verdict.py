@@ -78,6 +78,8 @@ def with_interval(value: float, interval: Sequence[float] | None) -> str:
     """An accuracy with its 95 % interval."""
     if interval is None:
         return f"{value:.4f}"
+    if interval[0] == interval[1]:  # resampling shows no spread, which is not to be sure
+        return f"{value:.4f}  (every row scored alike)"
     return f"{value:.4f}  (95 %: {interval[0]:.4f} to {interval[1]:.4f})"
 
 

@@ -48,6 +48,8 @@ def paragraphs(source: Source) -> Iterator[str]:
         between = ""
         if isinstance(interval, list) and all(_share(v) is not None for v in interval):
             between = f" (95 %: {' to '.join(f'{v:.4f}' for v in interval)})"
+            if interval[0] == interval[-1]:
+                between = " (every row scored alike)"
         lines.append(f"- accuracy: {accuracy:.4f}{between}")
     if base is not None:
         lines.append(f"- accuracy of the base on the same rows: {base:.4f}")

@@ -13,7 +13,7 @@ from kolm_cli.cli.commands.compile import show_report
 from kolm_cli.cli.junit import junit
 from kolm_cli.cli.output import Output
 from kolm_cli.cli.summary import _plain, summary
-from kolm_cli.cli.verdict import lines_of, mistake_text, ruling_text
+from kolm_cli.cli.verdict import lines_of, mistake_text, ruling_text, with_interval
 from kolm_cli.scoring.gate import Gate, NoRegression, Reached, judge
 from tests.support.jobs import Compiled
 
@@ -124,6 +124,12 @@ def test_the_page_of_a_job_shows_answers_as_they_are(compiled: Compiled) -> None
         assert f"- {_plain(said)}\n" in page
 
 
+def test_an_interval_without_width_is_not_shown_as_one() -> None:
+    assert with_interval(0.0, [0.0, 0.0]) == "0.0000  (every row scored alike)"
+    assert with_interval(0.5, [0.25, 0.75]) == "0.5000  (95 %: 0.2500 to 0.7500)"
+    assert with_interval(0.5, None) == "0.5000"
+
+
 def test_junit_leaves_out_what_is_undefined(compiled: Compiled) -> None:
     report = {**compiled.report, "k_score": {**compiled.report["k_score"], "k": None}}
     found = Xml.fromstring(junit(report))  # noqa: S314
@@ -137,7 +143,7 @@ def test_files_are_written_by_the_command(compiled: Compiled, tmp_path: Path, ki
     assert done.code == 0, done.err
     assert path.stat().st_size > 100
     lines = done.out.splitlines()
-    assert re.match(r"base accuracy  \d\.\d{4}  \(95 %: ", lines[2])
+    assert re.match(r"base accuracy  \d\.\d{4}  \((95 %: |every row scored alike)", lines[2])
     assert sum(" right is " in line for line in lines) == len(compiled.report["mistakes"]) <= 3
     assert lines[-3].endswith("--wrong 10")
 
