@@ -132,6 +132,7 @@ class RepeatedLayers:
         self._marks: list[Mark] = []
         self._seen: list[Seen] = []
         self._begin = 0
+        self._ended, self._between = 0, False
 
     @classmethod
     def of(cls, model: nn.Module, family: Family) -> RepeatedLayers | None:
@@ -167,9 +168,12 @@ class RepeatedLayers:
         def begins(*_: Any) -> None:
             # Layers that are run again for their gradients are part of the backward pass.
             if torch._C._current_autograd_node() is None:
+                if index > _FIRST and follower.work.total.kernels != self._ended:
+                    self._between = True
                 self._mark(("forward", index), follower)
 
         def ends(_: Any, __: Any, output: Any) -> None:
+            self._ended = follower.work.total.kernels
             hidden = output[0] if isinstance(output, tuple) else output
             if torch._C._current_autograd_node() is None and hidden.requires_grad:
                 hidden.register_hook(lambda _: self._mark(("backward", index), follower))
@@ -183,7 +187,7 @@ class RepeatedLayers:
 
     def whole(self) -> MicroBatch | None:
         """What all layers do together; None where those that were run did not do the same."""
-        if self._marks != _MARKS:
+        if self._marks != _MARKS or self._between:
             return None
         # A record is named after the mark that it begins with.
         records = {
@@ -248,6 +252,9 @@ def _plus(*several: Counter[Key]) -> Counter[Key]:
 
 def _alike(parent: nn.Module, layers: nn.ModuleList) -> bool:
     """Whether nothing tells the layers after the first ones from each other."""
+    if any(c is not layers and isinstance(c, nn.ModuleList) for c in parent.children()):
+        # Such as connectors that work between some of the layers.
+        return False
     config = getattr(parent, "config", None)
     for value in vars(config).values() if config is not None else ():
         # Such as which attention each layer has.

@@ -29,8 +29,6 @@ PUBLISHED = (
     "HuggingFaceM4/Idefics3-8B-Llama3",
     "OpenGVLab/InternVL3-2B-hf",
     "microsoft/Phi-3.5-vision-instruct",
-    # Its connector works between some of the layers: all are run in the end.
-    "nyu-visionx/cambrian-8b",
 )
 OPTIONS = (
     {"gradient_accumulation_steps": 2},
@@ -90,3 +88,12 @@ def test_layers_that_differ_are_all_run(new_case: Callable[..., Case]) -> None:
         empty_model(config, case.family, bf16=True), case.family, TrainSection(lora_r=4)
     )
     assert RepeatedLayers.of(step.prepared.model, case.family) is None
+
+
+@pytest.mark.slow
+def test_connectors_between_layers_have_all_of_them_run() -> None:
+    """Cambrian's look at the picture again before some of the layers."""
+    plan = planned(Shape("Cambrian-1 8B", "nyu-visionx/cambrian-8b"))
+    config = TrainSection(lora_r=4)
+    step = CountedStep(plan.model(config, plan.encoder), plan.family, config)
+    assert RepeatedLayers.of(step.prepared.model, plan.family) is None
