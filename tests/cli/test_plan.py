@@ -103,7 +103,7 @@ def test_rows_may_be_assumed_and_options_set(bare: Job) -> None:
     assert "--rows" in without.err
     done = bare.kolm(
         "plan", "empty.yaml", "--rows", "900", "--pixels", "40x30", "--tokens", "150",
-        "--set", "train.lora_r=2", "--no-advice", "--json",
+        "--set", "train.lora_r=2", "--set", "evaluate.max_new_tokens=8", "--no-advice", "--json",
     )  # fmt: skip
     assert done.code == 0, done.err
     found = done.json
