@@ -189,7 +189,7 @@ def what_is_kept(run: RunFolder) -> str:
     found = checkpoints.latest(run.checkpoints)
     if found is None:
         return "no checkpoint was finished; the same command again trains from the beginning"
-    return f"the same command again resumes at step {checkpoints.step_of(found[0]) + 1}"
+    return f"the same command again resumes {checkpoints.going_on(*found)}"
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

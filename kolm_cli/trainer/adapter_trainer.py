@@ -152,7 +152,7 @@ class VLMTrainer:
                     )
                 )
             self.evidence.restore(state["evidence"])
-            self._progress.note(f"resuming at step {checkpoints.step_of(found[0]) + 1}")
+            self._progress.note(f"resuming {checkpoints.going_on(*found)}")
         ledger = GradientLedger(self.model, state.get("gradients_seen", ()))
         watch = GraphWatch(self.model, family)
         observer = Observer(

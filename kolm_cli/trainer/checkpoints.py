@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,3 +37,16 @@ def step_of(folder: Path) -> int:
     if match is None:
         raise ValueError(f"{folder.name} is no checkpoint")
     return int(match[1])
+
+
+def going_on(folder: Path, state: Mapping[str, Any]) -> str:
+    """Where a run goes on from a checkpoint, in words.
+
+    Args:
+        folder: the checkpoint.
+        state: what its seal holds.
+    """
+    done = step_of(folder)
+    if done == state.get("steps_planned"):  # stopped while it was evaluated for the last time
+        return f"after step {done}, the last one"
+    return f"at step {done + 1}"

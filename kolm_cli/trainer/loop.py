@@ -293,5 +293,6 @@ class Observer(TrainerCallback):
                 "gradients_seen": sorted(self._ledger.seen),
                 "graph": self.graph(),
                 "run": self._run_digest,
+                "steps_planned": state.max_steps,
             },
         )

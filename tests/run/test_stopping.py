@@ -38,7 +38,7 @@ def checkpoint(run: RunFolder, step: int, *, sealed: bool) -> Path:
     folder.mkdir(parents=True)
     (folder / "optimizer.pt").write_bytes(b"weights")
     if sealed:
-        seal(folder)
+        seal(folder, {"steps_planned": 20})
     return folder
 
 
@@ -49,6 +49,8 @@ def test_only_a_whole_checkpoint_is_promised(tmp_path: Path) -> None:
     checkpoint(run, 16, sealed=True)
     checkpoint(run, 24, sealed=False)
     assert what_is_kept(run) == "the same command again resumes at step 17"
+    checkpoint(run, 20, sealed=True)
+    assert what_is_kept(run) == "the same command again resumes after step 20, the last one"
 
 
 def test_a_trained_adapter_is_not_trained_again(tmp_path: Path) -> None:

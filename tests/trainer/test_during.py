@@ -221,6 +221,13 @@ def test_a_resumed_run_goes_on_with_its_decisions(
     assert [line["step"] for line in lines if "eval_loss" in line] == [1, 2, 3, 4]
 
 
+def test_a_stop_in_the_last_evaluation_leaves_no_step_to_resume_at(runs: Runs) -> None:
+    with pytest.raises(StoppedEarly):
+        runs.trainer(Scripted(0.5, None), every="4 steps").train()
+    runs.trainer(Scripted(0.5), again=True, every="4 steps").train()
+    assert "resuming after step 8, the last one" in runs.progress.notes
+
+
 def test_another_rule_is_another_run(runs: Runs) -> None:
     with pytest.raises(StoppedEarly):
         runs.trainer(Scripted(0.5, None), keep="best").train()
