@@ -97,6 +97,8 @@ def _options(statements: Statements) -> Iterator[str]:
 def misfits(statements: Statements) -> Iterator[str]:
     """Ids and digests of rows that do not fit what is said of them."""
     yield from pictures.misfits(statements)
+    if asked(statements) is None and statements.said(DURING) is not UNSAID:
+        yield f"{DURING} is there, and the spec has no evaluate.during"
     if not statements.whole:
         return
     evaluation = statements.case.evaluation

@@ -34,8 +34,10 @@ def held_out(statements: Statements) -> Any:
         ValueError: they are no such rows.
     """
     options, rows = _options(statements), statements.said(f"{_CLAIM}.rows")
-    if options is None or not isinstance(rows, list):
+    if options is None:
         return UNSAID
+    if not isinstance(rows, list):
+        raise ValueError("rows is no list")
     chooses = Rule.of(options).chooses
     if not 1 <= len(rows) <= min(MOST_ROWS, options["rows"]):
         raise ValueError(f"{len(rows)} rows are not some of those that are asked for")

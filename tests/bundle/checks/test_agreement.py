@@ -323,3 +323,12 @@ def test_other_steps_than_the_rows_give(tmp_path: Path, signer: keys.Signer) -> 
     full_bundle(path, signer, "spec.evaluate.during", lambda _: REMOVED)
     found = failed(path, signer)[1]["agreement"]
     assert "optimizer_steps says 3, but the steps of the training rows" in found
+    assert "receipt.vlm_train.during is there, and the spec has no evaluate.during" in found
+
+
+def test_rows_that_chose_are_a_list(tmp_path: Path, signer: keys.Signer) -> None:
+    """Whoever reads the receipt afterwards goes through them."""
+    path = tmp_path / "b.kolm"
+    full_bundle(path, signer, "receipt.vlm_train.during.rows", lambda _: 5)
+    found = failed(path, signer)[1]["agreement"]
+    assert "during.held_out: malformed (rows is no list)" in found
