@@ -137,6 +137,8 @@ def test_rows_that_a_compile_would_refuse_are_no_success(bare: Job) -> None:
         (["--rows", "2", "--tokens", "90000"], "more than train.max_seq_length"),
         (["--rows", "2", "--every-row"], "exclude each other"),
         (["--set", "train.lora_r=0"], "train.lora_r"),
+        (["--set", "evaluate.during.rows=99"], "evaluate.during.rows: the pack has 6 rows, not 99"),
+        (["--set", "evaluate.during.every=99 steps"], "is longer than the training"),
         (["--device", "a100"], "write a100-80gb or a100-40gb"),
         (["--device", "L40"], "did you mean l40s?"),
         (["--device", ""], "no card is called ''"),

@@ -58,7 +58,7 @@ def test_compile_asks_for_a_plan_unless_told(
     def refuse(*_: Any) -> dict[str, Any]:
         raise LackingError(Problem("does not fit"))
 
-    def reached(*_: Any) -> None:
+    def reached(*_: Any, **__: Any) -> None:
         raise KolmError(Problem("training began"))
 
     monkeypatch.setattr(compiling, "require_device", lambda _: None)
@@ -91,7 +91,7 @@ def test_compile_refuses_what_a_stated_card_cannot_hold(
 def test_a_cpu_is_not_planned_for(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
 
-    def reached(inputs: Any, checked: Any, progress: Any, planned: Any) -> None:
+    def reached(inputs: Any, checked: Any, progress: Any, planned: Any, **_: Any) -> None:
         seen.append(planned)
         raise KolmError(Problem("training began"))
 
