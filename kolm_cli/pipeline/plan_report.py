@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kolm_cli.pipeline.plan_rows import LARGEST, StepKinds
 from kolm_cli.plan.cards import CARDS, Card
 from kolm_cli.plan.counts import Peak, StepCounts
 from kolm_cli.plan.fit import Weights, fit, needed, sharded, step_seconds, with_nf4
@@ -36,6 +37,34 @@ def memory(
         }
         lines += [{"what": n, "counted": False, "live": live} for n, live in computed.items()]
     return [{**line, "needed": needed(int(str(line["live"])), card.given)} for line in lines]
+
+
+def kind_lines(
+    kinds: StepKinds, counted: Mapping[str, StepCounts], judge: Card, *, bf16: bool
+) -> list[dict[str, Any]]:
+    """A line for each kind of step.
+
+    Args:
+        kinds: the rows of each.
+        counted: what was counted of each.
+        judge: the card whose times are said.
+        bf16: whether the run has bf16.
+    """
+    worst = counted[LARGEST]
+    return [
+        {
+            "what": name,
+            "tokens": kinds.tokens(name),
+            "live": each.peak.bytes,
+            "kernels": each.step.total.kernels,
+            "seconds_a_step": (
+                round(step_seconds(each, judge, bf16=bf16), 3) if judge.source else None
+            ),
+        }
+        for name, each in counted.items()
+        # Rows that are all alike make one kind of step.
+        if each is not worst or name == LARGEST
+    ]
 
 
 def possible(card: Card, *, bf16: bool) -> bool:
