@@ -30,7 +30,7 @@ PATHS, *KEYS = re.findall(r"^```text\n(.*?)^```", PAGE.read_text(), re.MULTILINE
 KINDS = [line.split() for line in PATHS.splitlines()]
 KEYS = [[line.split(": ") for line in block.splitlines()] for block in KEYS]
 KEYS = [{key: form for form, keys in lines for key in keys.split()} for lines in KEYS]
-PROCESSOR, PICTURES, TOKENIZER = KEYS
+PROCESSOR, PICTURES, TOKENIZER, CLAIMS = KEYS
 CONFIGS = {"processor": PROCESSOR, "preprocessor": PICTURES, "video_preprocessor": PICTURES}
 CONFIGS = {f"processor/{name}_config.json": keys for name, keys in CONFIGS.items()}
 CONFIGS |= dict.fromkeys(["processor/tokenizer_config.json"], TOKENIZER)
@@ -217,7 +217,7 @@ def read_statements(files, manifest):
     receipt, signer = opened(files["attestations/receipt.sigstore.json"], keys)
     sums = {path: sha256(data) for path, data in files.items() if "attestations/" not in path}
     name, bundle = manifest["name"], [("manifest.json", sums["manifest.json"])]
-    links = read_stages(files, keys, signer, name, sums)
+    links, stages = read_stages(files, keys, signer, name, sums)
     signers, measured = {signer}, []
     after = {"name": name, "previous": {"sha256": sha256(receipt), "stage": "bundle"}}
     further = re.compile(r"attestations/(receipt|parity)\.([0-9a-f]{64})")
@@ -257,12 +257,13 @@ def read_statements(files, manifest):
     form |= {"externalParameters": asked, "internalParameters": facts}
     form = {"buildDefinition": form, "runDetails": predicate["runDetails"]}
     says(receipt, bundle, "https://slsa.dev/provenance/v1", form)
+    read_claims({"receipt": facts, "run": predicate["runDetails"], "stage": stages})
     return facts, signers
 
 
 def read_stages(files, keys, signer, name, sums):
     """Section 6: the chain of stages, as the receipt has to tell it."""
-    links = []
+    links, stages = [], {}
     for stage in list(MADE)["attestations/capture.sigstore.json" not in files :]:
         payload, key_id = opened(files[f"attestations/{stage}.sigstore.json"], keys)
         facts = exact(payload, 3 << 20)["predicate"]["facts"]
@@ -273,7 +274,8 @@ def read_stages(files, keys, signer, name, sums):
         predicate["previous"] = links[-1] if links else None
         says(payload, about, "urn:kolm:stage:1", predicate)
         links.append({"sha256": sha256(payload), "stage": stage})
-    return links
+        stages[stage] = facts
+    return links, stages
 
 
 def read_tensors(data):
@@ -459,6 +461,37 @@ def read_group(keys, group):
     areas = edges + [area for key in AREAS for area in flat(group.get(key))]
     crops = [1, *(crop for key in CROPS for crop in flat(group.get(key)))]
     need(keys is not PICTURES or max([0, *areas]) * max(crops) <= 2**26, "too many pixels")
+
+
+def said(value, steps):
+    """What a document has at a dotted name, of which `*` is each entry."""
+    if not steps:
+        yield value
+    elif steps[0] == "*":
+        items = value.values() if isinstance(value, dict) else value
+        for item in items if isinstance(value, dict | list) else ():
+            yield from said(item, steps[1:])
+    elif isinstance(value, dict) and steps[0] in value:
+        yield from said(value[steps[0]], steps[1:])
+
+
+def read_claims(documents):
+    """Section 7: the forms of what is signed; those of spec.yaml are for readers of YAML."""
+    kinds = {"list": list, "object": dict, "flag": bool, "text": str}
+    for name, form in CLAIMS.items():
+        name, kind = name.replace("spec.train.", "receipt.vlm_train."), form.rstrip("?")
+        for value in said(documents, name.split(".")):
+            short = not isinstance(value, str) or len(value) <= 1024
+            texts = isinstance(value, list) and all(fits("text", item) for item in value)
+            fit = short and type(value) is kinds.get(kind)
+            if kind in ("texts", "names"):
+                fit = texts or (kind == "names" and fits("text", value))
+            elif kind == "digest":
+                fit = digest(value)
+            elif kind in ("count", "number", "amount", "share"):
+                fit = type(value) in ((int,) if kind == "count" else (int, float))
+                fit = fit and (kind == "number" or value >= 0) and (kind != "share" or value <= 1)
+            need(fit or (value is None and form[-1] == "?"), f"{name} is no {form}")
 
 
 def digest(value):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from kolm_cli.bundle.checks import forms
 from kolm_cli.bundle.checks.base import Case, Check, Outcome
 from kolm_cli.bundle.checks.demanded import misfits, missing
 from kolm_cli.bundle.checks.equations import EQUATIONS, MIRROR, MIRRORED, NOT_MIRRORED, Equation
@@ -16,7 +17,7 @@ from kolm_cli.core.errors import InputError, VerificationError
 def _run(case: Case) -> Outcome:
     statements = Statements(case)
     problems = [f"{name} is missing" for name in missing(statements)]
-    problems += misfits(statements)
+    problems += [*forms.misfits(statements), *misfits(statements)]
     equations = [*EQUATIONS, *_mirrored(statements)]
     agree = 0
     for equation in equations:

@@ -44,20 +44,13 @@ class Statements:
         """The documents that say something, by the first part of a name."""
         case, contents = self.case, self.case.contents
         dataset = read_dataset(contents.content(layout.DATASET))
-        predicate = case.attestations.receipt_statement.get("predicate")
         base = case.manifest.base
         return {
             "manifest": {
                 "name": case.manifest.name,
                 "base": {"model": base.model, "revision": base.revision},
             },
-            "receipt": case.receipt,
-            "run": predicate.get("runDetails") if isinstance(predicate, dict) else None,
-            "stage": {
-                stage: _facts(read_statement(envelope))
-                for stage, envelope in case.attestations.stages.items()
-                if stage != "bundle"
-            },
+            **signed(case),
             "spec": read_spec(contents.content(layout.SPEC)),
             "evaluation": case.evaluation.settings.as_json(),
             "data": {"train": vars(dataset.train), "eval": vars(dataset.eval)},
@@ -96,6 +89,20 @@ class Statements:
         """The name of every single value in these documents; a list is one value."""
         for document in documents:
             yield from _leaves(document, self.documents[document])
+
+
+def signed(case: Case) -> dict[str, Any]:
+    """The documents that are in the signed statements themselves."""
+    predicate = case.attestations.receipt_statement.get("predicate")
+    return {
+        "receipt": case.receipt,
+        "run": predicate.get("runDetails") if isinstance(predicate, dict) else None,
+        "stage": {
+            stage: _facts(read_statement(envelope))
+            for stage, envelope in case.attestations.stages.items()
+            if stage != "bundle"
+        },
+    }
 
 
 def _facts(statement: dict[str, Any]) -> Any:

@@ -28,7 +28,7 @@ def _run(case: Case) -> Outcome:
     if said is None:
         what = "the receipt does not say which one the base has" if held else "there is none"
         return Outcome(None, what + further)
-    if held != {said}:
+    if held != {str(said)}:
         how = "DIFFERS from the base's: it may put other questions to the model"
         return Outcome(None, how + further)
     return Outcome(None if further else True, f"the base's own{further}")
