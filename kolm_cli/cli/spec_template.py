@@ -49,6 +49,7 @@ evaluate:
   metric: {metric}\t# {about_metric}
   max_new_tokens: {max_new_tokens}
   # usd_per_hour: 1.80\t# price of the machine that answers; K is undefined without it
+  # during: {{every: 0.25 epochs, rows: 32}}\t# loss and accuracy of rows of the pack while training
   gate:\t# `kolm compile` exits 3 when a result stays below
     accuracy: 0.80
     # k: 0.70\t# needs usd_per_hour

@@ -64,7 +64,7 @@ def test_what_it_writes_out_are_the_defaults(
 def test_the_comments_can_be_taken_off(tmp_path: Path) -> None:
     path = init(str(tmp_path), "--name", "x")
     text = path.read_text()
-    for option in ("revision", "max_images_per_example", "usd_per_hour", "k"):
+    for option in ("revision", "max_images_per_example", "usd_per_hour", "during", "k"):
         assert f"# {option}:" in text
         text = text.replace(f"# {option}:", f"{option}:")
     path.write_text(text)
