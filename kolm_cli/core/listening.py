@@ -20,6 +20,7 @@ def listening(host: str, port: int, backlog: int) -> socket.socket:
     Raises:
         LackingError: the port is taken, or the address is not this machine's.
     """
+    host.encode()  # a name in no text ends a command as all such arguments do
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio turns Nagle's delay (40 ms a call) off only where the protocol is named.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -29,7 +30,8 @@ def listening(host: str, port: int, backlog: int) -> socket.socket:
         listener.listen(backlog)
     except OSError as error:
         listener.close()
-        fix = _FIXES.get(error.errno or 0, "write another --port")
+        why = errno.EADDRNOTAVAIL if isinstance(error, socket.gaierror) else error.errno
+        fix = _FIXES.get(why or 0, "write another --port")
         what = f"cannot listen: {error.strerror or error}"
         raise LackingError(Problem(what, f"{host}:{port}", fix)) from error
     return listener
