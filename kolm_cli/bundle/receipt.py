@@ -40,6 +40,7 @@ class Receipt:
         manifest_sha256: the digest of the manifest's bytes.
         statement: the signed statement.
         signers: key ids of everybody who signed it.
+        pack: names the rows that it was scored on.
         capture: the facts of the capture stage, None when there was none.
         parity: what was found of servers, each with the id of the key that signed it.
     """
@@ -49,6 +50,7 @@ class Receipt:
     manifest_sha256: str
     statement: Mapping[str, Any]
     signers: tuple[str, ...]
+    pack: str
     capture: Mapping[str, Any] | None
     parity: Sequence[tuple[Parity, str]] = ()
 
@@ -198,9 +200,16 @@ def read_receipt(path: Path) -> Receipt:
         manifest_sha256=contents.files[layout.MANIFEST].sha256,
         statement=found.receipt_statement,
         signers=(found.receipt.key_id, *(e.key_id for e in found.co_signatures.values())),
+        pack=pack_digest(found.stages),
         capture=read_statement(capture)["predicate"]["facts"] if capture else None,
         parity=case.parity,
     )
+
+
+def pack_digest(stages: Mapping[str, Any]) -> str:
+    """Names the rows that a bundle was scored on, by the statement about its data."""
+    facts = read_statement(stages["dataset"])["predicate"]["facts"]
+    return str(_block(facts, "eval").get("sha256", ""))
 
 
 def _shown(name: str, value: str | list[str]) -> Iterator[str]:

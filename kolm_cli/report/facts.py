@@ -13,6 +13,7 @@ from kolm_cli.bundle.container.unpack import require
 from kolm_cli.bundle.container.zip_reader import open_file
 from kolm_cli.bundle.contents import read_contents
 from kolm_cli.bundle.format.parity import Parity
+from kolm_cli.bundle.receipt import pack_digest
 from kolm_cli.bundle.signing.attestations import read_statement
 from kolm_cli.bundle.stored_evaluation import StoredEvaluation
 from kolm_cli.bundle.trust.policy import TrustPolicy
@@ -77,13 +78,13 @@ class Facts:
         pack: id to row, with pictures; empty when the pack is not on this machine.
         pack_digest: names the rows that it was scored on.
         curves: the learning curves; empty when the training was not on this machine.
-        previous: the bundle to compare with; None when there is none.
         started: when the compile began and ended.
         rulings: each thing that the gate asked for; none when the bundle holds digests alone.
         shown: how each picture of the evaluation was shown, as the dataset's statement has it;
             empty when it does not list them.
         parity: what was found of servers, and the id of the key that signed it, and whether that
             key is trusted here.
+        previous: the bundle to compare with, for whoever has found one.
     """
 
     name: str
@@ -100,11 +101,11 @@ class Facts:
     pack: Mapping[str, Row]
     pack_digest: str
     curves: Sequence[Mapping[str, Any]]
-    previous: Before | None
     started: Sequence[str]
     rulings: Sequence[Mapping[str, Any]]
     shown: Sequence[Mapping[str, Any]]
     parity: Sequence[tuple[Parity, str, bool]]
+    previous: Before | None = None
 
 
 def gather_facts(
@@ -112,7 +113,6 @@ def gather_facts(
     policy: TrustPolicy,
     *,
     pack: Sequence[Row] | None = None,
-    previous: Before | None = None,
 ) -> Facts:
     """Read all that a report shows.
 
@@ -120,7 +120,6 @@ def gather_facts(
         path: the bundle. It must be intact; the report says whether its signer is trusted.
         policy: whom the reader trusts.
         pack: the rows of its evaluation; those that this machine knows when None.
-        previous: the bundle to compare with.
 
     Raises:
         InputError: there is no such file, or the rows are not those of its evaluation.
@@ -133,7 +132,7 @@ def gather_facts(
     case = Case(contents, policy, datetime.now(UTC))
     manifest, receipt, stored = case.manifest, case.receipt, case.evaluation
     found = case.attestations
-    wanted = eval_digest(found.stages)
+    wanted = pack_digest(found.stages)
     chose = held_out(block(receipt, "vlm_train"))
     rows = known_pack(wanted) if pack is None else [r for r in pack if r.digest not in chose]
     if pack is not None and rows_digest(rows) != wanted:
@@ -161,7 +160,6 @@ def gather_facts(
         pack={row.id: row for row in rows},
         pack_digest=wanted,
         curves=known_curves(manifest.cid),
-        previous=previous,
         started=(str(details.get("startedOn")), str(details.get("finishedOn"))),
         rulings=[] if scored is None else [one.as_json() for one in scored.gate.rulings],
         shown=_shown(found.stages),
@@ -209,12 +207,6 @@ def axes_of(evaluation: Mapping[str, Any]) -> dict[str, float | None]:
     """The axes of K that a receipt states."""
     axes = block(evaluation, "k_score", "axes")
     return {axis: share(axes.get(axis)) for axis in AXES}
-
-
-def eval_digest(stages: Mapping[str, Any]) -> str:
-    """Names the rows that a bundle was scored on."""
-    facts = block(read_statement(stages["dataset"]), "predicate", "facts", "eval")
-    return str(facts.get("sha256", ""))
 
 
 def _steps(stages: Mapping[str, Any], receipt: Any) -> list[Step]:

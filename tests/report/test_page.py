@@ -17,6 +17,7 @@ from kolm_cli.core.progress import Silent
 from kolm_cli.report.charts import bars
 from kolm_cli.report.facts import Before, gather_facts
 from kolm_cli.report.page import Options, render
+from kolm_cli.report.previous import before
 from kolm_cli.scoring.gate import Gate, NoRegression, Reached, judge
 from tests.report.scene import EVIL, evil_bundle
 from tests.support.command import kolm
@@ -175,6 +176,13 @@ def test_a_strangers_words_are_words(tmp_path: Path) -> None:
     elements = checked(page)
     assert EVIL in elements.text
     assert "<img" not in page
+
+
+def test_a_stranger_s_receipt_names_no_file_of_this_machine(tmp_path: Path) -> None:
+    evil_bundle(tmp_path / "a.kolm")
+    facts = gather_facts(tmp_path / "a.kolm", TrustPolicy())
+    there = {**facts.trained, "parent": str(tmp_path / "a.kolm")}
+    assert before(replace(facts, trained=there)) is None
 
 
 def test_names_of_groups_are_no_formulas_and_no_markup() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -58,9 +59,9 @@ def report_command(
     policy = load_policy(trust)
     with progress_for(output, progress) as shown, bundle_file(bundle) as path:
         shown.stage("read bundle")
-        earlier = named(previous) if previous else before(path)
         given = None if pack is None else read_pack(pack)
-        facts = gather_facts(path, policy, pack=given, previous=earlier)
+        facts = gather_facts(path, policy, pack=given)
+        facts = replace(facts, previous=named(previous) if previous else before(facts))
         target = expanded(out or f"{facts.name}.html").absolute()
         require_writable(target)
         text = render(facts, Options(rows, not no_pictures), shown)
