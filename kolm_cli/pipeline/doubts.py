@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # So many times another rate is far from what is proposed.
 FAR = 10
 # Fewer steps are few. A small base is taught the task itself: on scikit-learn's digits the demo's
-# stood at chance after 80, and its loss fell from about 150 on (docs/explanation/learning.md).
+# stood at chance after 80, and had learned after 360 (docs/explanation/learning.md).
 FEW, FEW_OF_SMALL = 40, 160
 # A pack with at most so many different answers, each short and given more than once on average,
 # asks for one of a few classes.

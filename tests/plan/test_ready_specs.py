@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +33,15 @@ def test_it_is_valid_and_its_base_can_be_planned_for(name: str) -> None:
     assert rows == 16
     for line in (FOLDER / name).read_text().splitlines():
         assert len(line) <= 110
+
+
+def test_the_page_plans_for_them_as_they_are_planned_here() -> None:
+    page = (FOLDER.parent / "docs/how-to/plan.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^kolm plan specs/(\S+) .*--pixels (\S+)", page, re.MULTILINE)
+    assert len(shown) == 2
+    for name, pixels in shown:
+        assert name in SPECS
+        assert pixels == SMALL.get(name, "1024x768")
 
 
 @pytest.mark.parametrize("name", [DEMO, *(pytest.param(n, marks=pytest.mark.slow) for n in SPECS)])
