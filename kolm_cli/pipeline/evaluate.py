@@ -31,6 +31,7 @@ from kolm_cli.scoring.score import (
     ScoringSettings,
     score,
     score_rows,
+    weights_of,
 )
 from kolm_cli.spec.sources import FORMS, parse_source
 
@@ -195,7 +196,10 @@ def _askable(scoring: ScoringSettings, rows: list[Row]) -> ScoringSettings:
 def _details(metric: ChosenMetric, rows: list[Row], predictions: Predictions) -> Mapping[str, Any]:
     """What the metric says of all rows that have no metric of their own, together."""
     own = [row for row in rows if row.judging.metric is None]
-    return metric.details([(predictions.get(row.id), row.accepted) for row in own]) if own else {}
+    if not own:
+        return {}
+    said = [(predictions.get(row.id), row.accepted) for row in own]
+    return metric.details(said, weights_of(own))
 
 
 def _note_trained(bundle: Unpacked, rows: list[Row], progress: Progress) -> None:

@@ -17,6 +17,8 @@ MIN_WEIGHT, MAX_WEIGHT = 1e-6, 1_000_000
 NO_ANSWER = "a row without an accepted answer cannot be scored"
 # What was said to a row, or None, and the answers that it accepts.
 Said = tuple[str | None, Sequence[str]]
+# How much each row counts; None when all count alike.
+Weights = Sequence[float] | None
 
 
 def _as_it_is(value: Any) -> Any:
@@ -57,7 +59,8 @@ class Metric:
             be scored.
         options: what can be set about it.
         details: what can be said of all rows together and of no single one (a confusion table, a
-            rate over all letters): takes the rows and the options, gives JSON.
+            rate over all letters): takes the rows, their weights and the options, gives JSON. What
+            is counted is counted as it is; a mean is by weight.
         boxes: whether it compares boxes.
     """
 
@@ -115,13 +118,17 @@ class ChosenMetric:
         """
         return self.metric.score(prediction, answers, **self._all)
 
-    def details(self, rows: Sequence[Said]) -> Mapping[str, Any]:
+    def details(self, rows: Sequence[Said], weights: Weights = None) -> Mapping[str, Any]:
         """What the metric says of all rows together; empty where it has nothing to add.
+
+        Args:
+            rows: what was said to each.
+            weights: how much each counts.
 
         Raises:
             ValueError: a row has no accepted answer, or one that the metric cannot read.
         """
-        return self.metric.details(rows, **self._all) if self.metric.details else {}
+        return self.metric.details(rows, weights, **self._all) if self.metric.details else {}
 
 
 def best_of(single: Callable[..., float]) -> Callable[..., float]:

@@ -13,7 +13,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kolm_cli.scoring.metrics.base import Metric, MetricOption, Said, best_of, comparable, f1
+from kolm_cli.scoring.metrics.base import (
+    Metric,
+    MetricOption,
+    Said,
+    Weights,
+    best_of,
+    comparable,
+    f1,
+)
 
 MAX_LABELS = 1000
 OTHER = "(other)"
@@ -44,7 +52,7 @@ def _right(prediction: str, answer: str, *, labels: list[str] | None) -> float:
     return float(_label(prediction) == _label(answer))
 
 
-def _over_all(rows: Sequence[Said], *, labels: list[str] | None) -> Mapping[str, Any]:
+def _over_all(rows: Sequence[Said], _: Weights, *, labels: list[str] | None) -> Mapping[str, Any]:
     """Macro F1, each label's figures, and how often which was taken for which."""
     pairs = []
     for prediction, answers in rows:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rapidfuzz.distance import Levenshtein
 
-from kolm_cli.scoring.metrics.base import Said, best_of
+from kolm_cli.scoring.metrics.base import Said, Weights, best_of
 
 Split = Callable[[str], Sequence[str]]
 
@@ -37,7 +37,7 @@ def over_all(split: Split, name: str) -> Callable[..., Mapping[str, Any]]:
     to be read, it is the number of edits, as jiwer has it.
     """
 
-    def rate(rows: Sequence[Said]) -> Mapping[str, Any]:
+    def rate(rows: Sequence[Said], _: Weights) -> Mapping[str, Any]:
         wrong = length = 0
         for prediction, answers in rows:
             said = split(prediction or "")

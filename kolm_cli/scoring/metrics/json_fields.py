@@ -21,6 +21,7 @@ from kolm_cli.scoring.metrics.base import (
     Metric,
     MetricOption,
     Said,
+    Weights,
     best_of,
     comparable,
     f1,
@@ -140,7 +141,7 @@ def _score(prediction: str, answer: str, *, score: str, **options: Any) -> float
     return common / (said if score == "precision" else right) if common else 0.0
 
 
-def _over_all(rows: Sequence[Said], *, score: str, **options: Any) -> Mapping[str, Any]:
+def _over_all(rows: Sequence[Said], _: Weights, *, score: str, **options: Any) -> Mapping[str, Any]:
     """Precision, recall and F1 over the fields of all rows; of several answers the best counts."""
     common = said = right = unreadable = 0
     for prediction, answers in rows:

@@ -14,6 +14,7 @@ from typing import Any
 
 from kolm_cli.core import canonical_json
 from kolm_cli.core.errors import InputError
+from kolm_cli.scoring.comparison import weighted_mean
 from kolm_cli.scoring.metrics.base import (
     MAX_WEIGHT,
     MIN_WEIGHT,
@@ -22,6 +23,7 @@ from kolm_cli.scoring.metrics.base import (
     Metric,
     MetricOption,
     Said,
+    Weights,
 )
 
 NAME = "weighted"
@@ -100,14 +102,20 @@ def _mean(prediction: str, answers: Sequence[str], *, metrics: list[dict[str, An
     return min(1.0, math.fsum(scores) / total)
 
 
-def _each(rows: Sequence[Said], *, metrics: list[dict[str, Any]]) -> Mapping[str, Any]:
+def _each(
+    rows: Sequence[Said], weights: Weights, *, metrics: list[dict[str, Any]]
+) -> Mapping[str, Any]:
     """The mean and the details of each part."""
     shown = []
     for part, weight in _parts(metrics):
         scores = [0.0 if said is None else part.score(said, answers) for said, answers in rows]
-        mean = math.fsum(scores) / len(scores)
         shown.append(
-            {"metric": part.metric.name, "weight": weight, "mean": mean, **part.details(rows)}
+            {
+                "metric": part.metric.name,
+                "weight": weight,
+                "mean": weighted_mean(scores, weights),
+                **part.details(rows, weights),
+            }
         )
     return {"parts": shown}
 

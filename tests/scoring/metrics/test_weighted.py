@@ -22,6 +22,9 @@ def test_the_mean_by_weight() -> None:
         ("relaxed_accuracy", 1.0),
     ]
     assert [p["mean"] for p in found] == pytest.approx([1 / 3, 2 / 3])
+    rows: list[tuple[str, list[str]]] = [("140", ["100"]), ("100", ["100"])]
+    weighed = metric.details(rows, [3.0, 1.0])["parts"]
+    assert [p["mean"] for p in weighed] == [0.25, 1.0]
 
 
 def test_one_choice_has_one_form() -> None:
