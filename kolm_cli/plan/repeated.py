@@ -14,7 +14,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import nn
@@ -23,6 +23,7 @@ from kolm_cli.families.base import Family
 from kolm_cli.plan.counts import Peak, Sizes, WorkByPart
 from kolm_cli.plan.follow import Follower
 from kolm_cli.plan.gpu_forms import GpuForms
+from kolm_cli.plan.stretches import Record, Seen, plus, scaled
 from kolm_cli.trainer.partition import base_name, part_of
 
 _FIRST, _MIDDLE, _LAST = 4, 2, 2
@@ -44,75 +45,6 @@ _MARKS: list[Mark] = [
 # Where a layer stands decides nothing about its work.
 _PLACE = {"layer_idx", "layer_index", "layer_id"}
 _PLAIN = (bool, int, float, str, type(None))
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What was counted up to a mark.
-
-    Attributes:
-        work: everything that was done.
-        sizes: its kernels.
-        now: bytes by kind.
-        peak: the same when memory was highest since the mark before.
-        freed: bytes freed since the mark before, by the stretch of their first use, and kind.
-    """
-
-    work: WorkByPart
-    sizes: Sizes
-    now: Counter[str]
-    peak: Counter[str]
-    freed: Counter[tuple[int, str]]
-
-    @classmethod
-    def by(cls, follower: Follower) -> Seen:
-        """As it is now."""
-        storages = follower.storages
-        now, peak = Counter(storages.now().made_of), Counter(storages.peak.made_of)
-        return cls(follower.work.copy(), follower.sizes.copy(), now, peak, storages.freed)
-
-
-@dataclass(frozen=True)
-class Record:
-    """What happened in a stretch between two marks.
-
-    Attributes:
-        number: the stretch's.
-        work: what was done.
-        sizes: its kernels.
-        added: what is left of it in memory.
-        peak: bytes by kind when memory was highest, and by how much that was more than before.
-        freed: as in `Seen`.
-    """
-
-    number: int
-    work: WorkByPart
-    sizes: Sizes
-    added: Counter[str]
-    peak: tuple[Counter[str], Counter[str]]
-    freed: Counter[tuple[int, str]]
-
-    @classmethod
-    def between(cls, number: int, first: Seen, second: Seen) -> Record:
-        """From one mark to the next."""
-        return cls(
-            number,
-            second.work.less(first.work),
-            _less(second.sizes, first.sizes),
-            _less(second.now, first.now),
-            (second.peak, _less(second.peak, first.now)),
-            second.freed,
-        )
-
-    def same_as(self, other: Record) -> bool:
-        """Whether the same was done, with the same rise and fall of memory."""
-        return (self.work, self.sizes, self.added, self.peak[1]) == (
-            (other.work, other.sizes, other.added, other.peak[1])
-        )
-
-    def freed_of(self, other: Record) -> Counter[str]:
-        """What was freed in this stretch of what came in another one, by kind."""
-        return Counter({kind: n for (born, kind), n in self.freed.items() if born == other.number})
 
 
 @dataclass(frozen=True)
@@ -221,33 +153,14 @@ class RepeatedLayers:
             sizes.update({size: times * count for size, count in record.sizes.items()})
             # Memory changes by the same each time: it is highest the first or the last time.
             for again in (0, times - 1):
-                peak = _plus(record.peak[0], shift, _times(record.added, again))
+                peak = plus(record.peak[0], shift, scaled(record.added, again))
                 if sum(peak.values()) > highest.bytes:
                     highest = Peak(sum(peak.values()), dict(peak))
-            shift = _plus(shift, _times(record.added, times - 1))
+            shift = plus(shift, scaled(record.added, times - 1))
             if mark == _RELEASE:
                 freed = record.freed_of(records["forward", _PUT_IN])
-                shift = _plus(shift, _times(freed, -more))
+                shift = plus(shift, scaled(freed, -more))
         return MicroBatch(work, sizes, highest)
-
-
-Key = TypeVar("Key")
-
-
-def _less(one: Counter[Key], other: Counter[Key]) -> Counter[Key]:
-    return _plus(one, _times(other, -1))
-
-
-def _times(one: Counter[Key], times: int) -> Counter[Key]:
-    return Counter({key: times * count for key, count in one.items()})
-
-
-def _plus(*several: Counter[Key]) -> Counter[Key]:
-    """Their sum, without what is zero; a counter's own `+` drops what is negative as well."""
-    found: Counter[Key] = Counter()
-    for one in several:
-        found.update(one)
-    return Counter({key: count for key, count in found.items() if count})
 
 
 def _alike(parent: nn.Module, layers: nn.ModuleList) -> bool:
