@@ -177,13 +177,9 @@ def _disk() -> Finding:
             "disk", "missing", f"{place} cannot be written: {error.strerror}",
             "set KOLM_HOME to a folder that can be written",
         )  # fmt: skip
-    return (
-        Finding("disk", "limited", what, _MORE_ROOM) if free < _DISK_ENOUGH else _ok("disk", what)
-    )
-
-
-def _ok(name: str, what: str) -> Finding:
-    return Finding(name, "ok", what)
+    if free < _DISK_ENOUGH:
+        return Finding("disk", "limited", what, _MORE_ROOM)
+    return Finding("disk", "ok", what)
 
 
 def _hub() -> Finding:

@@ -62,7 +62,7 @@ def scores(facts: Facts) -> list[tuple[str, str]]:
             continue
         lines.append(
             (
-                _AGAINST.get(name, f"against {name}"),
+                _AGAINST.get(name, f"Against {name}"),
                 f"{difference:+.4f} (95 %: {between[0]:+.4f} to {between[1]:+.4f}):"
                 f" {verdict(between)}; {found.get('wins')} wins, {found.get('losses')} losses,"
                 f" p {_p(found.get('p'))}",
@@ -131,7 +131,7 @@ def servers(facts: Facts) -> list[tuple[str, list[tuple[str, str]]]]:
     """What was found of each server that was asked the evaluation."""
     found = []
     for said, key, trusted in facts.parity:
-        wrong = said.accuracy[1] - said.accuracy[0]
+        here, there = said.accuracy
         checks = {True: "holds", None: "not compared"}
         lines = [
             (
@@ -139,7 +139,7 @@ def servers(facts: Facts) -> list[tuple[str, list[tuple[str, str]]]]:
                 f"{said.equal} of {said.rows} ({said.equal / said.rows:.4f};"
                 f" asked for {said.asked_for:g})",
             ),
-            ("Accuracy there", f"{said.accuracy[1]:.4f} ({wrong:+.4f} against the bundle's)"),
+            ("Accuracy there", f"{there:.4f} ({there - here:+.4f} against the bundle's)"),
             ("Checks", "; ".join(f"{name} {checks[held]}" for name, held in said.checks.items())),
             ("Model asked for", said.model),
             ("Measured", f"{said.measured}, by kolm {said.kolm}"),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kolm_cli.bundle.checks import derived, during
+from kolm_cli.bundle.checks import derived, during, measured
 from kolm_cli.bundle.checks.statements import UNSAID, Statements
 from kolm_cli.bundle.format.statement import BUILDER_ID
 
@@ -254,20 +254,20 @@ EQUATIONS: tuple[Equation, ...] = (
     Equation(
         f"{MEASURED}.seconds_a_step.steps",
         "at least 1, and no more than were trained",
-        derived.no_more_steps,
+        measured.no_more_steps,
     ),
     Equation(
         f"{MEASURED}.seconds_a_step.median",
         "from low to high, and half of the steps together took no longer than training_seconds",
-        derived.step_median,
+        measured.step_median,
     ),
     Equation(
-        f"{MEASURED}.peak_bytes", "no more than reserved_bytes", derived.at_most("reserved_bytes")
+        f"{MEASURED}.peak_bytes", "no more than reserved_bytes", measured.at_most("reserved_bytes")
     ),
     Equation(
         f"{MEASURED}.planned.live_bytes",
         "no more than needed_bytes",
-        derived.at_most("planned.needed_bytes", "planned.live_bytes"),
+        measured.at_most("planned.needed_bytes", "planned.live_bytes"),
     ),
     # By what it was made.
     Equation("run.builder.id", "the builder of this format", lambda _: BUILDER_ID),
