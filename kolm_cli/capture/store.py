@@ -183,7 +183,9 @@ class Store:
         Raises:
             InputError: there is none of this number.
         """
-        found = pair_queries.by_id(self.connection, number)
+        # SQLite takes no larger number.
+        known = 0 < number < 1 << 63
+        found = pair_queries.by_id(self.connection, number) if known else None
         if found is None:
             raise InputError(
                 Problem(f"there is no such pair: {number}", fix="kolm capture ls NS lists numbers")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import stat
@@ -11,14 +12,15 @@ from pathlib import Path
 from kolm_cli.core.errors import Problem
 
 _ROOT = 0
+_MOST_LINKS = 40
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def foreign_hands(path: Path) -> list[Problem]:
     """Why a file should not be believed: others can write it or replace it, or own it.
 
-    The file, where it leads when it is a link, and the folder of each are looked at, as ssh does
-    with a user's own files; a folder with the sticky bit lets nobody replace another's file.
+    The file, every link on the way to it, and the folder of each are looked at; a folder with the
+    sticky bit lets nobody replace another's file.
 
     Args:
         path: a file; of one that does not exist yet, the folder is looked at.
@@ -29,9 +31,27 @@ def foreign_hands(path: Path) -> list[Problem]:
     Raises:
         OSError: a place cannot be looked at.
     """
-    real = path.resolve()
-    places = dict.fromkeys((path.absolute(), real, path.absolute().parent, real.parent))
+    steps = list(_steps(path.absolute()))
+    places = dict.fromkeys([*steps, *(step.parent for step in steps)])
     return [problem for place in places for problem in _problems(place)]
+
+
+def _steps(path: Path) -> Iterator[Path]:
+    """The links on the way to a file, and the file."""
+    place, left = Path(path.anchor), [*reversed(path.parts[1:])]
+    links = 0
+    while left:
+        step = left.pop()
+        place = place.parent if step == ".." else place / step
+        if place.is_symlink():
+            links += 1
+            if links > _MOST_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+            yield place
+            target = place.readlink()
+            left.extend(reversed(target.parts[1:] if target.is_absolute() else target.parts))
+            place = Path(target.anchor) if target.is_absolute() else place.parent
+    yield place
 
 
 def _problems(place: Path) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from kolm_cli.core.printable import printable
 from kolm_cli.core.progress import Progress
 from kolm_cli.report import charts, words
 from kolm_cli.report.charts import Chart
@@ -94,11 +95,20 @@ def _template() -> Any:
         loader=PackageLoader("kolm_cli.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_readable,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["share"] = lambda value: "-" if value is None else f"{value:.4f}"
     return environment.get_template("page.html.jinja")
+
+
+def _readable(value: Any) -> Any:
+    """A stranger's text without what turns the reading direction or steers a terminal.
+
+    What is marked as safe is kolm's own.
+    """
+    return printable(value) if type(value) is str else value
 
 
 def _resource(name: str) -> str:

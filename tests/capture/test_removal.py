@@ -55,6 +55,11 @@ def test_rm_by_filter_and_age_and_never_by_accident(store: Store, kolm: Kolm) ->
     assert kolm("capture", "rm", "ns", "--yes").code == 2
     assert kolm("capture", "rm", "--yes").code == 2
     assert kolm("capture", "rm", "ns", old, 999, "--yes").code == 2
+    assert kolm("capture", "ls", "ns", "--limit", "9" * 20).code == 0
+    # A database counts to 2^63, and Python reads 4,300 digits.
+    for command, number in (("rm", "9" * 5000), ("rm", "9" * 20), ("show", "9" * 20)):
+        done = kolm("capture", command, number)
+        assert (done.code, "there is no such pair: 999" in done.err) == (2, True), command
     assert store.count("ns") == 2
     assert kolm("capture", "rm", "ns", "--older-than", "90d", "--yes").code == 0
     assert [pair.conversation.messages[0].text for pair in store.pairs("ns")] == ["new"]

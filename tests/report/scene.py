@@ -25,7 +25,7 @@ def evil_bundle(path: Path) -> keys.Signer:
         for row in rows:
             row["id"] = names.setdefault(row["id"], f"{EVIL}{len(names)}")
             if row.get("prediction") in ("?", "no idea"):
-                row["prediction"] += EVIL
+                row["prediction"] += f"{EVIL}\x1b[31m\x9b"
             if "answers" in row:
                 row["answers"].append(f"{EVIL}\u202e")
         files[name] = b"".join(canonical_json.dumps(row) + b"\n" for row in rows)

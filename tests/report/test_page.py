@@ -13,6 +13,7 @@ from typing import Any
 
 from kolm_cli.bundle.format.parity import Parity
 from kolm_cli.bundle.trust.policy import TrustPolicy
+from kolm_cli.core.printable import printable
 from kolm_cli.core.progress import Silent
 from kolm_cli.report.charts import bars
 from kolm_cli.report.facts import Before, gather_facts
@@ -176,6 +177,10 @@ def test_a_strangers_words_are_words(tmp_path: Path) -> None:
     elements = checked(page)
     assert EVIL in elements.text
     assert "<img" not in page
+    # Nor can a word steer whoever prints the file, or turn the text around it.
+    assert "\\x1b[31m\\x9b" in page
+    assert "\\u202e" in page
+    assert printable(page) == page
 
 
 def test_a_stranger_s_receipt_names_no_file_of_this_machine(tmp_path: Path) -> None:

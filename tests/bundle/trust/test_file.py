@@ -21,6 +21,7 @@ from tests.bundle.trust.helpers import EARLIER, HEAD, ID, LATER
         ("", 'needs the line format = "kolm-trust/1"'),
         ("format = 'kolm-trust/2'", 'needs the line format = "kolm-trust/1"'),
         ("format =", "is not TOML"),
+        (f"format = {'9' * 5000}", "is not TOML"),
         (HEAD + "keys = []", "there is no setting 'keys'"),
         (HEAD + "key = 1", "key must be written as [[key]]"),
         (HEAD + "[[key]]\nid = 'xy'\nnames = ['*']", "key 1: id must be the 64 hex digits"),

@@ -89,6 +89,13 @@ def test_where_a_link_leads(trusting: Job) -> None:
     assert trusting.kolm("verify", "a.kolm").code == 0
     folder.chmod(0o777)
     refused(trusting, folder, "others than you can write it")
+    # Whoever can replace a link in the middle decides where it leads.
+    path.unlink()
+    (folder / "real.toml").rename(trusting.home / "real.toml")
+    (folder / "link.toml").symlink_to("../home/real.toml")
+    assert (folder / "link.toml").resolve() == (trusting.home / "real.toml").resolve()
+    path.symlink_to(folder / "link.toml")
+    refused(trusting, folder, "others than you can write it")
 
 
 def test_no_key_is_made_where_it_could_not_be_trusted(

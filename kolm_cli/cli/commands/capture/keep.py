@@ -10,6 +10,9 @@ import typer
 from kolm_cli.cli.commands.capture import options
 from kolm_cli.cli.output import Output
 
+# The store counts to 2^63.
+_MOST_DIGITS = 18
+
 
 def rm(
     what: Annotated[
@@ -94,7 +97,13 @@ def _what(words: list[str]) -> tuple[str | None, tuple[int, ...]]:
         raise InputError(
             Problem(f"more than one namespace: {', '.join(names)}", fix="name one at a time")
         )
-    return (names[0] if names else None), tuple(int(word) for word in words if word.isdecimal())
+    numbers = [word for word in words if word.isdecimal()]
+    if beyond := [number[:40] for number in numbers if len(number) > _MOST_DIGITS]:
+        raise InputError(
+            *(Problem(f"there is no such pair: {number}") for number in beyond),
+            hint="kolm capture ls NS lists numbers",
+        )
+    return (names[0] if names else None), tuple(map(int, numbers))
 
 
 def _ask(pairs: int) -> None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from kolm_cli.capture.pairs import StoredPair
     from kolm_cli.capture.store import Store
 
+# No store has more pairs, and more than a machine word is no limit.
+_MOST = 1 << 60
+
 
 def ls(
     namespace: Annotated[
@@ -40,6 +43,7 @@ def ls(
 
     output = Output(as_json=as_json)
     wanted = options.make_filter(since, until, model, tag, text, review, source, image)
+    limit = None if limit is None else min(limit, _MOST)
     with Store.open() as store:
         if namespace is None:
             _namespaces(store, output)
@@ -193,7 +197,7 @@ def stats(
         if near:
             with progress_for(output, brief=True) as progress:
                 alike = near_duplicates(store, namespace, distance=distance, progress=progress)
-                pairs = list(islice(alike, limit + 1))
+                pairs = list(islice(alike, min(limit, _MOST) + 1))
             found["near_duplicates"] = [item.as_json() for item in pairs[:limit]]
             found["more_near_duplicates"] = len(pairs) > limit
     if as_json:
