@@ -56,7 +56,7 @@ test-slow: $(READY)
 test-interop: $(READY)
 	bash tests/interop/setup.sh
 	bash tests/registry/setup.sh
-	$(BIN)/python -m pytest -m interop tests/interop tests/registry tests/report
+	$(BIN)/python -m pytest -m interop tests/interop tests/registry tests/report tests/plan
 	.venv-trackers/bin/python -m pytest -m interop tests/pipeline/test_trackers.py
 
 test-published: $(READY)
