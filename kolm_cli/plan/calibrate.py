@@ -99,22 +99,11 @@ def calibrate(
     of = len(_decoder(planned.model(short, planned.encoder), planned.family))
     layers, counts = _cut(planned, short, batch, whole, card, free, of)
     settle_numerics()
-    step: RealStep | None = None
     try:
-        model = planned.model(short, planned.encoder)
-        _keep(_decoder(model, planned.family), layers)
-        step = RealStep(
-            _filled(model, planned.device), planned.family, short, device=planned.device
-        )
-        del model
-        real = step
-        seconds = Determinism(planned.device).run(
-            lambda: list(_measure(real, batch)), lambda _: None
-        )
+        seconds = _steps(planned, short, layers, batch)
     except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
         raise NotCalibratedError(f"a short step failed: {type(error).__name__}: {error}") from error
     finally:
-        del step
         gc.collect()
         if planned.device == "cuda":
             torch.cuda.empty_cache()
@@ -151,6 +140,15 @@ def _cut(
         model = planned.model(train, planned.encoder)
         _keep(_decoder(model, planned.family), layers)
         counts = CountedStep(model, planned.family, train, device=planned.device).count(batch)
+
+
+def _steps(planned: Planned, train: TrainSection, layers: int, batch: Any) -> list[float]:
+    """What steps of a model with so many layers take; its memory is free again afterwards."""
+    model = planned.model(train, planned.encoder)
+    _keep(_decoder(model, planned.family), layers)
+    step = RealStep(_filled(model, planned.device), planned.family, train, device=planned.device)
+    del model
+    return Determinism(planned.device).run(lambda: list(_measure(step, batch)), lambda _: None)
 
 
 def _measure(step: RealStep, batch: Any) -> Iterator[float]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, field, replace
 
 from kolm_cli.core.errors import InputError, Problem
+from kolm_cli.core.names import likely
 
 MIB = 1 << 20
 
@@ -128,8 +128,8 @@ def named(text: str, where: str = "--device") -> Card:
         raise InputError(
             Problem(f"{text!r:.40} is several cards", where, f"write {' or '.join(begun)}")
         )
-    near = difflib.get_close_matches(text.lower(), CARDS, n=1)
-    meant = f"did you mean {near[0]}? " if near else ""
+    near = likely(text, list(CARDS))
+    meant = f"did you mean {near}? " if near else ""
     raise InputError(
         Problem(f"no card is called {text!r:.40}", where, f"{meant}one of {', '.join(CARDS)}, here")
     )
