@@ -33,7 +33,7 @@ from kolm_cli.run.signals import StopSignals
 from kolm_cli.spec.model import LaunchSection
 from kolm_cli.trainer import checkpoints
 
-WORKER = "kolm_cli.run.worker"
+WORKER = "kolm_cli.run.process"
 # What was ordered, so that the worker can tell a launch that silently made fewer.
 PROCESSES_VARIABLE = "KOLM_PROCESSES"
 POLL_SECONDS = 0.1

@@ -1,15 +1,11 @@
-"""The worker: `accelerate launch -m kolm_cli.run.worker RUN`. Trains, and has both scored."""
+"""The worker: trains, and has the base and the adapter answer."""
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import json
-import os
 import shutil
-import sys
 import time
-import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,38 +17,33 @@ from accelerate.utils import gather_object
 
 from kolm_cli.answering.answerer import Answer, Answerer
 from kolm_cli.bundle.format.predictions import write_predictions
-from kolm_cli.core.errors import InterruptedRunError, KolmError, LackingError, Problem
+from kolm_cli.core.errors import InterruptedRunError
 from kolm_cli.core.files import write_atomic
 from kolm_cli.core.seals import is_sealed, seal
 from kolm_cli.dataset.frozen import thaw
-from kolm_cli.encoding.encoder import Encoder, Limits
+from kolm_cli.encoding.encoder import Encoder
 from kolm_cli.families.base import PARTS
-from kolm_cli.families.image_limits import ImageLimits
-from kolm_cli.families.resolve import Base, resolve_base
+from kolm_cli.families.resolve import Base
 from kolm_cli.records.row import Row
 from kolm_cli.run.during import during_of
 from kolm_cli.run.environment import describe_environment, measured_memory
-from kolm_cli.run.faults import describe_fault, keep_room, leave_reason
 from kolm_cli.run.folder import RunFolder
 from kolm_cli.run.known_latency import KnownLatency
-from kolm_cli.run.launch import PROCESSES_VARIABLE
-from kolm_cli.run.lifeline import Lifeline, lock_run
+from kolm_cli.run.lifeline import Lifeline
 from kolm_cli.run.orders import DURING, Orders
 from kolm_cli.run.progress_file import FileProgress
 from kolm_cli.run.reload_check import POSITIONS, Probe, aligned
+from kolm_cli.run.room import check_room
 from kolm_cli.scoring.course import Rule
 from kolm_cli.scoring.latency import ANSWERS
 from kolm_cli.spec.model import TrainSection
 from kolm_cli.trainer.adapter_files import load_adapter
-from kolm_cli.trainer.adapter_trainer import Start, StoppedEarly, VLMTrainer
+from kolm_cli.trainer.adapter_trainer import Start, VLMTrainer
 from kolm_cli.trainer.base_model import attention_of, load_base
-from kolm_cli.trainer.devices import Determinism, hardware, pick_device, settle_numerics
+from kolm_cli.trainer.devices import Determinism, hardware
 from kolm_cli.trainer.during import During
 from kolm_cli.trainer.merged import merge
 from kolm_cli.trainer.partition import Partition, parameters_of
-
-# Beside the checkpoints: the processor, the lists of modules, the probe.
-_OTHER_FILES_BYTES = 64 << 20
 
 
 @dataclass
@@ -271,88 +262,6 @@ class Worker:
         shutil.rmtree(self.run.checkpoints, ignore_errors=True)
 
 
-def check_room(folder: Path, trainer: VLMTrainer) -> None:
-    """Refuse to train what could not be saved.
-
-    Three checkpoints are there for a moment, each with the weights, the optimizer's two moments and
-    maybe the best weights of everything that trains; then come the adapter and its bundle in the
-    registry.
-
-    Raises:
-        LackingError: the disk has too little room.
-    """
-    trained = sum(p.numel() * 4 for p in trainer.model.parameters() if p.requires_grad)
-    needed = 3 * (4 if trainer.keeps_best else 3) * trained + 2 * trained + _OTHER_FILES_BYTES
-    # What a run that is resumed wrote before is there already.
-    needed -= sum(path.stat().st_size for path in folder.glob("checkpoints/**/*"))
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise LackingError(
-            Problem(
-                f"{free} bytes are free, and this run needs about {needed} to save what it trains:"
-                f" {needed - free} are missing",
-                where=str(folder),
-            ),
-            hint="free some space (kolm gc --runs 7 removes old runs), or set KOLM_HOME",
-        )
-
-
 def write_json(path: Path, value: Any) -> None:
     """A small JSON file, whole or not at all."""
     write_atomic(path, json.dumps(value, indent=1).encode(), mode=0o600)
-
-
-def start(folder: Path) -> None:
-    """Do what `run.json` orders."""
-    run, lifeline = RunFolder(folder), Lifeline()
-    keep_room(folder)
-    orders = Orders.read(folder)
-    torch.set_num_threads(orders.threads)
-    config = TrainSection(**orders.train)
-    device = pick_device(orders.device)
-    settle_numerics()
-    state = PartialState(cpu=device == "cpu")
-    ordered = int(os.environ.get(PROCESSES_VARIABLE, state.num_processes))
-    if state.num_processes != ordered:
-        raise LackingError(
-            Problem(
-                f"{ordered} processes were ordered, and {state.num_processes} met",
-                where="launch.num_processes",
-            )
-        )
-    lock = lock_run(folder) if state.is_local_main_process else contextlib.nullcontext()
-    progress = FileProgress(run.progress, active=state.is_main_process)
-    with lock:
-        base = resolve_base(
-            orders.model, orders.revision or "main", trust_remote_code=orders.trust_remote_code
-        )
-        limits = Limits(config.max_seq_length, side=orders.truncation)
-        encoder = Encoder.for_base(base, limits, ImageLimits(**orders.images), config.loss_on)
-        Worker(
-            run, orders, base, config, device, encoder, state, progress, lifeline,
-            Determinism(device),
-        ).work()  # fmt: skip
-    lifeline.release()
-
-
-def main() -> None:
-    """Run, and leave the reason behind when it fails."""
-    folder = Path(sys.argv[1])
-    try:
-        start(folder)
-    except (StoppedEarly, InterruptedRunError):
-        # Threads of the data loader must not keep a stopped worker alive.
-        os._exit(130)
-    except KolmError as error:
-        leave_reason(folder, error)
-        sys.exit(int(error.exit_code))
-    except Exception as error:
-        # The outermost frame of this process: the parent shows the reason.
-        traceback.print_exc()
-        reason = describe_fault(error, folder)
-        leave_reason(folder, reason)
-        sys.exit(int(reason.exit_code))
-
-
-if __name__ == "__main__":
-    main()
