@@ -7,8 +7,11 @@ so: in `Host`, `Origin` and `Sec-Fetch-Site`, which no page can write.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Collection, Iterable
 
+# A name or an address, maybe in brackets, and maybe a port.
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/]+)(?::[0-9]{0,5})?", re.ASCII)
 # What a browser says of a request by this site's own pages, or by its user.
 _OWN = (b"same-origin", b"none")
 
@@ -25,8 +28,8 @@ def is_loopback(host: str) -> bool:
 
 def names_this_machine(host: str) -> bool:
     """Whether the value of a `Host` header is a name or an address of this machine alone."""
-    name = host[: host.index("]") + 1] if host.startswith("[") and "]" in host else ""
-    return not host or is_loopback(name or host.rpartition(":")[0] or host)
+    found = _HOST.fullmatch(host)
+    return not host or (found is not None and is_loopback(found[1]))
 
 
 def of_another_site(headers: Iterable[tuple[bytes, bytes]], allowed: Collection[str] = ()) -> bool:
@@ -49,3 +52,11 @@ def of_another_site(headers: Iterable[tuple[bytes, bytes]], allowed: Collection[
     return any(site not in _OWN for site in fetched) and not any(
         origin.lower() in known for origin in origins
     )
+
+
+def two_lengths(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a request says in two ways how long its body is.
+
+    A program in front may believe the other one, and take the rest for another client's request.
+    """
+    return {b"content-length", b"transfer-encoding"} <= {name.lower() for name, _ in headers}

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from kolm_cli.capture.web_pages import is_loopback, names_this_machine, of_another_site
+from kolm_cli.capture.web_pages import is_loopback, names_this_machine, of_another_site, two_lengths
 from kolm_cli.core.errors import InputError, Problem
 from kolm_cli.core.files import read_regular
 
@@ -74,6 +74,8 @@ class Access:
     def refusal(self, headers: Headers) -> tuple[int, str] | None:
         """The status and the words with which a request is refused; None admits it."""
         headers = list(headers)
+        if two_lengths(headers):
+            return 400, "the request has both Content-Length and Transfer-Encoding"
         if of_another_site(headers):
             return 403, "a web page may not use this server"
         if self._token:

@@ -62,7 +62,10 @@ class Application:
 
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == "http" and (refusal := self._access.refusal(scope["headers"])):
-                await error(*refusal)(scope, receive, send)
+                answer = error(*refusal)
+                # What follows on the connection may be the rest of this request.
+                answer.headers["connection"] = "close"
+                await answer(scope, receive, send)
             else:
                 await inner(scope, receive, send)
 

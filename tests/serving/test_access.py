@@ -16,7 +16,14 @@ def test_loopback_admits_programs_of_this_machine_alone() -> None:
     access = Access("127.0.0.1", "")
     assert access.refusal([(b"host", b"127.0.0.1:8000")]) is None
     assert access.refusal([(b"host", b"localhost:8000")]) is None
-    assert access.refusal([(b"host", b"evil.example:8000")]) is not None
+    assert access.refusal([(b"host", b"[::1]:8000")]) is None
+    for host in (b"evil.example:8000", b"[::1].evil.example", b"localhost:80@evil.example"):
+        assert access.refusal([(b"host", host)]) is not None, host
+    both = [(b"host", b"localhost"), (b"content-length", b"5"), (b"transfer-encoding", b"chunked")]
+    assert access.refusal(both) == (
+        400,
+        "the request has both Content-Length and Transfer-Encoding",
+    )
     page = [(b"host", b"127.0.0.1:8000"), (b"origin", b"https://evil.example")]
     assert access.refusal(page) == (403, "a web page may not use this server")
 

@@ -37,6 +37,7 @@ count: receipt.evaluation.groups.*.rows
 count: receipt.evaluation.compared.*.wins receipt.evaluation.compared.*.losses
 number: receipt.evaluation.compared.*.difference receipt.evaluation.compared.*.ci95.*
 share: receipt.evaluation.compared.*.p
+text: receipt.evaluation.compared.previous.against
 list: receipt.evaluation.k_score.accuracy_ci95 receipt.evaluation.groups.*.ci95
 list: receipt.evaluation.compared.*.ci95 receipt.evaluation.gate.failed
 count?: receipt.evaluation.latency_us

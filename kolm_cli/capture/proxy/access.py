@@ -7,7 +7,7 @@ import hmac
 import re
 from urllib.parse import unquote, urlsplit
 
-from kolm_cli.capture.web_pages import is_loopback, names_this_machine, of_another_site
+from kolm_cli.capture.web_pages import is_loopback, names_this_machine, of_another_site, two_lengths
 from kolm_cli.core.errors import InputError, Problem
 
 TOKEN_VARIABLE = "KOLM_PROXY_TOKEN"  # noqa: S105 - the name of the variable
@@ -85,6 +85,8 @@ class Access:
             raise RefusedError(403, "this proxy answers to names of this machine only")
         if of_another_site(headers, self._origins):
             raise RefusedError(403, "a web page may not use this proxy; see --allow-origin")
+        if two_lengths(headers):
+            raise RefusedError(400, "a body of two lengths is not passed on")
         if _leaves(path):
             raise RefusedError(400, "a path with . or .. in it is not passed on")
         return path

@@ -268,6 +268,8 @@ async def _refuse(send: Send, status: int, text: str) -> None:
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
+        # What follows on the connection may be the rest of this request.
+        (b"connection", b"close"),
     ]
     with contextlib.suppress(OSError):
         await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -48,6 +48,17 @@ def test_headers_that_never_end_take_no_place(start: Start) -> None:
 
 def test_half_a_body_does_not_keep_the_proxy_from_ending(start: Start) -> None:
     proxy = start()
+    # A body with two lengths is nobody's: what follows it is not read as a request.
+    with _connected(proxy.url) as two:
+        lengths = b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        two.sendall(
+            b"POST /v1/x HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            + lengths
+            + b"GET /v1/x HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+        )
+        answer = b"".join(iter(lambda: two.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert answer.count(b"HTTP/1.1 ") == 1
     half = _connected(proxy.url)
     half.sendall(
         b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n{"
