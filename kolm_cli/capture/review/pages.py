@@ -21,7 +21,7 @@ from kolm_cli.capture import pair_queries
 from kolm_cli.capture.pairs import REVIEW_STATES
 from kolm_cli.capture.review.decide import decide
 from kolm_cli.capture.store import Store
-from kolm_cli.capture.web_pages import is_loopback, of_another_site
+from kolm_cli.capture.web_pages import names_this_machine, of_another_site
 from kolm_cli.core.errors import InputError
 from kolm_cli.records.pictures import ImageError, decode_rgb, encode_png
 
@@ -79,7 +79,7 @@ class ReviewPages:
 
         async def endpoint(request: Request) -> Response:
             # Another name that resolves to this machine is how web pages get in.
-            if not is_loopback(request.url.hostname or ""):
+            if not all(map(names_this_machine, request.headers.getlist("host"))):
                 return Response("wrong host", 403)
             if of_another_site(request.headers.raw):
                 return Response("wrong site", 403)

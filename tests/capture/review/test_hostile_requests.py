@@ -31,7 +31,8 @@ def test_odd_addresses_and_other_sites_are_refused(page: str) -> None:
         assert httpx.get(f"{page}pairs?after={odd}").status_code == 400
     for name in ("%ED%A0%80", "%00", "a" * 5000, "A" * 64):
         assert httpx.get(f"{page}image/{name}").status_code == 404
-    for headers in ({"origin": "null"}, {"sec-fetch-site": "cross-site"}):
+    elsewhere = ({"host": "evil.example"}, {"host": "["}, {"host": "[::1].evil.example"})
+    for headers in ({"origin": "null"}, {"sec-fetch-site": "cross-site"}, *elsewhere):
         assert httpx.get(page, headers=headers).status_code == 403
         assert httpx.post(f"{page}review", json=WISH, headers=headers).status_code == 403
 
