@@ -6,7 +6,7 @@ import functools
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,9 @@ from tests.support.shared import Shared
 pytest_plugins = ["tests.support.case_fixtures"]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def offline() -> Iterator[None]:
-    """No test may reach a hub, or print colours."""
-    before = dict(os.environ)
+def pytest_configure() -> None:
+    """No test may reach a hub, or print colours; libraries read this when they are imported."""
     os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", NO_COLOR="1")
-    yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture(autouse=True)

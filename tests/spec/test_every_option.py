@@ -67,7 +67,7 @@ EFFECTS: dict[str, tuple[Any, Observe]] = {
     "evaluate.gate.groups": ({"dates": 0.5}, lambda inputs: settings(inputs).scoring().gate),
     "evaluate.gate.worst_group": (0.5, lambda inputs: settings(inputs).scoring().gate),
     "evaluate.gate.no_regression": (
-        {"against": "chart-qa:latest"},
+        {"against": "tiny:latest"},
         lambda inputs: settings(inputs).scoring().gate,
     ),
     "evaluate.during": (
