@@ -29,7 +29,7 @@ def test_each_change_is_named_and_no_other(tmp_path: Path) -> None:
     signer = keys.generate()
     before = factory.make_files()
     after = dict(before)
-    after["spec.yaml"] = b"kolm: 2\nname: tiny-chart\n"
+    after["spec.yaml"] = b"name: tiny-chart\n"
     rows = factory.lines_of(before, "data/train.jsonl")
     rows[1]["sha256"] = factory.digest("another text")
     rows.append({"id": "train.jsonl:6", "sha256": factory.digest("new"), "images": []})
@@ -53,7 +53,7 @@ def test_each_change_is_named_and_no_other(tmp_path: Path) -> None:
     found = compare(a.path, b.path)
     assert found.cids == (a.cid, b.cid)
     assert not found.base
-    assert found.spec == {"kolm": (1, 2)}
+    assert found.spec == {"kolm": (1, None)}
     assert found.train.added == ["train.jsonl:6"]
     assert found.train.removed == ["train.jsonl:1"]
     assert found.train.changed == ["train.jsonl:2"]
@@ -71,7 +71,7 @@ def test_each_change_is_named_and_no_other(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert not found.signers
     text = kolm("diff", a.path, b.path).out
-    assert "kolm: 1 -> 2" in text
+    assert "kolm: 1 -> (none)" in text
     assert "+ train.jsonl:6" in text
     assert "coverage: 0.9 -> 1  (+0.1)" in text
 
