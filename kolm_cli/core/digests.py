@@ -63,3 +63,12 @@ def digest_from_cid(text: str) -> str:
     if raw[:4] != _CID_PREFIX or len(raw) != 36 or cid_from_digest(raw[4:].hex()) != text:
         raise ValueError(f"{text!r} is not a CIDv1 of codec raw with a whole sha2-256")
     return raw[4:].hex()
+
+
+def is_cid(text: str) -> bool:
+    """Whether `text` is a whole CID of the form that kolm writes."""
+    try:
+        digest_from_cid(text)
+    except ValueError:
+        return False
+    return True

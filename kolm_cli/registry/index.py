@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from kolm_cli.core.digests import is_cid
 from kolm_cli.core.errors import InputError, Problem, VerificationError
 from kolm_cli.core.files import write_atomic
 from kolm_cli.registry.names import (
@@ -16,7 +17,6 @@ from kolm_cli.registry.names import (
     Local,
     Pinned,
     Tag,
-    is_cid,
     is_name,
     is_remote,
     is_segment,

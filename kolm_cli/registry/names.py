@@ -6,7 +6,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from kolm_cli.core import digests
+from kolm_cli.core.digests import is_cid
 from kolm_cli.core.errors import InputError, Problem
 
 REMOTE = "oci://"
@@ -142,15 +142,6 @@ def is_name(text: str) -> bool:
 def is_segment(text: str) -> bool:
     """Whether `text` can be a bundle's name: a name without `/`."""
     return "/" not in text and _NAME.fullmatch(text) is not None
-
-
-def is_cid(text: str) -> bool:
-    """Whether `text` is a whole CID of the form that kolm writes."""
-    try:
-        digests.digest_from_cid(text)
-    except ValueError:
-        return False
-    return True
 
 
 def parse_local(text: str) -> Local:

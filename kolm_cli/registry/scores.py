@@ -12,9 +12,9 @@ from typing import Any
 from kolm_cli.bundle.format import layout
 from kolm_cli.bundle.signing.attestations import read_statement
 from kolm_cli.bundle.signing.sigstore import read_envelope
+from kolm_cli.core.digests import is_cid
 from kolm_cli.core.errors import VerificationError
 from kolm_cli.registry.index import Index, StoredBundle
-from kolm_cli.registry.names import is_cid
 from kolm_cli.registry.store import Registry
 
 

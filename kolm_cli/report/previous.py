@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Iterator
 
 from kolm_cli.bundle.receipt import read_receipt
+from kolm_cli.core.digests import is_cid
 from kolm_cli.core.errors import InputError, VerificationError
 from kolm_cli.registry.bundle_file import bundle_file
-from kolm_cli.registry.names import is_cid
 from kolm_cli.registry.scores import read_scores
 from kolm_cli.registry.store import Registry
 from kolm_cli.report.facts import Before, Facts, block

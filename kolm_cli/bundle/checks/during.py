@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from kolm_cli.bundle.checks.statements import UNSAID, Statements
+from kolm_cli.bundle.format.json_lines import SHA256
 from kolm_cli.scoring.course import (
     MOST_ROWS,
     PLACES,
@@ -18,7 +18,6 @@ from kolm_cli.scoring.course import (
 )
 
 _CLAIM = "receipt.vlm_train.during"
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 def asked(statements: Statements) -> Any:
@@ -60,7 +59,7 @@ def _row(row: Any) -> str:
     images = row["images"] if set(row) == {"id", "images", "sha256"} else None
     digests = [row["sha256"], *images] if isinstance(images, list) else [""]
     named = isinstance(row["id"], str) and row["id"]
-    if not named or not all(isinstance(d, str) and _SHA256.fullmatch(d) for d in digests):
+    if not named or not all(isinstance(d, str) and SHA256.fullmatch(d) for d in digests):
         raise ValueError("an entry is no row")
     return str(row["id"])
 

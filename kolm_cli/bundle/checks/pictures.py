@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kolm_cli.bundle.checks.statements import UNSAID, Statements
+from kolm_cli.bundle.format.json_lines import SHA256
 
 _KEYS = {"pixels", "size", "shown", "tokens"}
-_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 def misfits(statements: Statements) -> Iterator[str]:
@@ -47,7 +46,7 @@ def _is_picture(value: Any) -> bool:
         isinstance(value, dict)
         and value.keys() == _KEYS
         and isinstance(value["pixels"], str)
-        and _DIGEST.fullmatch(value["pixels"]) is not None
+        and SHA256.fullmatch(value["pixels"]) is not None
         and _is_size(value["size"])
         and (value["shown"] is None or _is_size(value["shown"]))
         and type(value["tokens"]) is int

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from kolm_cli.core import digests
+from kolm_cli.core.digests import is_cid
 from kolm_cli.core.errors import VerificationError
 from kolm_cli.scoring.comparison import sign_test
 
@@ -38,7 +38,7 @@ def claimed_previous(claims: Mapping[str, Any]) -> Mapping[str, Any] | None:
     accuracy = claims.get("accuracy")
     if not _is_number(accuracy) or abs(accuracy - said["accuracy"] - said["difference"]) > 2e-4:
         raise VerificationError("the receipt's compared.previous is not its accuracy's difference")
-    if not _is_cid(said["cid"]) or not isinstance(said["against"], str):
+    if not is_cid(said["cid"]) or not isinstance(said["against"], str):
         raise VerificationError("the receipt's compared.previous names no bundle")
     low, high = interval
     if not (0 <= said["accuracy"] <= 1 and -1 <= low <= high <= 1):
@@ -52,14 +52,6 @@ def claimed_previous(claims: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if wins + losses <= 100_000 and said["p"] != sign_test(wins, losses):
         raise VerificationError("the receipt's compared.previous.p is not that of its counts")
     return said
-
-
-def _is_cid(text: str) -> bool:
-    try:
-        digests.digest_from_cid(text)
-    except ValueError:
-        return False
-    return True
 
 
 def claimed_range(claims: Mapping[str, Any]) -> tuple[int, int] | None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from kolm_cli.bundle.format.manifest import read_manifest
 from kolm_cli.bundle.trust.policy import TrustPolicy
 from kolm_cli.core import digests
+from kolm_cli.core.digests import is_cid
 from kolm_cli.core.errors import InputError, KolmError, Problem, VerificationError
 from kolm_cli.core.progress import Progress
 from kolm_cli.registry.assemble import assemble, staged, verified
 from kolm_cli.registry.blobs import checked
-from kolm_cli.registry.names import Remote, is_cid
+from kolm_cli.registry.names import Remote
 from kolm_cli.registry.oci_image import (
     MANIFEST_TYPE,
     MAX_IMAGE_BYTES,

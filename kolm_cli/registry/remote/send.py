@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urljoin
 
+from kolm_cli.core.digests import is_cid
 from kolm_cli.core.errors import InputError, Problem, VerificationError
 from kolm_cli.core.progress import Progress
 from kolm_cli.registry.index import StoredBundle
-from kolm_cli.registry.names import Pinned, Remote, is_cid
+from kolm_cli.registry.names import Pinned, Remote
 from kolm_cli.registry.oci_image import MANIFEST_TYPE, Descriptor, OciImage
 from kolm_cli.registry.pull import held
 from kolm_cli.registry.remote.client import Client
