@@ -20,7 +20,7 @@ help:
 	@echo "make test-gpu      the tests that need a CUDA device"
 	@echo "make fuzz          hostile bytes for every parser; SECONDS=600 for each, TARGETS='image yaml'"
 	@echo "make bench         timings, as ratios, and the counts of a step"
-	@echo "make bench-learning  accuracy on data nobody here drew, against plain peft (25 minutes of a core)"
+	@echo "make bench-learning  accuracy on data nobody here drew, against plain peft (30 minutes of a core)"
 	@echo "make demo-base     pre-train the demo's base again (about ten minutes)"
 
 setup: $(READY)

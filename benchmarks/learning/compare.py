@@ -28,7 +28,7 @@ from kolm_cli.formats.python_rows import rows_from_python
 from kolm_cli.trainer.schedule import steps_of
 
 # Rows and epochs; a pack of 150 rows.
-SIZES = {"demo": (640, 6), "digits": (480, 12), "elpv": (400, 8)}
+SIZES = {"demo": (640, 6), "digits": (1200, 10), "elpv": (400, 8)}
 PACK = 150
 # What can be compared, by its heading.
 WHO = {"base": "base", "kolm": "kolm", "same modules": "plain peft", "by name": "peft by names"}
