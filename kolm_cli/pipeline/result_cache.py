@@ -99,7 +99,10 @@ def keep(key: str, name: str, bundle: Path, report: dict[str, Any], progress: Pr
     stored = Registry().push(bundle, _latest(name, report), progress).entry
     private_folder("results")
     content = {"name": name, "image": stored.digest, "report": report}
-    write_atomic(_entry(key), json.dumps(content).encode(), mode=0o600)
+    entry = _entry(key)
+    if not entry.is_file():  # a pipe would be taken for a place that somebody reads from
+        entry.unlink(missing_ok=True)
+    write_atomic(entry, json.dumps(content).encode(), mode=0o600)
 
 
 def _entry(key: str) -> Path:

@@ -42,7 +42,7 @@ def test_what_arrives(compiled: Compiled, hub: FakeHub, tmp_path: Path) -> None:
         {"name": "accuracy", "type": "exact_match", "value": report["accuracy"]}
     ]
     for words in (
-        f"- accuracy: {report['accuracy']:.4f} (95 %:",
+        f"- accuracy: {report['accuracy']:.4f} (every row scored alike)",
         "- training: 16 rows, sha256 `",
         "- base weights: `model.safetensors`, sha256 `",
         f"kolm verify tiny.kolm --cid {report['cid']}",
