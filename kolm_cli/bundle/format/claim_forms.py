@@ -7,12 +7,12 @@ of a list or an object. A claim that is not made has no form.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from kolm_cli.bundle.format.json_lines import SHA256
+
 MOST_TEXT = 1024
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 TABLE = """\
 object: receipt.vlm_train receipt.vlm_train.evidence receipt.vlm_train.during
@@ -112,7 +112,7 @@ FORMS: dict[str, Callable[[Any], bool]] = {
     "text": _is_text,
     "texts": _are_texts,
     "names": lambda value: _is_text(value) or _are_texts(value),
-    "digest": lambda value: isinstance(value, str) and _SHA256.fullmatch(value) is not None,
+    "digest": lambda value: isinstance(value, str) and SHA256.fullmatch(value) is not None,
     "count": lambda value: type(value) is int and value >= 0,
     "number": _is_number,
     "amount": lambda value: _is_number(value) and value >= 0,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format.json_lines import SHA256
 from kolm_cli.core import canonical_json, digests
 from kolm_cli.core.errors import InputError, Problem, VerificationError
 from kolm_cli.core.names import is_name
 
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _KEYS = {"base", "files", "format", "name"}
 
 
@@ -126,7 +125,7 @@ def _base(value: Any, problems: list[str]) -> BaseIdentity | None:
         problems.append("base.revision is not a revision")
     if not isinstance(weights, dict) or not weights:
         problems.append("base.weights names no weights")
-    elif not all(isinstance(d, str) and _SHA256.fullmatch(d) for d in weights.values()):
+    elif not all(isinstance(d, str) and SHA256.fullmatch(d) for d in weights.values()):
         problems.append("base.weights holds something that is not a SHA-256")
     if problems:
         return None
@@ -151,7 +150,7 @@ def _files(value: Any, problems: list[str]) -> dict[str, FileRecord]:
             problems.append(f"{path} is listed twice")
         elif type(size) is not int or not 0 <= size <= kind.max_bytes:
             problems.append(f"{path}: the size {size!r:.40} is not one it may have")
-        elif not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
+        elif not isinstance(sha256, str) or not SHA256.fullmatch(sha256):
             problems.append(f"{path}: {sha256!r:.80} is not a SHA-256")
         else:
             files[path] = FileRecord(size, sha256)

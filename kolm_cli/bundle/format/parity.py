@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from kolm_cli.bundle.format import layout
+from kolm_cli.bundle.format.json_lines import SHA256
 from kolm_cli.bundle.format.manifest import Manifest
 from kolm_cli.bundle.format.statement import STATEMENT_TYPE, receipt_subject, timestamp
 from kolm_cli.core import canonical_json
@@ -28,7 +29,6 @@ MAX_WORDS = 200
 _KEYS = {"accuracy", "agreement", "checks", "differ", "export", "measured", "name", "previous"}
 _KEYS |= {"server", "version"}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
-_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def _answer(value: Any) -> bool:
 
 
 def _digest(value: Any) -> bool:
-    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
+    return isinstance(value, str) and SHA256.fullmatch(value) is not None
 
 
 def _held(value: Any) -> bool:
